@@ -1,0 +1,9 @@
+from chat.models.audit import AuditEntry
+from chat.models.membership import Membership
+from chat.models.message import Message
+from chat.models.reaction import Reaction
+from chat.models.revision import Revision
+from chat.models.room import Room
+from chat.models.sanction import Sanction
+
+__all__ = ["AuditEntry", "Membership", "Message", "Reaction", "Revision", "Room", "Sanction"]

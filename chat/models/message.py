@@ -1,0 +1,107 @@
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Length
+from django.db.models.lookups import LessThanOrEqual
+from django.utils import timezone
+
+# Imports must fit; what people may send is settings.CHAT_MESSAGE_MAX.
+BODY_MAX = 40_000
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def before(self, seq: int) -> "MessageQuerySet":
+        """Older than message `seq`, newest first: a page of scrollback (keyset, not offset)."""
+        return self.filter(seq__lt=seq).order_by("-seq")
+
+    def newest(self) -> "MessageQuerySet":
+        return self.order_by("-seq")
+
+    def changed_since(self, pos: int) -> "MessageQuerySet":
+        """Each message that is new or changed after `pos`, in its present state, once."""
+        return self.filter(pos__gt=pos).order_by("pos")
+
+    def for_events(self) -> "MessageQuerySet":
+        """With what an event shows (author, reactions), in three queries however many rows."""
+        return self.select_related("author").prefetch_related("reactions")
+
+
+class MessageManager(models.Manager["Message"]):
+    def get_queryset(self) -> MessageQuerySet:
+        # The search vector is for the database's eyes only; reading it back costs.
+        return MessageQuerySet(self.model, using=self._db).defer("search_vector")
+
+
+class Message(models.Model):
+    """One message. `seq` is its place in the room; `pos` that of its latest change in the log."""
+
+    class Kind(models.TextChoices):
+        TEXT = "text"
+        ACTION = "action", "action (/me)"
+        NOTICE = "notice", "notice (joined, left, topic…)"
+        BOT = "bot"
+
+    # The unique indexes that begin with room serve look-ups by room.
+    room = models.ForeignKey(
+        "chat.Room", on_delete=models.CASCADE, related_name="messages", db_index=False
+    )
+    seq = models.PositiveBigIntegerField()
+    pos = models.PositiveBigIntegerField()
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="messages", db_index=False
+    )
+    client_id = models.UUIDField(default=uuid.uuid4)
+    kind = models.CharField(max_length=6, choices=Kind, default=Kind.TEXT)
+    body = models.TextField(blank=True)
+    reply_to = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replies"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+    )
+    search_vector = models.GeneratedField(
+        expression=SearchVector("body", config="simple"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    objects = MessageManager.from_queryset(MessageQuerySet)()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["room", "seq"], name="message_seq_once_a_room"),
+            models.UniqueConstraint(fields=["room", "pos"], name="message_pos_once_a_room"),
+            models.UniqueConstraint(
+                fields=["room", "author", "client_id"], name="message_client_id_once"
+            ),
+            models.CheckConstraint(
+                name="message_body_fits", condition=LessThanOrEqual(Length("body"), BODY_MAX)
+            ),
+            models.CheckConstraint(
+                name="message_pos_not_before_seq", condition=Q(pos__gte=models.F("seq"), seq__gte=1)
+            ),
+        ]
+        indexes = [
+            GinIndex(fields=["search_vector"], name="message_search"),
+            models.Index(fields=["author", "-id"], name="message_by_author"),
+            models.Index(fields=["created_at"], name="message_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.seq} in {self.room_id}"
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None

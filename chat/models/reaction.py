@@ -1,0 +1,27 @@
+from django.conf import settings
+from django.db import models
+
+EMOJI_MAX = 32
+
+
+class Reaction(models.Model):
+    """One person's emoji on a message."""
+
+    # The unique index serves look-ups by message.
+    message = models.ForeignKey(
+        "chat.Message", on_delete=models.CASCADE, related_name="reactions", db_index=False
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reactions"
+    )
+    emoji = models.CharField(max_length=EMOJI_MAX)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["message", "user", "emoji"], name="reaction_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.emoji

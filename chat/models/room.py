@@ -1,0 +1,118 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import connection, models
+from django.db.models import Exists, F, OuterRef, Q
+
+from chat.models.membership import Membership
+from chat.models.sanction import Sanction
+
+# What may stand in a room's address: letters of any script, digits, "-" and "_".
+SLUG_PATTERN = r"[-\w]+"
+SLUG_MAX = 80
+
+
+class RoomQuerySet(models.QuerySet["Room"]):
+    def open(self) -> "RoomQuerySet":
+        return self.filter(kind=Room.Kind.OPEN)
+
+    def visible_to(self, user: Any) -> "RoomQuerySet":
+        """Rooms that `user` may read: open ones, and those they are a member of, less where banned.
+
+        Forbidden and absent look alike: look rooms up through this, and refuse with 404.
+        """
+        if not user.is_authenticated:
+            return self.open()
+        rooms = self.filter(
+            Q(kind=Room.Kind.OPEN)
+            | Exists(Membership.objects.filter(room=OuterRef("pk"), user=user))
+        )
+        bans = Sanction.objects.in_force().bans().filter(user=user)
+        if bans.filter(room=None).exists():
+            return rooms.none()
+        return rooms.exclude(pk__in=bans.values("room"))
+
+    def listed(self) -> "RoomQuerySet":
+        return self.filter(is_archived=False).exclude(kind=Room.Kind.DIRECT)
+
+    def direct_between(self, one: Any, other: Any) -> "RoomQuerySet":
+        low, high = sorted((one.pk, other.pk))
+        return self.filter(direct_low_id=low, direct_high_id=high)
+
+
+class Room(models.Model):
+    """A place where messages are kept in order.
+
+    `message_count` is the last `seq` given out, `head` the last `pos`. Both only grow, under
+    this row's lock, in the transaction that writes the message.
+    """
+
+    class Kind(models.TextChoices):
+        OPEN = "open", "open: anybody may enter"
+        PRIVATE = "private", "private: members only"
+        DIRECT = "direct", "direct: two people"
+
+    slug = models.CharField(
+        max_length=SLUG_MAX, unique=True, validators=[RegexValidator(rf"^{SLUG_PATTERN}\Z")]
+    )
+    title = models.CharField(max_length=120, blank=True)
+    topic = models.CharField(max_length=500, blank=True)
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.OPEN)
+    head = models.PositiveBigIntegerField(default=0, editable=False)
+    message_count = models.PositiveBigIntegerField(default=0, editable=False)
+    is_archived = models.BooleanField(default=False)
+    slow_mode_seconds = models.PositiveIntegerField(default=0)
+    retention_days = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    # The two people of a direct room, lower pk first.
+    direct_low = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    direct_high = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+
+    objects = RoomQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.UniqueConstraint("direct_low", "direct_high", name="room_one_direct_a_pair"),
+            models.CheckConstraint(
+                name="room_direct_has_its_pair",
+                condition=Q(kind="direct", direct_low__lt=F("direct_high"))
+                | (~Q(kind="direct") & Q(direct_low=None, direct_high=None)),
+            ),
+            models.CheckConstraint(
+                name="room_head_covers_messages", condition=Q(head__gte=F("message_count"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.slug
+
+    def reserve(self, *, messages: int = 0, changes: int = 0) -> tuple[int, int]:
+        """Take places in the room's log, under its row lock; call it in the writing transaction.
+
+        Returns the first `seq` and the first `pos` of a run without holes: `messages` of the
+        former, `messages + changes` of the latter. If the transaction fails they are given back.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE chat_room SET message_count = message_count + %s, head = head + %s"
+                " WHERE id = %s RETURNING message_count, head",
+                [messages, messages + changes, self.pk],
+            )
+            self.message_count, self.head = cursor.fetchone()
+        return self.message_count - messages + 1, self.head - messages - changes + 1

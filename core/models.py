@@ -1,0 +1,29 @@
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.utils.crypto import get_random_string
+
+
+class ChatUserManager(UserManager["User"]):
+    def create_guest(self) -> "User":
+        """A visitor without an account: a name, no password, nothing to sign in with."""
+        tag = get_random_string(8, "abcdefghjkmnpqrstuvwxyz23456789")
+        guest = self.model(username=f"guest-{tag}", display_name=f"Guest {tag[:4]}", is_guest=True)
+        guest.set_unusable_password()
+        guest.save(using=self._db)
+        return guest
+
+
+class User(AbstractUser):
+    """A person, a guest or a bot. `display_name` is what others see."""
+
+    display_name = models.CharField(max_length=80, blank=True)
+    is_guest = models.BooleanField(default=False)
+
+    objects = ChatUserManager()
+
+    @property
+    def name(self) -> str:
+        return self.display_name or self.username
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,195 @@
+"""Settings from the environment and `.env`. What you get by default is production: strict.
+
+A developer's checkout (`manage.py` without a SECRET_KEY) is filled in by core/local.py first.
+Every variable read here is described in `.env.example`; a test holds the two together.
+"""
+
+from pathlib import Path
+
+import environ
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    environ.Env.read_env(BASE_DIR / ".env")  # the real environment wins
+
+# -- Who and where we are ---------------------------------------------------------------------
+
+SECRET_KEY = env.str("SECRET_KEY")
+DEBUG = env.bool("DEBUG", default=False)
+SITE_NAME = env.str("SITE_NAME", default="Chat")
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else []
+)
+# Full origins that may open sockets and post forms, as "https://chat.example.org".
+# In development the page's own host is enough.
+ORIGINS = env.list("ORIGINS", default=[])
+CSRF_TRUSTED_ORIGINS = ORIGINS
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_TZ = True
+LANGUAGE_CODE = "en"
+
+ROOT_URLCONF = "core.urls"
+ASGI_APPLICATION = "core.asgi.application"
+AUTH_USER_MODEL = "core.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "rooms"
+LOGOUT_REDIRECT_URL = "rooms"
+
+INSTALLED_APPS = [
+    "core",
+    "presence",
+    "chat",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "core.context.site",
+            ],
+        },
+    },
+]
+
+# -- PostgreSQL, the truth --------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
+DATABASES["default"]["CONN_MAX_AGE"] = 0  # under ASGI a fresh thread a request would leak them
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    # processes x max_size must stay below PostgreSQL's max_connections
+    "min_size": 1,
+    "max_size": env.int("DATABASE_POOL_SIZE", default=8),
+    "timeout": 5,
+}
+
+# -- Redis: presence and fan-out --------------------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {
+            "hosts": [
+                {
+                    "address": REDIS_URL,
+                    "socket_timeout": 5,
+                    "socket_connect_timeout": 2,
+                    # without it the first send after Redis came back raises
+                    "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3),
+                }
+            ],
+        },
+    },
+}
+
+# -- Security ---------------------------------------------------------------------------------
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+# Behind a proxy that ends TLS and sets this header itself.
+HTTPS = env.bool("HTTPS", default=not DEBUG)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    },
+}
+
+# -- Static files -----------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+SERVESTATIC_USE_FINDERS = SERVESTATIC_AUTOREFRESH = DEBUG
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "core.static.HashedStaticFilesStorage"
+    },
+}
+
+# -- The chat's limits (DESIGN: "Bounded") ----------------------------------------------------
+
+CHAT_GUESTS = env.bool("CHAT_GUESTS", default=False)
+CHAT_MESSAGE_MAX = env.int("CHAT_MESSAGE_MAX", default=4_000)  # characters
+CHAT_FRAME_IN_MAX = env.int("CHAT_FRAME_IN_MAX", default=16_384)  # bytes
+CHAT_FRAME_OUT_MAX = env.int("CHAT_FRAME_OUT_MAX", default=262_144)  # bytes
+CHAT_HISTORY_PAGE = env.int("CHAT_HISTORY_PAGE", default=50)  # messages
+CHAT_HISTORY_MAX = env.int("CHAT_HISTORY_MAX", default=100)
+CHAT_CATCH_UP_MAX = env.int("CHAT_CATCH_UP_MAX", default=500)
+# A user may send RATE_MESSAGES in RATE_SECONDS to a room, and up to RATE_BURST at once; 0 = no limit.
+CHAT_RATE_MESSAGES = env.int("CHAT_RATE_MESSAGES", default=10)
+CHAT_RATE_SECONDS = env.int("CHAT_RATE_SECONDS", default=10)
+CHAT_RATE_BURST = env.int("CHAT_RATE_BURST", default=20)
+CHAT_CONNECTIONS_MAX = env.int("CHAT_CONNECTIONS_MAX", default=20)  # a user
+CHAT_BAD_FRAMES_MAX = env.int("CHAT_BAD_FRAMES_MAX", default=20)  # a connection, then 4400
+CHAT_OUTBOX_FRAMES = env.int("CHAT_OUTBOX_FRAMES", default=256)
+CHAT_OUTBOX_BYTES = env.int("CHAT_OUTBOX_BYTES", default=1_048_576)
+CHAT_WRITER_QUEUE = env.int("CHAT_WRITER_QUEUE", default=2_000)  # commands a process
+CHAT_GUESTS_PER_ADDRESS = env.str("CHAT_GUESTS_PER_ADDRESS", default="60/minute")
+CHAT_SIGN_UPS_PER_ADDRESS = env.str("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hour")
+
+PRESENCE_LEASE_SECONDS = env.int("PRESENCE_LEASE_SECONDS", default=45)
+PRESENCE_RENEW_SECONDS = env.int("PRESENCE_RENEW_SECONDS", default=15)
+
+# -- Logging ----------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"daphne": {"level": "WARNING"}, "django.channels": {"level": "WARNING"}},
+}
