@@ -1,1 +1,9 @@
-urlpatterns: list = []
+from django.urls import path, re_path
+
+from chat import views
+from chat.models.room import SLUG_PATTERN
+
+urlpatterns = [
+    path("", views.rooms, name="rooms"),
+    re_path(rf"^(?P<slug>{SLUG_PATTERN})/$", views.room, name="room"),
+]

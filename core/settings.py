@@ -13,8 +13,9 @@ from redis.backoff import ExponentialBackoff
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-if (BASE_DIR / ".env").is_file():
-    environ.Env.read_env(BASE_DIR / ".env")  # the real environment wins
+ENV_FILE = env.str("ENV_FILE", default=str(BASE_DIR / ".env"))  # empty: none
+if ENV_FILE and Path(ENV_FILE).is_file():
+    environ.Env.read_env(ENV_FILE)  # the real environment wins
 
 # -- Who and where we are ---------------------------------------------------------------------
 
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.staticfiles",
     "csp",
+    "servestatic",  # its checks
 ]
 
 MIDDLEWARE = [
@@ -172,6 +174,8 @@ CHAT_CATCH_UP_MAX = env.int("CHAT_CATCH_UP_MAX", default=500)
 CHAT_RATE_MESSAGES = env.int("CHAT_RATE_MESSAGES", default=10)
 CHAT_RATE_SECONDS = env.int("CHAT_RATE_SECONDS", default=10)
 CHAT_RATE_BURST = env.int("CHAT_RATE_BURST", default=20)
+# Frames of any kind a second from one connection, and five times that at once; 0 = no limit.
+CHAT_FRAMES_PER_SECOND = env.int("CHAT_FRAMES_PER_SECOND", default=20)
 CHAT_CONNECTIONS_MAX = env.int("CHAT_CONNECTIONS_MAX", default=20)  # a user
 CHAT_BAD_FRAMES_MAX = env.int("CHAT_BAD_FRAMES_MAX", default=20)  # a connection, then 4400
 CHAT_OUTBOX_FRAMES = env.int("CHAT_OUTBOX_FRAMES", default=256)
@@ -182,6 +186,8 @@ CHAT_SIGN_UPS_PER_ADDRESS = env.str("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hou
 
 PRESENCE_LEASE_SECONDS = env.int("PRESENCE_LEASE_SECONDS", default=45)
 PRESENCE_RENEW_SECONDS = env.int("PRESENCE_RENEW_SECONDS", default=15)
+# How long somebody may be away (a reload, a flicker of the network) without anybody's noticing.
+PRESENCE_GRACE_SECONDS = env.float("PRESENCE_GRACE_SECONDS", default=5.0)
 
 # -- Logging ----------------------------------------------------------------------------------
 

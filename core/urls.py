@@ -1,7 +1,17 @@
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
+from django.views.generic import RedirectView
+
+from core import health, views
 
 urlpatterns = [
-    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="rooms"), name="home"),
     path("chat/", include("chat.urls")),
+    path("accounts/sign-in/", views.SignIn.as_view(), name="sign-in"),
+    path("accounts/sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("accounts/sign-up/", views.sign_up, name="sign-up"),
+    path("admin/", admin.site.urls),
+    path("healthz", health.ready, name="ready"),
+    path("livez", health.live, name="live"),
 ]

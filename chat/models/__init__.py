@@ -1,4 +1,5 @@
 from chat.models.audit import AuditEntry
+from chat.models.imported import Imported
 from chat.models.membership import Membership
 from chat.models.message import Message
 from chat.models.reaction import Reaction
@@ -6,4 +7,4 @@ from chat.models.revision import Revision
 from chat.models.room import Room
 from chat.models.sanction import Sanction
 
-__all__ = ["AuditEntry", "Membership", "Message", "Reaction", "Revision", "Room", "Sanction"]
+__all__ = ["AuditEntry", "Imported", "Membership", "Message", "Reaction", "Revision", "Room", "Sanction"]

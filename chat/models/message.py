@@ -97,6 +97,10 @@ class Message(models.Model):
             GinIndex(fields=["search_vector"], name="message_search"),
             models.Index(fields=["author", "-id"], name="message_by_author"),
             models.Index(fields=["created_at"], name="message_by_time"),
+            # moderators look for the deleted ones; they are few
+            models.Index(
+                fields=["deleted_at"], name="message_deleted", condition=Q(deleted_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -105,3 +109,7 @@ class Message(models.Model):
     @property
     def is_deleted(self) -> bool:
         return self.deleted_at is not None
+
+    def revise(self, kind: str, *, by: int, reason: str = "") -> None:
+        """Keep the text that a change is about to replace, for moderators."""
+        self.revisions.create(kind=kind, body=self.body, by_id=by, reason=reason)

@@ -7,6 +7,8 @@ EMOJI_MAX = 32
 class Reaction(models.Model):
     """One person's emoji on a message."""
 
+    DISTINCT_MAX = 50  # different emoji on one message
+
     # The unique index serves look-ups by message.
     message = models.ForeignKey(
         "chat.Message", on_delete=models.CASCADE, related_name="reactions", db_index=False

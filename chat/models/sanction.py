@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -7,6 +9,10 @@ from django.utils import timezone
 class SanctionQuerySet(models.QuerySet["Sanction"]):
     def in_force(self) -> "SanctionQuerySet":
         return self.filter(Q(until=None) | Q(until__gt=timezone.now()))
+
+    def here(self, room: Any) -> "SanctionQuerySet":
+        """Those of this room, and those of the whole site."""
+        return self.filter(Q(room=room) | Q(room=None))
 
     def bans(self) -> "SanctionQuerySet":
         return self.filter(kind=Sanction.Kind.BAN)

@@ -1,0 +1,6 @@
+from chat.admin.memberships import MembershipAdmin
+from chat.admin.messages import MessageAdmin
+from chat.admin.moderation import AuditEntryAdmin, SanctionAdmin
+from chat.admin.rooms import RoomAdmin
+
+__all__ = ["AuditEntryAdmin", "MembershipAdmin", "MessageAdmin", "RoomAdmin", "SanctionAdmin"]

@@ -1,0 +1,127 @@
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from chat.admin import links
+from chat.admin.filters import AuthorFilter, DeletedFilter, RoomFilter, UpToFilter
+from chat.admin.message_list import MessageChangeList, removed_texts
+from chat.models import Message, Revision
+from chat.models.message import BODY_MAX
+from core.admin_lists import DayFilter, ReadOnly
+
+SEARCH_MAX = 200  # characters; PostgreSQL refuses words beyond two thousand bytes
+AROUND = 25  # messages after this one, when it is shown in its talk
+
+
+class RevisionInline(admin.TabularInline):
+    model = Revision
+    fields = ("created_at", "kind", "by", "reason", "text")
+    readonly_fields = fields
+    can_delete = False
+    verbose_name_plural = "what it said before"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Revision]:
+        return super().get_queryset(request).select_related("by")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="text before")
+    def text(self, revision: Revision) -> SafeString:
+        return format_html('<span class="said">{}</span>', revision.body)
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnly):
+    """Messages to read and search. To change one here would go round the room's log:
+
+    no place taken, nobody told, no revision kept.
+    """
+
+    list_display = ("when", "place", "who", "text", "state")
+    list_display_links = ("when",)
+    list_filter = (RoomFilter, AuthorFilter, DayFilter, DeletedFilter, UpToFilter)
+    # how it is searched is in get_search_results; the name only makes the box appear
+    search_fields = ("search_vector",)
+    search_help_text = "Words, “a phrase”, -without; id:123 finds one message."
+    sortable_by = ()
+    inlines = (RevisionInline,)
+    fieldsets = (
+        (None, {"fields": ("place", "who", "created_at", "text", "state", "liked")}),
+        ("Place", {"fields": ("seq", "pos", "kind", "answers", "context", "client_id")}),
+        ("Changes", {"fields": ("edited_at", "deleted_at", "deleted_by")}),
+    )
+    readonly_fields = ("place", "who", "text", "state", "liked", "answers", "context")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        return super().get_queryset(request).select_related("room", "author", "deleted_by")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[MessageChangeList]:
+        return MessageChangeList
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only our filters: `?body__contains=` would read a million rows."""
+        return lookup in {spec.parameter_name for spec in self.list_filter}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        term = search_term.strip()[:SEARCH_MAX]
+        if not term:
+            return queryset, False
+        number = term.removeprefix("id:")
+        if number != term and number.isdecimal():
+            return queryset.filter(pk=int(number)), False
+        query = SearchQuery(term, config="simple", search_type="websearch")
+        return queryset.filter(search_vector=query), False
+
+    @admin.display(description="time")
+    def when(self, message: Message) -> Any:
+        return message.created_at
+
+    @admin.display(description="room")
+    def place(self, message: Message) -> SafeString:
+        room = message.room
+        return format_html(
+            "{} {}", links.page(room), links.rows("message", f"#{message.seq}", room=room.pk)
+        )
+
+    @admin.display(description="author")
+    def who(self, message: Message) -> SafeString | str:
+        return links.page(message.author)
+
+    @admin.display(description="text")
+    def text(self, message: Message) -> SafeString:
+        excerpt = getattr(message, "excerpt", None)  # the list's; a page has the whole
+        if excerpt is None:
+            excerpt = message.body
+            if message.is_deleted:
+                excerpt = removed_texts([message.pk], BODY_MAX).get(message.pk, "")
+        return links.said(message, excerpt)
+
+    @admin.display(description="state")
+    def state(self, message: Message) -> SafeString | str:
+        return links.marks(message)
+
+    @admin.display(description="answers to")
+    def answers(self, message: Message) -> SafeString | str:
+        return links.page(message.reply_to)
+
+    @admin.display(description="in its talk")
+    def context(self, message: Message) -> SafeString:
+        return links.rows(
+            "message", "what was said around it", room=message.room_id, upto=message.seq + AROUND
+        )
+
+    @admin.display(description="reactions")
+    def liked(self, message: Message) -> SafeString | str:
+        counts = message.reactions.order_by().values_list("emoji").annotate(n=Count("pk"))
+        return format_html_join(" ", "{} {}", counts) or "–"

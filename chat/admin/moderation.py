@@ -1,0 +1,48 @@
+from typing import Any
+
+from django.contrib import admin
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from chat.admin.filters import RoomFilter, UserFilter
+from chat.models import AuditEntry, Sanction
+from core.admin_lists import DayFilter, QuickList, ReadOnly
+
+
+@admin.register(Sanction)
+class SanctionAdmin(QuickList):
+    """Mutes and bans. A date (`until`) ends them, no deletion: what happened stays known."""
+
+    list_display = ("user", "kind", "room", "until", "reason", "by", "created_at")
+    list_filter = (RoomFilter, UserFilter, "kind")
+    list_select_related = ("user", "room", "by")
+    ordering = ("-pk",)
+    sortable_by = ()
+    autocomplete_fields = ("user", "room")
+    fields = ("user", "room", "kind", "until", "reason", "by", "created_at")
+    readonly_fields = ("by", "created_at")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup in {"room", "user"} or lookup.startswith("kind")
+
+    def save_model(
+        self, request: HttpRequest, obj: Sanction, form: ModelForm, change: bool
+    ) -> None:
+        if not change:
+            obj.by = request.user  # type: ignore[assignment]
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnly):
+    """Who did what. The database refuses changes too."""
+
+    list_display = ("created_at", "actor_name", "action", "target")
+    list_filter = (DayFilter,)
+    search_fields = ("actor_name__startswith", "target__startswith")
+    ordering = ("-pk",)
+    sortable_by = ()
+    fields = ("created_at", "actor_name", "action", "target", "detail")

@@ -1,0 +1,89 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.forms import ChoiceField
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from chat.admin import links
+from chat.models import Message, Room
+from core.admin_lists import QuickList
+
+
+@admin.register(Room)
+class RoomAdmin(QuickList):
+    """Rooms. They are archived, not deleted: a deletion would take every message along."""
+
+    list_display = ("__str__", "slug", "kind", "said", "members", "last", "is_archived")
+    list_filter = ("kind", "is_archived")
+    search_fields = ("slug", "title")
+    ordering = ("slug",)
+    sortable_by = ("slug",)
+    readonly_fields = (
+        "head",
+        "message_count",
+        "created_at",
+        "see_also",
+        "direct_low",
+        "direct_high",
+    )
+    fieldsets = (
+        (None, {"fields": ("slug", "title", "topic", "kind", "see_also")}),
+        ("Rules", {"fields": ("is_archived", "slow_mode_seconds", "retention_days")}),
+        ("Log", {"fields": ("message_count", "head", "created_at")}),
+    )
+    pair = ("Between", {"fields": ("direct_low", "direct_high")})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Room]:
+        """With the time of the last message: one look into the (room, seq) index a row."""
+        newest = Message.objects.filter(room=OuterRef("pk")).order_by("-seq")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(last_at=Subquery(newest.values("created_at")[:1]))
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return (*fieldsets, self.pair) if obj and obj.kind == Room.Kind.DIRECT else fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """A direct room belongs to its two people and stays what it is."""
+        fields = super().get_readonly_fields(request, obj)
+        return (*fields, "kind") if obj and obj.kind == Room.Kind.DIRECT else fields
+
+    def formfield_for_choice_field(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> ChoiceField:
+        if db_field.name == "kind":
+            kwargs["choices"] = [c for c in Room.Kind.choices if c[0] != Room.Kind.DIRECT]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="messages", ordering="message_count")
+    def said(self, room: Room) -> SafeString:
+        return links.rows("message", f"{room.message_count:,}", room=room.pk)
+
+    @admin.display(description="members")
+    def members(self, room: Room) -> SafeString:
+        return links.rows("membership", "members", room=room.pk)
+
+    @admin.display(description="last message")
+    def last(self, room: Room) -> Any:
+        return getattr(room, "last_at", None)
+
+    @admin.display(description="see also")
+    def see_also(self, room: Room) -> SafeString | str:
+        if room.pk is None:
+            return "–"
+        return format_html(
+            "{} · {} · {} · {}",
+            links.rows("message", f"{room.message_count:,} messages", room=room.pk),
+            links.rows("message", "deleted ones", room=room.pk, state="deleted"),
+            links.rows("membership", "members", room=room.pk),
+            links.rows("sanction", "sanctions", room=room.pk),
+        )

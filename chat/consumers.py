@@ -1,0 +1,175 @@
+"""The socket's side of a room: frames in, commands on; everything else is somebody else's work."""
+
+import asyncio
+import logging
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.consumer import AsyncConsumer
+from django.conf import settings
+
+from chat import access, events, history
+from chat.commands import (
+    Command,
+    History,
+    Ping,
+    Post,
+    PresenceGet,
+    Read,
+    Typing,
+    Undecodable,
+    decode,
+)
+from chat.connection import Connection
+from chat.engine import Engine
+from chat.errors import Refused, Turned
+from chat.feed import newest_that_fit
+from chat.outbox import Outbox
+from chat.rates import Bucket
+from chat.reading import reading
+from core import guests, identity
+from core.origins import is_own_origin
+
+logger = logging.getLogger(__name__)
+
+SUBPROTOCOL = "chat.v1"
+
+
+class RoomConsumer(AsyncConsumer):
+    """One WebSocket in one room.
+
+    Channels' own loop is not used: it gives each socket a mailbox in Redis and a thread hop for
+    each event. Here the hub has the one mailbox, and `finally` always runs.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope, self.receive, self.send = scope, receive, send
+        self.connection: Connection | None = None
+        if (await receive())["type"] != "websocket.connect":
+            return
+        if not is_own_origin(scope):
+            await send({"type": "websocket.close"})  # not accepted: the browser sees a 403
+            return
+        # Accept first: Daphne gives a handshake five seconds, and a replay may take longer.
+        lines = SUBPROTOCOL in scope.get("subprotocols", ())
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if lines else None})
+        self.outbox = Outbox(send, lines=lines, wire=scope.get("extensions", {}).get("chat.wire"))
+        try:
+            await self._converse()
+        except Turned as turned:
+            self.outbox.push_one(events.closed(turned.detail))
+            await self._close(turned.code)
+        except Exception:
+            logger.exception("A socket failed")
+            await self._close(4500)
+        finally:
+            self._leave()
+
+    async def _converse(self) -> None:
+        self.engine = Engine.current()
+        connection = self.connection = await self._enter()
+        self.engine.admit(connection)
+        feed = connection.feed = await self.engine.hub.follow(connection.room.pk)
+        await self._show_history(connection)
+        await self.engine.online.enter(feed, connection)
+        self.frames = Bucket(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
+        bad_frames = 0
+        while (message := await self.receive())["type"] == "websocket.receive":
+            if connection.is_closing:
+                continue
+            try:
+                await self._handle(connection, message.get("text"))
+            except Undecodable as error:
+                connection.push_one(events.error(error, ref=error.ref, client_id=error.client_id))
+                bad_frames += 1
+            if bad_frames >= settings.CHAT_BAD_FRAMES_MAX:
+                raise Turned(4400, "Too many frames that are not of this protocol.")
+
+    async def _enter(self) -> Connection:
+        slug = self.scope["url_route"]["kwargs"]["slug"]
+        user = await reading(identity.of_scope)(self.scope)
+        if user is None:
+            user = await guests.admit((self.scope.get("client") or [None])[0])
+        if user is None:
+            raise Turned(4401, "Sign in first.")
+        entry = await reading(access.enter)(user, slug)
+        return Connection(user, entry, self.outbox, self._close, self.engine.hub.process)
+
+    async def _show_history(self, connection: Connection) -> None:
+        feed = connection.feed
+        assert feed is not None
+        cursor = _cursor(self.scope)
+        missed = None if cursor is None else await self.engine.hub.catch_up(feed, cursor)
+        # From here to the join nothing is awaited: what is shown ends where the live events begin.
+        if missed is not None:
+            connection.send_missed(missed)
+        else:
+            connection.send_page("page" if cursor is None else "reset")
+        self.engine.hub.join(feed, connection)
+
+    # -- commands -----------------------------------------------------------------------------
+
+    async def _handle(self, connection: Connection, text: str | None) -> None:
+        wait = self.frames.take()
+        command = decode(text)
+        try:
+            if wait:
+                raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
+            await self._carry_out(connection, command)
+        except Refused as refused:
+            connection.answer(command, refused)
+
+    async def _carry_out(self, connection: Connection, command: Command) -> None:
+        match command:
+            case Ping():
+                connection.push_one(events.pong(command.ref))
+            case Typing():
+                self.engine.typing(connection)
+            case History():
+                await self._show_older(connection, command)
+            case PresenceGet():
+                assert connection.feed is not None
+                await self.engine.online.show(connection.feed, connection)
+            case _:
+                if not isinstance(command, Read):
+                    self._check_rate(connection)
+                self.engine.submit(connection, command)
+
+    def _check_rate(self, connection: Connection) -> None:
+        if wait := self.engine.posts.take((connection.user.id, connection.room.pk)):
+            raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
+
+    async def _show_older(self, connection: Connection, command: History) -> None:
+        limit = min(command.limit or settings.CHAT_HISTORY_PAGE, settings.CHAT_HISTORY_MAX)
+        before = history.NEWEST if command.before is None else command.before
+        page = await reading(history.page)(connection.room.pk, before=before, limit=limit)
+        states = newest_that_fit([change.state for change in page.changes])
+        more = page.more or len(states) < len(page.changes)
+        connection.send_history(states, head=page.head, more=more, mode="page", ref=command.ref)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    async def _close(self, code: int) -> None:
+        try:
+            await self.send({"type": "websocket.close", "code": code})
+        except Exception as error:  # the client was faster
+            logger.debug("Closing a socket that is gone: %r", error)
+
+    def _leave(self) -> None:
+        self.outbox.close() if self.connection is None else None
+        connection = self.connection
+        if connection is None:
+            return
+        connection.is_closing = True
+        if connection.feed is not None:
+            self.engine.hub.leave(connection.feed, connection)
+            self.engine.online.leave(connection.feed, connection)
+        self.engine.dismiss(connection)
+
+
+def _cursor(scope: Any) -> int | None:
+    """The client's cursor; None where there is none, or none that makes sense."""
+    values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("since", [])
+    if not values or not values[-1].isascii() or not values[-1].isdigit():
+        return None
+    return int(values[-1][:19])

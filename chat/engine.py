@@ -1,0 +1,168 @@
+"""What a process has one of: the writer, the hub, presence. Made when the first socket comes."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from chat.actions import Job, Outcome, ReadTo
+from chat.connection import Connection
+from chat.commands import Command
+from chat.errors import Turned
+from chat import events
+from chat.events import Change, Person
+from chat.hub import Hub
+from chat.online import Online
+from chat.people import People
+from chat.rates import Buckets
+from chat.writer import Writer
+from presence.store import Store
+from presence.tracker import Tracker
+
+logger = logging.getLogger(__name__)
+
+TYPING_EVERY = 3.0  # seconds; more often is not shown
+LEAVE_WITHIN = 6.0  # seconds for the writes that were accepted, when the process ends …
+CLOSE_WITHIN = 2.0  # … and then for the close frames
+RETURN_WITHIN = 5.0  # seconds over which the clients of a leaving process spread their return
+
+_engines: "WeakKeyDictionary[asyncio.AbstractEventLoop, Engine]" = WeakKeyDictionary()
+
+
+class Engine:
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self.writer = Writer(self._written)
+        self.people = People()
+        self.online = Online(self.hub, self.people)
+        self.online.tracker = Tracker(
+            Store(_redis()),
+            self.online.announce,
+            lease=settings.PRESENCE_LEASE_SECONDS,
+            renew=settings.PRESENCE_RENEW_SECONDS,
+            grace=settings.PRESENCE_GRACE_SECONDS,
+        )
+        self.posts = Buckets(
+            settings.CHAT_RATE_MESSAGES / settings.CHAT_RATE_SECONDS, settings.CHAT_RATE_BURST
+        )
+        self.typists = Buckets(1 / TYPING_EVERY, 1)
+        self.connections: dict[int, set[Connection]] = {}
+        self.leaving = False
+        self.hub.handlers["user.read"] = self._on_read
+        self.hub.handlers["user.typing"] = self._on_typing
+
+    @classmethod
+    def current(cls) -> "Engine":
+        """The one of this process (of this event loop, to be exact)."""
+        loop = asyncio.get_running_loop()
+        if loop not in _engines:
+            _engines[loop] = cls()
+        return _engines[loop]
+
+    # -- connections --------------------------------------------------------------------------
+
+    def admit(self, connection: Connection) -> None:
+        """Count the connection. Raises Turned where its user has too many, or we are leaving."""
+        if self.leaving:
+            raise Turned(4410, "The server is restarting.")
+        mine = self.connections.setdefault(connection.user.id, set())
+        if len(mine) >= settings.CHAT_CONNECTIONS_MAX:
+            raise Turned(
+                4429, f"You have {settings.CHAT_CONNECTIONS_MAX} connections open already."
+            )
+        mine.add(connection)
+
+    def dismiss(self, connection: Connection) -> None:
+        mine = self.connections.get(connection.user.id, set())
+        mine.discard(connection)
+        if not mine:
+            self.connections.pop(connection.user.id, None)
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def submit(self, connection: Connection, command: Command) -> None:
+        """Have `command` written; its outcome reaches the connection. Raises Refused."""
+        self.writer.submit(Job(connection.room.pk, connection.user.id, command), connection)
+
+    def _written(self, batch: Sequence[tuple[Job, Connection, Outcome]]) -> None:
+        """The writer's callback: announce what was committed, once a room; answer the rest."""
+        changes: dict[int, list[Change]] = {}
+        answers: dict[int, dict[int, tuple[Connection, str | int]]] = {}
+        for job, connection, outcome in batch:
+            if isinstance(outcome, Change):
+                changes.setdefault(job.room, []).append(outcome)
+                if job.command.ref is not None:
+                    answer = (connection, job.command.ref)
+                    answers.setdefault(job.room, {})[outcome.pos] = answer
+        for room, committed in changes.items():
+            committed.sort(key=lambda change: change.pos)
+            self.hub.publish(room, committed, answers.get(room))
+        for job, connection, outcome in batch:
+            if isinstance(outcome, ReadTo):
+                self._read_to(job, outcome)
+            elif not isinstance(outcome, Change):
+                connection.answer(job.command, outcome)
+
+    def _read_to(self, job: Job, outcome: ReadTo) -> None:
+        """A read position is for the same person's other tabs, in every process."""
+        message = {"type": "user.read", "room": job.room, "user": job.user, "pos": outcome.pos}
+        self._on_read(message)
+        self.hub.tell(f"room.{job.room}", message)
+
+    def _on_read(self, message: dict[str, Any]) -> None:
+        for connection in self.connections.get(message["user"], ()):
+            if connection.room.pk == message["room"]:
+                connection.push_one(events.read(message["pos"]))
+
+    # -- typing -------------------------------------------------------------------------------
+
+    def typing(self, connection: Connection) -> None:
+        """Show that somebody types: at most so often a person, stored nowhere."""
+        if self.typists.take((connection.user.id, connection.room.pk)):
+            return
+        user = connection.user
+        message = {"type": "user.typing", "room": connection.room.pk, "user": [user.id, user.name]}
+        self._on_typing(message)
+        self.hub.tell(f"room.{connection.room.pk}", message)
+
+    def _on_typing(self, message: dict[str, Any]) -> None:
+        feed = self.hub.feeds.get(message["room"])
+        if feed is not None:
+            user = Person(*message["user"])
+            others = {one for one in feed.connections if one.user.id != user.id}
+            feed.send([events.typing(user)], others)
+
+    # -- the end ------------------------------------------------------------------------------
+
+    async def leave(self) -> None:
+        """Refuse newcomers, tell everybody when to come back, finish the accepted writes."""
+        self.leaving = True
+        try:
+            async with asyncio.timeout(LEAVE_WITHIN):
+                await self.writer.drain()  # its senders see their messages confirmed
+        except TimeoutError:
+            logger.warning("Leaving with writes that the database did not take")
+        everybody = [one for mine in self.connections.values() for one in mine]
+        for connection in everybody:
+            connection.leave(retry_after=random.uniform(0.1, RETURN_WITHIN))  # noqa: S311 - jitter
+        if everybody:
+            closing = [asyncio.create_task(one.closed()) for one in everybody]
+            await asyncio.wait(closing, timeout=CLOSE_WITHIN)
+        await self.online.tracker.close(grace=settings.PRESENCE_GRACE_SECONDS + RETURN_WITHIN)
+        await self.hub.close()
+
+
+def _redis() -> "Redis[Any]":
+    return Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+    )

@@ -1,0 +1,202 @@
+"""One room in this process: its log's end, kept encoded, and the connections that follow it.
+
+The end of the log is what a newcomer's page and a returning client's catch-up are made of, so a
+thousand clients that reconnect read the database a few times, not a thousand.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from chat.events import Change
+from chat.history import Missed, Page, as_seen
+from chat.outbox import Parcel
+from presence.roster import Roster
+
+if TYPE_CHECKING:
+    from chat.connection import Connection
+
+KEPT = 1_000  # changes a room
+KEPT_BYTES = 1_048_576
+# What waits for an earlier change; more than that is dropped, and read from the database later.
+PENDING = 5_000
+
+
+class Feed:
+    """Applies a room's changes in order of `pos`, each once, and hands them to its connections."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.connections: set[Connection] = set()
+        self.watchers: set[Connection] = set()  # those that were shown who is online
+        self.roster = Roster()
+        self.head = 0
+        self.floor = 0  # every change after it is in `_recent`, net
+        self.last_seq = 0
+        self.more = False
+        self.opened = False
+        self.subscribed = False
+        self._page: dict[int, Change] = {}
+        self._recent: dict[int, Change] = {}
+        self._recent_bytes = 0
+        self._pending: dict[int, Change] = {}
+        self._page_states: list[bytes] | None = None
+
+    # -- the log ------------------------------------------------------------------------------
+
+    def open(self, page: Page) -> None:
+        """Begin, or begin again, with the newest page as the database has it."""
+        self.head = self.floor = page.head
+        self.more = page.more
+        self._page = {change.id: change for change in page.changes}
+        self._page_states = None
+        self._recent.clear()
+        self._recent_bytes = 0
+        self.last_seq = page.changes[-1].seq if page.changes else 0
+        self.opened = True
+        self._deliver(self._in_line())
+
+    def offer(
+        self,
+        changes: Iterable[Change],
+        answers: Mapping[int, tuple["Connection", str | int]] | None = None,
+    ) -> None:
+        """Changes that committed, in any order, any number of times.
+
+        What is next in line is delivered; what was seen is dropped; what comes after a hole waits.
+        `answers` has, by `pos`, the connection whose command it was and the `ref` it gave.
+        """
+        for change in changes:
+            if (change.pos > self.head or not self.opened) and len(self._pending) < PENDING:
+                self._pending[change.pos] = change
+        if self.opened:
+            self._deliver(self._in_line(), answers or {})
+
+    @property
+    def has_hole(self) -> bool:
+        return bool(self._pending)
+
+    def fill(self, missed: Missed) -> None:
+        """Changes read from the database after a hole, net: they reach up to `missed.head`."""
+        if missed.head <= self.head:
+            return
+        changes = [
+            as_seen(change, self.last_seq) for change in missed.changes if change.pos > self.head
+        ]
+        for change in changes:
+            self._keep(change)
+        self.head = missed.head
+        self._deliver(changes + self._in_line())
+
+    def remember(self, missed: Missed, since: int) -> None:
+        """Changes before ours, read from the database, so that catch-up reaches back to `since`."""
+        older = {change.id: change for change in missed.changes if change.pos <= self.floor}
+        for pk in older.keys() & self._recent.keys():
+            del older[pk]
+        if missed.complete and missed.head >= self.floor and since < self.floor:
+            self._recent = older | self._recent
+            self._recent_bytes = sum(len(change.state) for change in self._recent.values())
+            self.floor = since
+
+    def since(self, cursor: int) -> list[Change] | None:
+        """What changed after `cursor`, net, in order of `pos`; None where we don't know."""
+        if cursor < self.floor:
+            return None
+        missed = []
+        for change in reversed(self._recent.values()):
+            if change.pos <= cursor:
+                break
+            missed.append(change)
+        return missed[::-1]
+
+    def page(self) -> tuple[list[bytes], bool]:
+        """The newest messages' states, oldest first, as many as fit a frame; and if older exist."""
+        if self._page_states is None:
+            self._page_states = newest_that_fit([change.state for change in self._page.values()])
+        return self._page_states, self.more or len(self._page_states) < len(self._page)
+
+    def _in_line(self) -> list[Change]:
+        """Take from what waits that which is next, without a hole."""
+        ready = []
+        while change := self._pending.pop(self.head + 1, None):
+            self.head += 1
+            self._keep(change)
+            ready.append(change)
+        if self._pending:
+            for pos in [pos for pos in self._pending if pos <= self.head]:
+                del self._pending[pos]
+        return ready
+
+    def _keep(self, change: Change) -> None:
+        earlier = self._recent.pop(change.id, None)
+        self._recent[change.id] = change  # now last: in order of `pos`
+        self._recent_bytes += len(change.state) - (len(earlier.state) if earlier else 0)
+        while len(self._recent) > KEPT or self._recent_bytes > KEPT_BYTES:
+            oldest = self._recent.pop(next(iter(self._recent)))
+            self._recent_bytes -= len(oldest.state)
+            self.floor = oldest.pos
+        if change.seq > self.last_seq:
+            self.last_seq = change.seq
+            self._page[change.id] = change
+            if len(self._page) > settings.CHAT_HISTORY_PAGE:
+                del self._page[next(iter(self._page))]
+                self.more = True
+            self._page_states = None
+        elif change.id in self._page:
+            self._page[change.id] = change
+            self._page_states = None
+
+    # -- the connections ----------------------------------------------------------------------
+
+    def send(self, frames: list[bytes], to: "set[Connection]") -> None:
+        """The same frames to each of them. One that reads too slowly is closed, alone."""
+        parcel = Parcel(frames)
+        for connection in [one for one in to if not one.push(parcel)]:
+            connection.too_slow()
+
+    def _deliver(
+        self,
+        changes: list[Change],
+        answers: Mapping[int, tuple["Connection", str | int]] | None = None,
+    ) -> None:
+        if not changes or not self.connections:
+            return
+        frames = [change.frame for change in changes]
+        asked = {connection for connection, _ in answers.values()} if answers else set()
+        self.send(frames, self.connections - asked if asked else self.connections)
+        if not asked or answers is None:
+            return
+        for connection in asked & self.connections:
+            own = [
+                change.answering(answers[change.pos][1])
+                if change.pos in answers and answers[change.pos][0] is connection
+                else frame
+                for change, frame in zip(changes, frames, strict=True)
+            ]
+            self.send(own, {connection})
+
+
+def newest_that_fit(states: list[bytes]) -> list[bytes]:
+    """The last of `states` (oldest first) that leave room in one frame for the rest of it."""
+    room = settings.CHAT_FRAME_OUT_MAX - 4_096
+    fitting = []
+    for state in reversed(states):
+        room -= len(state) + 1
+        if room < 0 and fitting:
+            break
+        fitting.append(state)
+    return fitting[::-1]
+
+
+def in_frames(changes: list[Change]) -> list[list[Change]]:
+    """A catch-up cut into pieces that each leave room in a frame."""
+    pieces: list[list[Change]] = [[]]
+    size = 4_096
+    for change in changes:
+        size += len(change.state) + 1
+        if size > settings.CHAT_FRAME_OUT_MAX and pieces[-1]:
+            pieces.append([])
+            size = 4_096 + len(change.state)
+        pieces[-1].append(change)
+    return pieces

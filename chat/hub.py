@@ -1,0 +1,293 @@
+"""Fan-out in one process: one channel-layer mailbox, and a feed for each room somebody follows.
+
+The channel layer only makes delivery fast. What it drops, doubles or reorders is put right by `pos`
+and, in the end, by comparing heads with the database on a timer.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from chat import history
+from chat.events import Change
+from chat.feed import Feed
+from chat.reading import reading
+
+if TYPE_CHECKING:
+    from chat.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+HOLD = 0.05  # seconds that a hole may stand: another process's event is usually on its way
+COMPARE = 3.0  # seconds between comparisons of heads with the database …
+COMPARE_AWAY = 1.0  # … and while Redis is away
+PULSE = 1.0  # seconds between messages to ourselves …
+PULSE_LATE = 2.5  # … without which, for so long, Redis counts as away
+LAYER_TIMEOUT = 3.0  # seconds for one call to the channel layer
+
+T = TypeVar("T")
+Handler = Callable[[dict[str, Any]], None]
+Answers = Mapping[int, tuple["Connection", str | int]]
+
+
+class Hub:
+    """`follow`, `join` and `leave` are for connections, `publish` for what was committed here."""
+
+    def __init__(self) -> None:
+        self.process = uuid4().hex
+        self.feeds: dict[int, Feed] = {}
+        self.handlers: dict[str, Handler] = {
+            "room.changes": self._on_changes,
+            "hub.pulse": self._on_pulse,
+        }
+        self._layer = get_channel_layer()
+        self._mailbox = ""
+        self._flights: dict[Hashable, asyncio.Task[Any]] = {}
+        self._outgoing: dict[str, list[dict[str, Any]]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last_pulse = time.monotonic()
+        self._publish_fails = False
+
+    # -- connections --------------------------------------------------------------------------
+
+    async def follow(self, room: int) -> Feed:
+        """The room's feed, open. However many come at once, it is opened once."""
+        if not self._tasks:
+            self._start()
+        feed = self.feeds.setdefault(room, Feed(room))
+        if not feed.opened:
+            await self.once(("open", room), lambda: self._open(feed))
+        return feed
+
+    def join(self, feed: Feed, connection: "Connection") -> None:
+        """From here on `connection` gets what the feed delivers. Read the feed, then join it,
+        without an await between: then nothing is lost and nothing comes twice."""
+        feed.connections.add(connection)
+
+    def leave(self, feed: Feed, connection: "Connection") -> None:
+        feed.connections.discard(connection)
+        if not feed.connections:
+            asyncio.get_running_loop().call_later(COMPARE, self._drop_if_empty, feed)
+
+    async def catch_up(self, feed: Feed, cursor: int) -> list[Change] | None:
+        """What changed after `cursor`, net, up to the feed's head; None: too much, give a page.
+
+        One read of the database serves all who come back at once.
+        """
+        if cursor > feed.head:
+            await self.repair(feed)
+        if cursor < feed.floor:
+            await self._reach_back(feed, max(0, feed.floor - settings.CHAT_CATCH_UP_MAX))
+        if cursor < feed.floor:
+            await self._reach_back(feed, cursor)
+        changes = feed.since(cursor)
+        if changes is None or cursor > feed.head or len(changes) > settings.CHAT_CATCH_UP_MAX:
+            return None
+        return changes
+
+    async def repair(self, feed: Feed) -> None:
+        """Read what the feed has missed from the database, and deliver it."""
+        await self.once(("repair", feed.room), lambda: self._repair(feed))
+
+    # -- publishing ---------------------------------------------------------------------------
+
+    def publish(self, room: int, changes: Sequence[Change], answers: Answers | None = None) -> None:
+        """Deliver what this process has committed: here at once, elsewhere soon."""
+        feed = self.feeds.get(room)
+        if feed is not None:
+            feed.offer(changes, answers)
+            self._mind_hole(feed)
+        self.tell(f"room.{room}", {"type": "room.changes", "room": room, "changes": changes})
+
+    def tell(self, group: str, message: dict[str, Any]) -> None:
+        """Send `message` to the other processes in `group`; nobody waits for it."""
+        self._outgoing.setdefault(group, []).append(message)
+        self.once("publish", self._publish)
+
+    # -- the mailbox --------------------------------------------------------------------------
+
+    def _on_changes(self, message: dict[str, Any]) -> None:
+        feed = self.feeds.get(message["room"])
+        if feed is not None:
+            feed.offer([Change(*fields) for fields in message["changes"]])
+            self._mind_hole(feed)
+
+    def _on_pulse(self, message: dict[str, Any]) -> None:
+        self._last_pulse = time.monotonic()
+
+    @property
+    def redis_is_away(self) -> bool:
+        return time.monotonic() - self._last_pulse > PULSE_LATE
+
+    async def _receive_for_ever(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(LAYER_TIMEOUT):
+                    self._mailbox = await self._layer.new_channel("hub.")
+                break
+            except Exception as error:
+                logger.warning("Hub: no mailbox yet, Redis does not answer: %r", error)
+                await asyncio.sleep(PULSE)
+        while True:
+            try:
+                bundle = await self._layer.receive(self._mailbox)
+                if bundle["from"] == self.process and bundle["type"] != "hub.pulse":
+                    continue  # our own; delivered when it was published
+                for message in bundle["messages"]:
+                    self.handlers[message["type"]](message)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                # One bad message must not make the process deaf.
+                logger.exception("Hub: a message could not be handled")
+
+    async def _publish(self) -> None:
+        """What gathers while one round of sends runs leaves as one message a group."""
+        while self._outgoing:
+            outgoing, self._outgoing = self._outgoing, {}
+            for group, messages in outgoing.items():
+                bundle = {"type": "hub.bundle", "from": self.process, "messages": messages}
+                await self._send(self._layer.group_send, group, bundle)
+
+    async def _send(self, send: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT):
+                await send(*args)
+            self._publish_fails = False
+        except Exception as error:
+            # The others find what they missed by comparing heads.
+            if not self._publish_fails:
+                logger.warning("Hub: Redis does not take messages: %r", error)
+            self._publish_fails = True
+
+    # -- feeds --------------------------------------------------------------------------------
+
+    async def _open(self, feed: Feed) -> None:
+        # First join the group, then read: what commits in between arrives twice, not never.
+        await self._subscribe(feed)
+        await self._reload(feed)
+
+    async def _reload(self, feed: Feed) -> None:
+        feed.open(await reading(history.page)(feed.room, limit=settings.CHAT_HISTORY_PAGE))
+        self._mind_hole(feed)
+
+    async def _subscribe(self, feed: Feed) -> None:
+        if not self._mailbox:
+            return  # the timer will
+        try:
+            async with asyncio.timeout(LAYER_TIMEOUT):
+                await self._layer.group_add(f"room.{feed.room}", self._mailbox)
+            feed.subscribed = True
+        except Exception as error:
+            logger.warning("Hub: could not join room %s's group yet: %r", feed.room, error)
+
+    def _drop_if_empty(self, feed: Feed) -> None:
+        if not feed.connections and self.feeds.get(feed.room) is feed and feed.opened:
+            del self.feeds[feed.room]
+            self.once(("leave", feed.room), lambda: self._unsubscribe(feed))
+
+    async def _unsubscribe(self, feed: Feed) -> None:
+        if feed.subscribed:
+            await self._send(self._layer.group_discard, f"room.{feed.room}", self._mailbox)
+        again = self.feeds.get(feed.room)
+        if again is not None:  # somebody came back meanwhile, into a new feed
+            await self._subscribe(again)
+
+    async def _reach_back(self, feed: Feed, cursor: int) -> None:
+        limit = settings.CHAT_CATCH_UP_MAX * 2  # some more than may be given: the head moves on
+        missed = await self.once(
+            ("since", feed.room, cursor),
+            lambda: reading(history.since)(feed.room, cursor, limit=limit),
+        )
+        feed.remember(missed, cursor)
+
+    def _mind_hole(self, feed: Feed) -> None:
+        if feed.opened and feed.has_hole:
+            self.once(("hole", feed.room), lambda: self._close_hole(feed))
+
+    async def _close_hole(self, feed: Feed) -> None:
+        await asyncio.sleep(HOLD)
+        while feed.has_hole and self.feeds.get(feed.room) is feed:
+            try:
+                await self.repair(feed)
+            except DatabaseError as error:
+                logger.warning("Hub: could not read what room %s missed: %s", feed.room, error)
+                await asyncio.sleep(COMPARE_AWAY)
+
+    async def _repair(self, feed: Feed) -> None:
+        limit = settings.CHAT_CATCH_UP_MAX
+        missed = await reading(history.since)(feed.room, feed.head, limit=limit)
+        if missed.complete:
+            feed.fill(missed)
+            return
+        # Too much to replay: everybody begins again with a fresh page.
+        await self._reload(feed)
+        for connection in list(feed.connections):
+            connection.send_page("reset")
+
+    # -- timers -------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(work())
+            for work in (self._receive_for_ever, self._pulse_for_ever, self._compare_for_ever)
+        ]
+
+    async def _pulse_for_ever(self) -> None:
+        """Redis is there if a message to ourselves comes back; nothing else tells it as surely."""
+        while True:
+            if self._mailbox:
+                pulse = {"type": "hub.pulse", "from": self.process, "messages": _PULSE}
+                await self._send(self._layer.send, self._mailbox, pulse)
+                for feed in [feed for feed in self.feeds.values() if not feed.subscribed]:
+                    await self._subscribe(feed)
+            await asyncio.sleep(PULSE)
+
+    async def _compare_for_ever(self) -> None:
+        """The last event of a room may be lost with nothing after it to show the hole."""
+        while True:
+            started = time.monotonic()
+            while time.monotonic() - started < (COMPARE_AWAY if self.redis_is_away else COMPARE):
+                await asyncio.sleep(COMPARE_AWAY / 2)
+            try:
+                await self.compare()
+            except DatabaseError as error:
+                logger.warning("Hub: could not compare heads: %s", error)
+            except Exception:
+                logger.exception("Hub: comparing heads failed")
+
+    async def compare(self) -> None:
+        """Find, with one query, the rooms whose log has gone on without us, and catch up."""
+        rooms = [room for room, feed in self.feeds.items() if feed.opened]
+        if not rooms:
+            return
+        heads = await reading(history.heads)(rooms)
+        if not self.redis_is_away:
+            await asyncio.sleep(HOLD)  # what is on its way is not missing
+        for room, head in heads.items():
+            feed = self.feeds.get(room)
+            if feed is not None and feed.opened and feed.head < head:
+                await self.repair(feed)
+
+    async def close(self) -> None:
+        for task in [*self._tasks, *self._flights.values()]:
+            task.cancel()
+        self._tasks = []
+
+    def once(self, key: Hashable, work: Callable[[], Any]) -> "asyncio.Future[Any]":
+        """Single flight: whoever asks for `key` while it is under way shares one run of `work`."""
+        task = self._flights.get(key)
+        if task is None:
+            task = self._flights[key] = asyncio.ensure_future(work())
+            task.add_done_callback(lambda _: self._flights.pop(key, None))
+        return asyncio.shield(task)
+
+
+_PULSE = [{"type": "hub.pulse"}]

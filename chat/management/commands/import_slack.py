@@ -1,0 +1,57 @@
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from tqdm import tqdm
+
+from chat.slack.export import SlackRoom
+from chat.slack.files import ExportError
+from chat.slack.importer import import_export
+from chat.slack.values import printable
+
+
+class Command(BaseCommand):
+    help = """\
+Bring a standard Slack export into the chat.
+
+People become accounts that cannot sign in until you give them a password. They are known by
+Slack's id: a local account of the same name is never touched, the imported one is then called
+"ann-slack". Public channels become open rooms, which anybody here may read; private channels and
+group talks become private rooms, direct talks direct rooms. A channel never goes into a room that
+people have made here: where its address is taken it becomes "general-slack". The one exception is
+a public channel and an open room of that address in which nothing was ever said: it moves in.
+
+Importing again, or importing a newer export, adds only what is new, at the end of each room. What
+changed in messages that are there already (an edit, a reaction) is not brought over.
+
+Ends with an account of every entry. The exit status is 1 if a room failed or a file could not be
+read; the rest is imported then."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.formatter_class = RawDescriptionHelpFormatter  # keeps the paragraphs
+        return parser
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", type=Path, help="the export: a folder or a .zip")
+
+    def handle(self, *args: Any, path: Path, verbosity: int, **options: Any) -> None:
+        def progress(rooms: list[SlackRoom]) -> Any:
+            quiet = True if verbosity == 0 else None  # None: off where stderr is no terminal
+            return tqdm(rooms, desc="Importing", unit=" rooms", disable=quiet)
+
+        try:
+            report = import_export(path, progress=progress)
+        except ExportError as error:
+            raise CommandError(printable(str(error))) from error
+        except DatabaseError as error:  # of people; a room's own are in the report
+            raise CommandError(f"Stopped by the database: {str(error).splitlines()[0]}") from error
+        for line in report.lines(name_all=verbosity > 1):
+            self.stdout.write(printable(line))
+        if not report.is_complete:
+            raise CommandError(
+                f"Not everything came in: {len(report.failed)} rooms failed, "
+                f"{len(report.unread_files)} files could not be read. Import again to go on."
+            )

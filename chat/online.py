@@ -1,0 +1,113 @@
+"""Who is online in a room: the tracker's changes, brought to the room's feed in every process."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from chat import events
+from chat.events import Person
+from chat.feed import Feed
+from chat.hub import Hub
+from chat.people import People
+from presence.store import Change
+from presence.tracker import AWAY, Tracker
+
+if TYPE_CHECKING:
+    from chat.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+
+class Online:
+    """Presence's scopes are rooms' pks here, its users people's pks."""
+
+    def __init__(self, hub: Hub, people: People) -> None:
+        self.tracker: Tracker
+        self._hub = hub
+        self._people = people
+        hub.handlers["room.presence"] = self._on_presence
+
+    async def enter(self, feed: Feed, connection: "Connection") -> None:
+        """`connection` is here: announce it if the person was not, and show it who is."""
+        self._people.remember(connection.user)
+        scope, user = str(feed.room), str(connection.user.id)
+        await self.tracker.enter(scope, user, connection.name)
+        if not feed.roster.known:
+            await self._hub.once(("presence", feed.room), lambda: self._refresh(feed))
+        await self.show(feed, connection)
+
+    def leave(self, feed: Feed, connection: "Connection") -> None:
+        feed.watchers.discard(connection)
+        self.tracker.leave(str(feed.room), str(connection.user.id), connection.name)
+
+    async def show(self, feed: Feed, connection: "Connection") -> None:
+        """Send `presence.state`; from then on the connection gets each change after it."""
+        missing = [pk for pk in feed.roster.users if self._people.known(int(pk)) is None]
+        if missing:
+            await self._people.named(map(int, missing))
+        connection.push_one(self._state(feed))
+        feed.watchers.add(connection)
+
+    def announce(self, scope: str, changes: Sequence[Change]) -> None:
+        """The tracker's callback: what this process has brought about."""
+        if not changes:
+            return
+        room = int(scope)
+        named = [[*change, self._name(change.user)] for change in changes]
+        self._apply(room, named)
+        self._hub.tell(f"room.{room}", {"type": "room.presence", "room": room, "changes": named})
+
+    def _on_presence(self, message: dict[str, Any]) -> None:
+        self._apply(message["room"], message["changes"])
+
+    def _apply(self, room: int, named: Sequence[Sequence[Any]]) -> None:
+        feed = self._hub.feeds.get(room)
+        if feed is None:
+            return
+        for _, user, _, _, name in named:
+            if name:
+                self._people.remember(Person(int(user), name))
+        applied, hole = feed.roster.apply(Change(*fields[:4]) for fields in named)
+        frames = [
+            events.presence_change(
+                change.kind,
+                Person(int(change.user), self._name(change.user)),
+                change.online,
+                change.version,
+            )
+            for change in applied
+        ]
+        if frames:
+            feed.send(frames, feed.watchers)
+        if hole and feed.roster.known:
+            self._hub.once(("presence", room), lambda: self._recover(feed))
+
+    async def _recover(self, feed: Feed) -> None:
+        """A change was lost: read the whole state, and show it to everybody."""
+        await asyncio.sleep(0.2)  # it may only be late
+        before = feed.roster.version
+        await self._refresh(feed)
+        if feed.roster.version > before:
+            for connection in list(feed.watchers):
+                await self.show(feed, connection)
+
+    async def _refresh(self, feed: Feed) -> None:
+        try:
+            state = await self.tracker.store.state(str(feed.room))
+        except AWAY as error:
+            logger.warning("Presence of room %s can't be read: %s", feed.room, error)
+            return
+        await self._people.named(map(int, state.users))
+        feed.roster.reset(state)
+
+    def _state(self, feed: Feed) -> bytes:
+        if feed.roster.known:
+            users = [Person(int(pk), self._name(pk)) for pk in feed.roster.users]
+        else:  # Redis is away: at least those who are connected here
+            users = list({one.user.id: one.user for one in feed.connections}.values())
+        return events.presence_state(users, len(users), feed.roster.version)
+
+    def _name(self, user: str) -> str:
+        person = self._people.known(int(user))
+        return person.name if person else ""

@@ -1,0 +1,185 @@
+"""Many posts to many rooms in one statement: judge, number, insert, count up.
+
+Everything that a post depends on is judged inside the transaction that writes it, under the rooms'
+row locks, so that a ban or an archive that has committed is never overtaken by a message.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import psycopg
+from django.db import connection
+
+from chat.commands import Post
+from chat.errors import Refused
+from chat.events import POSTED, Change, MessageState, Person, change_of
+
+if TYPE_CHECKING:
+    from chat.actions import Job
+
+# Rooms are locked in pk order, so that no two batches wait for each other; and in a statement of
+# their own, because one statement's snapshot is older than the locks that it waits for.
+_LOCK = "SELECT id FROM chat_room WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+
+_POST = """
+WITH input AS (
+    SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::uuid[], %s::text[], %s::text[],
+                         %s::bigint[])
+        AS t(n, room_id, author_id, client_id, kind, body, reply_to_id)
+), judged AS (
+    SELECT input.*, author.username, author.display_name,
+           earlier.id AS earlier_id,
+           coalesce(ceil(extract(epoch FROM slow.until - now())), room.slow_mode_seconds)::float
+               AS wait,
+           CASE
+               WHEN room.id IS NULL OR author.id IS NULL OR NOT author.is_active THEN 'forbidden'
+               WHEN sanction.banned OR room.kind <> 'open' AND member.id IS NULL THEN 'forbidden'
+               WHEN earlier.id IS NOT NULL THEN 'earlier'
+               WHEN room.is_archived THEN 'archived'
+               WHEN sanction.muted THEN 'muted'
+               WHEN slow.until > now() OR room.slow_mode_seconds > 0 AND NOT moderates.it
+                    AND row_number() OVER (PARTITION BY room.id, author.id ORDER BY n) > 1
+                   THEN 'slow_mode'
+               WHEN input.reply_to_id IS NOT NULL AND NOT EXISTS (
+                   SELECT FROM chat_message r
+                    WHERE r.id = input.reply_to_id AND r.room_id = input.room_id) THEN 'not_found'
+           END AS verdict
+      FROM input
+      LEFT JOIN chat_room room ON room.id = input.room_id
+      LEFT JOIN core_user author ON author.id = input.author_id
+      LEFT JOIN chat_membership member
+             ON member.room_id = input.room_id AND member.user_id = input.author_id
+      LEFT JOIN chat_message earlier
+             ON earlier.room_id = input.room_id AND earlier.author_id = input.author_id
+            AND earlier.client_id = input.client_id
+      LEFT JOIN LATERAL (
+          SELECT bool_or(s.kind = 'ban') AS banned, bool_or(s.kind = 'mute') AS muted
+            FROM chat_sanction s
+           WHERE s.user_id = input.author_id
+             AND (s.room_id = input.room_id OR s.room_id IS NULL)
+             AND (s.until IS NULL OR s.until > now())) sanction ON true
+      CROSS JOIN LATERAL (
+          SELECT coalesce(member.role IN ('moderator', 'owner'), false) AS it) moderates
+      LEFT JOIN LATERAL (
+          SELECT mine.created_at + make_interval(secs => room.slow_mode_seconds) AS until
+            FROM chat_message mine
+           WHERE room.slow_mode_seconds > 0 AND NOT moderates.it AND mine.author_id = input.author_id
+             AND mine.room_id = input.room_id
+           ORDER BY mine.id DESC LIMIT 1) slow ON true
+), placed AS (
+    SELECT judged.*, row_number() OVER (PARTITION BY room_id ORDER BY n) AS place
+      FROM judged WHERE verdict IS NULL
+), advanced AS (
+    UPDATE chat_room room SET message_count = message_count + fresh.many, head = head + fresh.many
+      FROM (SELECT room_id, count(*) AS many FROM placed GROUP BY room_id) fresh
+     WHERE room.id = fresh.room_id
+    RETURNING room.id, room.message_count - fresh.many AS seq, room.head - fresh.many AS pos
+), written AS (
+    INSERT INTO chat_message
+           (room_id, seq, pos, author_id, client_id, kind, body, reply_to_id, created_at)
+    SELECT placed.room_id, advanced.seq + place, advanced.pos + place, author_id, client_id,
+           kind, body, reply_to_id, now()
+      FROM placed JOIN advanced ON advanced.id = placed.room_id
+     ORDER BY n
+    RETURNING id, room_id, seq, pos, author_id, client_id, created_at
+)
+SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
+       coalesce(nullif(judged.display_name, ''), judged.username),
+       written.id, written.seq, written.pos, written.created_at
+  FROM judged
+  LEFT JOIN written ON judged.verdict IS NULL AND written.room_id = judged.room_id
+        AND written.author_id = judged.author_id AND written.client_id = judged.client_id
+"""
+
+_REFUSALS = {
+    "forbidden": "You may not post in this room.",
+    "archived": "This room is archived; it takes no more messages.",
+    "muted": "You are muted here; you may read, but not write.",
+    "slow_mode": "This room is in slow mode; wait a moment between messages.",
+    "not_found": "The message that you reply to is not in this room.",
+}
+
+
+def post_all(jobs: Sequence["Job"]) -> list[Change | Refused | int]:
+    """Write the posts among `jobs` (all must be); an outcome each, in order.
+
+    A post whose `client_id` its author has used in the room before gives that message's id. Opens
+    a transaction of its own unless one is open.
+    """
+    if not jobs:
+        return []
+    first: dict[tuple[int, int, UUID], int] = {}
+    for n, job in enumerate(jobs):
+        assert isinstance(job.command, Post)
+        first.setdefault((job.room, job.user, job.command.client_id), n)
+    written = _write(jobs, sorted(first.values()))
+    outcomes: list[Change | Refused | int] = []
+    for n, job in enumerate(jobs):
+        assert isinstance(job.command, Post)
+        # The same message twice in one batch: the second is answered with the first.
+        original = first[job.room, job.user, job.command.client_id]
+        outcome = _outcome(job, written[original])
+        if original != n and isinstance(outcome, Change):
+            outcome = outcome.id
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _write(jobs: Sequence["Job"], picked: Sequence[int]) -> dict[int, Sequence[Any]]:
+    columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
+    for n in picked:
+        room, author, command = jobs[n]
+        kind, body = as_kind(command.message)  # type: ignore[attr-defined]
+        values = (n, room, author, command.client_id, kind, body, command.reply_to)  # type: ignore[attr-defined]
+        for column, value in zip(columns, values, strict=True):
+            column.append(value)
+    rooms = sorted({*columns[1]})
+    connection.ensure_connection()
+    raw = connection.connection
+    # Server-side binding and prepared statements, which Django's own cursors leave off.
+    cursor = psycopg.Cursor(raw)
+    if connection.in_atomic_block:
+        cursor.execute(_POST, columns, prepare=True)
+        rows = cursor.fetchall()
+    else:
+        # Begin, lock, write and commit leave together: one round trip.
+        with raw.pipeline(), raw.transaction():
+            psycopg.Cursor(raw).execute(_LOCK, [rooms], prepare=True)
+            cursor.execute(_POST, columns, prepare=True)
+        rows = cursor.fetchall()
+    return {row[0]: row[1:] for row in rows}
+
+
+def _outcome(job: "Job", row: Sequence[Any]) -> Change | Refused | int:
+    verdict, earlier, wait, name, pk, seq, pos, created = row
+    if verdict == "earlier":
+        return int(earlier)
+    if verdict is not None:
+        return Refused(verdict, _REFUSALS[verdict], wait if verdict == "slow_mode" else None)
+    return change_of(POSTED, _state(job, name, pk, seq, pos, created))
+
+
+def _state(job: "Job", name: str, pk: int, seq: int, pos: int, created: datetime) -> MessageState:
+    command = job.command
+    assert isinstance(command, Post)
+    kind, body = as_kind(command.message)
+    return MessageState(
+        id=pk,
+        seq=seq,
+        pos=pos,
+        client_id=command.client_id,
+        user=Person(job.user, name),
+        message=body,
+        created=created,
+        kind=None if kind == "text" else kind,
+        reply_to=command.reply_to,
+    )
+
+
+def as_kind(text: str) -> tuple[str, str]:
+    """A message that begins with "/me " is an action; anything else is said as it stands."""
+    if text.startswith("/me ") and text[4:].strip():
+        return "action", text[4:].strip()
+    return "text", text

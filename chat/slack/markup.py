@@ -1,0 +1,76 @@
+"""Slack's markup as text that people read: names for ids, no brackets, no entities."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chat.slack.emoji import with_emoji
+
+# Slack writes a bracket that somebody typed as an entity; other tools leave some as they are.
+_MARKUP = re.compile(r"<([@#!][^<>]+|[a-z][a-z0-9+.-]*:[^\s<>][^<>]*)>|&(lt|gt|amp);", re.IGNORECASE)
+_ENTITY = re.compile(r"&(lt|gt|amp);")
+_ENTITIES = {"lt": "<", "gt": ">", "amp": "&"}
+_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Names:
+    """What ids in the markup stand for.
+
+    `private` are rooms whose names must not come to light in other rooms: who may not read a
+    room cannot tell that it exists.
+    """
+
+    users: Mapping[str, str]
+    rooms: Mapping[str, str] = field(default_factory=dict)
+    private: frozenset[str] = frozenset()
+
+    def readable(self, text: str, *, at: str = "@") -> str:
+        """`at` stands before a person's name; a notice ("Ann joined") does without."""
+        text = _MARKUP.sub(lambda m: self._token(m[1], at) if m[2] is None else _entity(m), text)
+        pieces = _CODE.split(text)
+        pieces[::2] = [with_emoji(piece) for piece in pieces[::2]]  # the odd ones are code
+        return "".join(pieces)
+
+    def user(self, user_id: str, label: str = "") -> str:
+        return self.users.get(user_id) or label or f"unknown {user_id}"
+
+    def _token(self, token: str, at: str) -> str:
+        target, _, label = token.partition("|")
+        label = _unescape(label)
+        match target[:1]:
+            case "@":
+                return at + self.user(target[1:], label.removeprefix("@"))
+            case "#":
+                return "#" + self._room(target[1:], label.removeprefix("#"))
+            case "!":
+                return _command(target[1:], label)
+        return _link(_unescape(target), label)
+
+    def _room(self, room_id: str, label: str) -> str:
+        if room_id in self.private:
+            return "private-channel"
+        return self.rooms.get(room_id) or label or "private-channel"
+
+
+def _command(command: str, label: str) -> str:
+    """`!here`, `!subteam^S1|@ops`, `!date^1517531326^{date}|the 2nd`."""
+    word = command.split("^", 1)[0]
+    return label or {"date": "a date", "subteam": "@group"}.get(word, f"@{word}")
+
+
+def _link(url: str, label: str) -> str:
+    shown = url.removeprefix("mailto:")
+    if not label or label == shown:
+        return shown
+    if label in (url, re.sub("^https?://", "", url)):  # the author typed "example.com"
+        return label
+    return f"{label} ({shown})"
+
+
+def _entity(match: re.Match[str]) -> str:
+    return _ENTITIES[match[match.lastindex or 0]]
+
+
+def _unescape(text: str) -> str:
+    return _ENTITY.sub(_entity, text)

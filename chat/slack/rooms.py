@@ -1,0 +1,141 @@
+"""Slack's channels as rooms, and who belongs to them.
+
+A channel keeps its room by Slack's id (`chat.Imported`). A new channel gets a new room. It never
+joins one that people have made here, save for an open and untouched one of the same address, which
+comes into being when somebody looks for the channel before the import. Another taken address
+makes the new one "general-slack": talk never moves into a room with other readers.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from datetime import datetime
+
+from chat.entry import slug_for
+from chat.models import Imported, Membership, Room
+from chat.models.room import SLUG_MAX
+from chat.slack.accounts import SOURCE, Accounts
+from chat.slack.entries import Entry, What
+from chat.slack.export import SlackRoom
+from chat.slack.markup import Names
+
+
+def find_or_make(slack: SlackRoom, names: Names, accounts: Accounts) -> tuple[Room, bool]:
+    """The channel's room, locked, and whether this import is its first."""
+    known = Room.objects.filter(imported__source=SOURCE, imported__key=slack.id)
+    if room := known.select_for_update(of=("self",)).first():
+        return room, False
+    room = _make(slack, names, accounts)
+    Imported.objects.create(source=SOURCE, key=slack.id, room=room)
+    return room, True
+
+
+def settle_members(
+    slack: SlackRoom, room: Room, accounts: Accounts, fresh: list[Entry], *, first: bool
+) -> int:
+    """Give the room its members, and return how many are new.
+
+    Slack's list counts at the first import only. Later ones add those whose joining is new to us:
+    somebody whom a moderator has removed here since does not come back.
+    """
+    joined = _joined(fresh)
+    wanted = set(slack.members) if first else set()
+    if room.kind == Room.Kind.OPEN or not slack.members:
+        wanted |= joined.keys()
+    else:  # the list knows of removals that left no entry
+        wanted |= joined.keys() & set(slack.members)
+    keys = sorted(key for key in wanted if key in accounts)
+    present = set(room.memberships.values_list("user_id", flat=True))
+    made = {
+        accounts[key]: Membership(room=room, user_id=accounts[key], read_pos=room.head)
+        for key in keys
+        if accounts[key] not in present
+    }
+    Membership.objects.bulk_create(made.values(), batch_size=1_000)
+    dated = []
+    for key in keys:
+        if key in joined and (membership := made.get(accounts[key])):
+            membership.joined_at = joined[key]  # creating sets it to now
+            dated.append(membership)
+    Membership.objects.bulk_update(dated, ["joined_at"], batch_size=1_000)
+    return len(made)
+
+
+def _joined(entries: list[Entry]) -> dict[str, datetime]:
+    """Who came and did not leave again, and when."""
+    joined: dict[str, datetime] = {}
+    for entry in entries:
+        if entry.what is What.JOIN:
+            joined[entry.author.key] = entry.created_at
+        elif entry.what is What.LEAVE:
+            joined.pop(entry.author.key, None)
+    return joined
+
+
+def _make(slack: SlackRoom, names: Names, accounts: Accounts) -> Room:
+    title = slack.name if slack.kind == Room.Kind.OPEN else _private_title(slack, names)
+    topic = names.readable(slack.topic)[:500]
+    if slack.kind == Room.Kind.DIRECT:
+        pair = sorted({accounts[member] for member in slack.members})
+        if len(pair) == 2:
+            return _make_direct(slack, pair[0], pair[1])
+    kind = Room.Kind.OPEN if slack.kind == Room.Kind.OPEN else Room.Kind.PRIVATE
+    slug = slug_of(slack)
+    room = _untouched(slug) if kind == Room.Kind.OPEN else None
+    if room is None:
+        room = Room(slug=_free(slug), kind=kind)
+    room.title = room.title or title[:120]
+    room.topic = room.topic or topic
+    room.is_archived = slack.is_archived
+    return _saved(room, slack)
+
+
+def _make_direct(slack: SlackRoom, low: int, high: int) -> Room:
+    """The pair's one direct room: theirs already, where both accounts have been handed over."""
+    pair = Room.objects.filter(direct_low_id=low, direct_high_id=high).select_for_update()
+    room = pair.first() or Room(
+        slug=_free(slug_of(slack)), kind=Room.Kind.DIRECT, direct_low_id=low, direct_high_id=high
+    )
+    return _saved(room, slack)
+
+
+def _saved(room: Room, slack: SlackRoom) -> Room:
+    is_new = room.pk is None
+    room.save()
+    if is_new and slack.created:
+        room.created_at = slack.created  # creating sets it to now
+        room.save(update_fields=["created_at"])
+    return room
+
+
+def _untouched(slug: str) -> Room | None:
+    """An open room of this address in which nothing ever happened."""
+    rooms = Room.objects.open().filter(slug=slug, head=0, is_archived=False, imported=None)
+    return rooms.select_for_update(of=("self",)).first()
+
+
+def slug_of(slack: SlackRoom) -> str:
+    if slack.kind == Room.Kind.DIRECT:
+        return f"direct-{slack.id.lower()}"
+    name = unicodedata.normalize("NFKC", slack.name).replace(".", "-")
+    return slug_for(name) or slack.id.lower()
+
+
+def _free(slug: str) -> str:
+    return next(one for one in _slugs(slug) if not Room.objects.filter(slug=one).exists())
+
+
+def _slugs(slug: str) -> Iterator[str]:
+    yield slug
+    stem = slug[: SLUG_MAX - 15]
+    yield f"{stem}-slack"
+    number = 2
+    while True:
+        yield f"{stem}-slack-{number}"
+        number += 1
+
+
+def _private_title(slack: SlackRoom, names: Names) -> str:
+    """A talk of a few is called after them; Slack's own name for it is "mpdm-ann--bob-1"."""
+    if slack.kind == Room.Kind.PRIVATE and not slack.name.startswith("mpdm-"):
+        return slack.name
+    return ", ".join(names.user(member) for member in slack.members) or slack.name

@@ -1,0 +1,237 @@
+// Messages that were written and are not confirmed yet. Kept in localStorage, one entry a message
+// (two tabs would overwrite each other's list), and sent again under the same client_id until the
+// server confirms them: it stores each once, however often it comes. No DOM.
+//
+// Event "change". A draft is {client_id, message, reply_to, at, state, detail?}, where `state` is
+//   waiting   not sent yet, or sent on a connection that is gone
+//   sent      on its way
+//   failed    refused; `detail` says why, and only a person can retry or discard it
+
+const CONFIRM_MS = 12_000; // sent again after this long without an answer
+const LATER = new Set(["rate_limited", "slow_mode", "unavailable"]);
+
+export class Drafts extends EventTarget {
+  #storage;
+  #prefix;
+  #textKey;
+  #send;
+  #drafts = new Map();
+  #heldUntil = 0;
+  #timer = 0;
+
+  /** `send(frame)` returns whether the frame went to an open connection. */
+  constructor({ storage, room, user, send }) {
+    super();
+    this.#storage = storage;
+    this.#prefix = `chat:unsent:${room}:${user}:`;
+    this.#textKey = `chat:draft:${room}:${user}`;
+    this.#send = send;
+    this.#load();
+  }
+
+  get list() {
+    return [...this.#drafts.values()];
+  }
+
+  /** Keep a new message and send it as soon as that is possible. */
+  add(message, replyTo = null) {
+    const draft = { client_id: newId(), message, reply_to: replyTo, at: Date.now() };
+    this.#drafts.set(draft.client_id, { ...draft, state: "waiting" });
+    this.#keep(draft);
+    this.flush();
+    this.#changed();
+    return draft.client_id;
+  }
+
+  /** Send, in order, what is waiting; call it when the connection opens. */
+  flush() {
+    const now = Date.now();
+    if (now >= this.#heldUntil) {
+      for (const draft of this.#drafts.values()) {
+        if (draft.state === "waiting" && !this.#dispatch(draft, now)) break;
+      }
+    }
+    this.#again();
+  }
+
+  /** The connection is gone: what was on its way may not have arrived. */
+  disconnected() {
+    clearTimeout(this.#timer);
+    for (const draft of this.#drafts.values()) {
+      if (draft.state === "sent") draft.state = "waiting";
+    }
+    this.#changed();
+  }
+
+  /** These messages are in the log. */
+  confirm(messages) {
+    const before = this.#drafts.size;
+    for (const { client_id } of messages) this.#remove(client_id);
+    if (this.#drafts.size !== before) this.#changed();
+  }
+
+  /** An error frame; true where it answers one of ours. */
+  refused({ client_id, code, detail, retry_after }) {
+    const draft = this.#drafts.get(client_id);
+    if (!draft) return false;
+    draft.detail = detail;
+    if (LATER.has(code)) {
+      draft.state = "waiting";
+      this.#heldUntil = Math.max(this.#heldUntil, Date.now() + (retry_after ?? 2) * 1000);
+      this.#again();
+    } else {
+      draft.state = "failed";
+      this.#keep(draft);
+    }
+    this.#changed();
+    return true;
+  }
+
+  retry(clientId) {
+    const draft = this.#drafts.get(clientId);
+    if (!draft) return;
+    draft.state = "waiting";
+    delete draft.detail;
+    this.#keep(draft);
+    this.flush();
+    this.#changed();
+  }
+
+  discard(clientId) {
+    this.#remove(clientId);
+    this.#changed();
+  }
+
+  /** The text in the composer, which outlives a reload. */
+  get text() {
+    return this.#storage.getItem(this.#textKey) ?? "";
+  }
+
+  set text(value) {
+    try {
+      if (value) this.#storage.setItem(this.#textKey, value);
+      else this.#storage.removeItem(this.#textKey);
+    } catch {
+      // The storage is full; the text is still in the composer.
+    }
+  }
+
+  #dispatch(draft, now) {
+    const { client_id, message, reply_to } = draft;
+    const frame = { type: "chat.message", message, client_id };
+    if (reply_to !== null) frame.reply_to = reply_to;
+    if (!this.#send(frame)) return false;
+    draft.state = "sent";
+    draft.sentAt = now;
+    delete draft.detail;
+    return true;
+  }
+
+  /** Look again when a held one may go, or when an answer is overdue. */
+  #again() {
+    clearTimeout(this.#timer);
+    const now = Date.now();
+    let next = Infinity;
+    for (const draft of this.#drafts.values()) {
+      if (draft.state === "waiting" && this.#heldUntil > now) next = Math.min(next, this.#heldUntil);
+      if (draft.state === "sent") next = Math.min(next, draft.sentAt + CONFIRM_MS);
+    }
+    if (next === Infinity) return;
+    this.#timer = setTimeout(() => this.#overdue(), Math.max(50, next - now));
+  }
+
+  #overdue() {
+    const now = Date.now();
+    for (const draft of this.#drafts.values()) {
+      if (draft.state === "sent" && draft.sentAt + CONFIRM_MS <= now) draft.state = "waiting";
+    }
+    this.flush();
+    this.#changed();
+  }
+
+  #load() {
+    const found = [];
+    for (let i = 0; i < this.#storage.length; i += 1) {
+      const key = this.#storage.key(i);
+      if (key.startsWith(this.#prefix)) found.push(this.#read(key));
+    }
+    for (const draft of found.filter(Boolean).sort((a, b) => a.at - b.at)) {
+      this.#drafts.set(draft.client_id, { ...draft, state: draft.detail ? "failed" : "waiting" });
+    }
+  }
+
+  #read(key) {
+    try {
+      const { client_id, message, reply_to = null, at = 0, detail } = JSON.parse(
+        this.#storage.getItem(key),
+      );
+      return { client_id, message, reply_to, at, detail };
+    } catch {
+      return null; // not ours
+    }
+  }
+
+  #keep({ client_id, message, reply_to, at, detail }) {
+    const value = JSON.stringify({ client_id, message, reply_to, at, detail });
+    try {
+      this.#storage.setItem(this.#prefix + client_id, value);
+    } catch {
+      // The storage is full: it is sent all the same, and lost only if this page is closed.
+    }
+  }
+
+  #remove(clientId) {
+    this.#drafts.delete(clientId);
+    this.#storage.removeItem(this.#prefix + clientId);
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+/** localStorage, or where the browser forbids it, a stand-in that lives as long as the page. */
+export function safeStorage() {
+  try {
+    const probe = "chat:probe";
+    localStorage.setItem(probe, "1");
+    localStorage.removeItem(probe);
+    return localStorage;
+  } catch {
+    return new MemoryStorage();
+  }
+}
+
+export class MemoryStorage {
+  #items = new Map();
+
+  get length() {
+    return this.#items.size;
+  }
+
+  key(index) {
+    return [...this.#items.keys()][index] ?? null;
+  }
+
+  getItem(key) {
+    return this.#items.get(key) ?? null;
+  }
+
+  setItem(key, value) {
+    this.#items.set(key, String(value));
+  }
+
+  removeItem(key) {
+    this.#items.delete(key);
+  }
+}
+
+/** A random UUID. crypto.randomUUID is only there on https and localhost. */
+export function newId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}

@@ -1,0 +1,133 @@
+// <chat-composer>: where messages are written, answered and edited.
+//
+// Events: "send" {text, replyTo}, "save" {message, text}, "typed", "edit-last".
+
+import { emit } from "../dom.js";
+import { summary } from "../format.js";
+
+const NEAR_LIMIT = 200; // characters left from which on the number is shown
+const NOTE_MS = 8_000;
+
+export class ChatComposer extends HTMLElement {
+  #max = Number(this.dataset.max);
+  #input;
+  #drafts;
+  #mode = null; // {type: "reply" | "edit", message}
+  #aside = ""; // what was being written when an edit began
+  #noteTimer = 0;
+
+  start(drafts) {
+    this.#drafts = drafts;
+    this.#input = this.querySelector("textarea");
+    // What was typed before this script came wins over what was kept.
+    if (!this.#input.value) this.#input.value = drafts.text;
+    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("keydown", (event) => this.#pressed(event));
+    this.querySelector(".send").addEventListener("click", () => this.#submit());
+    this.querySelector(".mode button").addEventListener("click", () => this.cancel());
+    this.#fit();
+  }
+
+  focus() {
+    this.#input.focus();
+  }
+
+  reply(message) {
+    this.cancel();
+    this.#enter("reply", message, `Replying to ${message.user.name}: ${summary(message, 80)}`);
+  }
+
+  edit(message) {
+    this.cancel();
+    this.#aside = this.#input.value;
+    const text = message.kind === "action" ? `/me ${message.message}` : message.message;
+    this.#enter("edit", message, `Editing: ${summary(message, 80)}`);
+    this.#write(text);
+  }
+
+  /** Leave reply or edit; what was written before an edit comes back. */
+  cancel() {
+    if (this.#mode?.type === "edit") this.#write(this.#aside);
+    this.#mode = null;
+    this.querySelector(".mode").hidden = true;
+    this.classList.remove("editing");
+  }
+
+  /** Say why nothing can be written here; null: it can. */
+  bar(reason) {
+    this.#input.disabled = this.querySelector(".send").disabled = reason !== null;
+    this.#input.placeholder = reason ?? this.#input.dataset.placeholder;
+    if (reason === null) this.#fit();
+  }
+
+  /** Something went wrong; said aloud, and gone after a while. */
+  note(text) {
+    clearTimeout(this.#noteTimer);
+    this.querySelector(".note").textContent = text;
+    if (text) this.#noteTimer = setTimeout(() => this.note(""), NOTE_MS);
+  }
+
+  #enter(type, message, label) {
+    this.#mode = { type, message };
+    this.querySelector(".mode").hidden = false;
+    this.querySelector(".mode span").textContent = label;
+    this.classList.toggle("editing", type === "edit");
+    this.#input.focus();
+  }
+
+  #pressed(event) {
+    if (event.isComposing || event.keyCode === 229) return; // an input method is at work
+    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      this.#submit();
+    } else if (event.key === "Escape" && this.#mode) {
+      this.cancel();
+    } else if (event.key === "ArrowUp" && !this.#input.value && !this.#mode) {
+      event.preventDefault();
+      emit(this, "edit-last");
+    }
+  }
+
+  #submit() {
+    const text = this.#input.value.replaceAll("\0", "").trimEnd();
+    if (this.#input.disabled || !text.trim() || this.#left(text) < 0) return;
+    this.note("");
+    if (this.#mode?.type === "edit") {
+      emit(this, "save", { message: this.#mode.message, text });
+      return;
+    }
+    const replyTo = this.#mode?.message.id ?? null;
+    this.cancel();
+    this.#write("");
+    emit(this, "send", { text, replyTo });
+  }
+
+  #write(text) {
+    this.#input.value = text;
+    this.#changed({ typed: false });
+  }
+
+  #changed({ typed = true } = {}) {
+    const { value } = this.#input;
+    if (this.#mode?.type !== "edit") this.#drafts.text = value;
+    if (typed && value.trim()) emit(this, "typed");
+    this.#fit();
+  }
+
+  /** As tall as its text (the style sheet sets the most), with the characters left near the end. */
+  #fit() {
+    this.#input.style.height = "auto";
+    this.#input.style.height = `${this.#input.scrollHeight}px`;
+    const left = this.#left(this.#input.value.trimEnd());
+    const counter = document.getElementById("composer-counter");
+    counter.textContent = left <= NEAR_LIMIT ? `${left.toLocaleString()} left` : "";
+    counter.classList.toggle("over", left < 0);
+    this.#input.setAttribute("aria-invalid", String(left < 0));
+    this.querySelector(".send").disabled = this.#input.disabled || left < 0;
+  }
+
+  /** The server counts code points. */
+  #left(text) {
+    return this.#max - (text.length > this.#max - NEAR_LIMIT ? [...text].length : text.length);
+  }
+}

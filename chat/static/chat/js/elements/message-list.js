@@ -1,0 +1,189 @@
+// <message-list>: the log. Draws the rows, keeps the reader's place, asks for older messages.
+//
+// Events: "want-older", "moved" (the reader scrolled), "react" {id, emoji, on}, "draft-retry" and
+// "draft-discard" {clientId}.
+
+import { calm, clone, el, emit } from "../dom.js";
+import { classesOf, viewOf } from "../message-view.js";
+import { rowsOf } from "../rows.js";
+import { Scroller } from "../scroller.js";
+
+const SHOWN_MAX = 1_000; // messages; over that, at the end of the room, the oldest go
+const SHOWN_KEPT = 400;
+
+export class MessageList extends HTMLElement {
+  #nodes = new Map(); // key → {node, sign}
+  #content = el("div", { class: "log-rows" });
+  #scroller;
+  #source;
+  #frame = 0;
+
+  /** `source` is {history, drafts, reading, me, names}. */
+  start(source) {
+    this.#source = source;
+    this.append(this.#content);
+    this.#scroller = new Scroller(this, this.#content, () => this.#moved());
+    this.addEventListener("click", (event) => this.#clicked(event));
+    this.addEventListener("keydown", (event) => this.#steered(event));
+    this.addEventListener("focusin", (event) => this.#rove(event.target.closest(".message")));
+    source.history.addEventListener("change", ({ detail }) => this.#historyChanged(detail));
+    source.drafts.addEventListener("change", () => this.draw());
+    source.reading.addEventListener("change", () => this.#drawSoon());
+    this.draw();
+  }
+
+  get atEnd() {
+    return this.#scroller.atEnd;
+  }
+
+  /** What the log says, a line a message: plain clients read it like a text box. */
+  get value() {
+    const bodies = this.querySelectorAll(".message .body");
+    return [...bodies].map((body) => `${body.textContent}\n`).join("");
+  }
+
+  draw() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    const { history, drafts, reading, me } = this.#source;
+    const rows = rowsOf({ history, drafts: drafts.list, line: reading.line, me });
+    this.querySelector(".skeleton")?.toggleAttribute("hidden", rows.length > 0);
+    this.#scroller.keep(() => this.#place(rows));
+    if (!this.contains(document.activeElement)) this.#rove(null);
+  }
+
+  toEnd() {
+    this.#scroller.glideToEnd(calm() ? "instant" : "smooth");
+  }
+
+  /** Show a message and point at it; false where it is not loaded. */
+  reveal(id) {
+    const node = this.#nodes.get(`m:${id}`)?.node;
+    if (!node) return false;
+    node.scrollIntoView({ block: "center", behavior: calm() ? "instant" : "smooth" });
+    node.focus({ preventScroll: true });
+    node.classList.add("pointed-at");
+    setTimeout(() => node.classList.remove("pointed-at"), 2_000);
+    return true;
+  }
+
+  #drawSoon() {
+    // Many messages in one frame from the server are drawn once.
+    this.#frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  #historyChanged({ reason }) {
+    if (reason === "live") {
+      // A page that nobody looks at gets no animation frames, and must not pile up.
+      if (document.hidden) this.draw();
+      else this.#drawSoon();
+      return;
+    }
+    // Only what is new is read out, not a page of scrollback.
+    this.setAttribute("aria-live", "off");
+    if (reason === "reset") this.#scroller.atEnd = true;
+    this.draw();
+    setTimeout(() => this.setAttribute("aria-live", "polite"), 500);
+    if (reason !== "trim") this.#moved();
+  }
+
+  #moved() {
+    emit(this, "moved");
+    const { history } = this.#source;
+    if (this.#scroller.nearStart && history.more && !history.loading) emit(this, "want-older");
+    if (this.atEnd && history.messages.length > SHOWN_MAX) history.trim(SHOWN_KEPT);
+  }
+
+  #place(rows) {
+    const unused = new Set(this.#nodes.keys());
+    let next = this.#content.firstChild;
+    for (const row of rows) {
+      unused.delete(row.key);
+      const node = this.#nodeFor(row);
+      if (node === next) next = next.nextSibling;
+      else this.#content.insertBefore(node, next);
+    }
+    for (const key of unused) {
+      this.#nodes.get(key).node.remove();
+      this.#nodes.delete(key);
+    }
+  }
+
+  #nodeFor(row) {
+    const known = this.#nodes.get(row.key);
+    if (known?.sign === row.sign) return known.node;
+    const node = known?.node ?? el("div", { "data-key": row.key });
+    this.#fill(node, row);
+    this.#nodes.set(row.key, { node, sign: row.sign });
+    return node;
+  }
+
+  #fill(node, row) {
+    if (row.type === "edge" || row.type === "day" || row.type === "new") {
+      node.className = `${row.type}-row`;
+      node.replaceChildren(row.type === "day" ? el("span", {}, row.label) : clone(templateOf(row)));
+      return;
+    }
+    const { me, names } = this.#source;
+    const { message, target, grouped } = row;
+    const focused = node.contains(document.activeElement) && document.activeElement.dataset.focus;
+    const menu = node.querySelector("message-menu");
+    node.className = classesOf(message, { me, grouped });
+    node.replaceChildren(...viewOf(message, { me, names, target }));
+    if (row.type === "message") {
+      node.dataset.id = message.id;
+      node.setAttribute("role", "article");
+      if (!node.hasAttribute("tabindex")) node.tabIndex = -1;
+      if (menu && !message.deleted) node.append(menu);
+    } else this.#fillDraft(node, row.draft);
+    if (focused) node.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  #fillDraft(node, { client_id, state, detail }) {
+    node.classList.add("draft", state);
+    node.dataset.clientId = client_id;
+    const foot = clone(state === "failed" ? "draft-failed" : "draft-waiting");
+    if (detail) foot.querySelector(".detail").textContent = detail;
+    node.querySelector(".content").append(foot);
+  }
+
+  #clicked({ target }) {
+    const jump = target.closest("[data-jump]");
+    const chip = target.closest("[data-react]");
+    const draft = target.closest("[data-draft]");
+    if (jump) this.reveal(jump.dataset.jump);
+    else if (chip && chip.closest(".message").contains(chip) && !chip.closest("message-menu")) {
+      const id = Number(chip.closest(".message").dataset.id);
+      const on = chip.getAttribute("aria-pressed") !== "true";
+      emit(this, "react", { id, emoji: chip.dataset.react, on });
+    } else if (draft) {
+      const { clientId } = draft.closest(".message").dataset;
+      emit(this, `draft-${draft.dataset.draft}`, { clientId });
+    }
+  }
+
+  /** The arrows go from message to message; Tab goes on to the one's buttons. */
+  #steered(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const current = event.target.closest?.(".message[data-id]");
+    if (!step || !current || event.target !== current) return;
+    const all = [...this.querySelectorAll(".message[data-id]")];
+    const next = all[all.indexOf(current) + step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  }
+
+  /** One message is in the tab order: the one that had the focus, or else the newest. */
+  #rove(message) {
+    const target = message ?? [...this.querySelectorAll(".message[data-id]")].at(-1);
+    const before = this.querySelector('.message[tabindex="0"]');
+    if (!target || target === before) return;
+    if (before) before.tabIndex = -1;
+    if (target.dataset.id) target.tabIndex = 0;
+  }
+}
+
+function templateOf(row) {
+  return row.type === "new" ? "new-line" : `edge-${row.state}`;
+}

@@ -1,0 +1,27 @@
+// <people-list>: who is here.
+
+import { el } from "../dom.js";
+import { avatar } from "../message-view.js";
+
+export class PeopleList extends HTMLElement {
+  start(presence, me) {
+    presence.addEventListener("change", () => this.#draw(presence, me));
+  }
+
+  #draw(presence, me) {
+    const items = presence.users.map((user) =>
+      el(
+        "li",
+        { class: "person", "data-user": user.id },
+        avatar(user),
+        el("span", { class: "person-name", title: user.name }, user.name),
+        user.id === me.id ? el("span", { class: "tag" }, "you") : null,
+      ),
+    );
+    if (presence.unnamed) {
+      items.push(el("li", { class: "person more" }, `and ${presence.unnamed.toLocaleString()} more`));
+    }
+    this.querySelector("ul").replaceChildren(...items);
+    this.querySelector(".count").textContent = presence.online.toLocaleString();
+  }
+}

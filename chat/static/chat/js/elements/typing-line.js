@@ -1,0 +1,12 @@
+// <typing-line>: who is typing.
+
+import { sentence } from "../typing.js";
+
+export class TypingLine extends HTMLElement {
+  start(typing) {
+    typing.addEventListener("change", () => {
+      this.querySelector("span").textContent = sentence(typing.names);
+      this.classList.toggle("on", typing.names.length > 0);
+    });
+  }
+}

@@ -1,0 +1,80 @@
+// What people wrote, as parts that can be shown: no HTML is made here, and none is understood.
+//
+// parse(text) → blocks: {type: "code", text} or {type: "text", parts}, where a part is
+// {type: "text" | "code" | "mention" | "link" | "strong" | "em", text, href?}.
+
+const FENCE = /^```[^\S\n]*([\w+#.-]*)[^\S\n]*\n([\s\S]*?)\n?```[^\S\n]*$/m;
+const SHORT_FENCE = /```([^`\n]+)```/;
+const INLINE = /`([^`\n]+)`|(https?:\/\/[^\s<>"]+)|(?<![\p{L}\p{N}_])@([\p{L}\p{N}](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?)/giu;
+
+export function parse(text) {
+  const blocks = [];
+  let rest = text;
+  for (let match = fence(rest); match; match = fence(rest)) {
+    pushText(blocks, rest.slice(0, match.index).replace(/\n$/, ""));
+    blocks.push({ type: "code", text: match[2] ?? match[1] });
+    rest = rest.slice(match.index + match[0].length).replace(/^\n/, "");
+  }
+  pushText(blocks, rest);
+  return blocks;
+}
+
+function fence(text) {
+  if (!text.includes("```")) return null;
+  return FENCE.exec(text) ?? SHORT_FENCE.exec(text);
+}
+
+function pushText(blocks, text) {
+  if (text.trim() !== "") blocks.push({ type: "text", parts: inline(text) });
+}
+
+/** The parts of a text without code blocks. */
+export function inline(text) {
+  const parts = [];
+  let at = 0;
+  for (const match of text.matchAll(INLINE)) {
+    const [whole, code, url, name] = match;
+    const part = code
+      ? { type: "code", text: code, length: whole.length }
+      : url
+        ? link(url)
+        : { type: "mention", text: whole, name, length: whole.length };
+    if (!part) continue;
+    if (match.index > at) parts.push({ type: "text", text: text.slice(at, match.index) });
+    const { length, ...shown } = part;
+    parts.push(shown);
+    at = match.index + length;
+  }
+  if (at < text.length) parts.push({ type: "text", text: text.slice(at) });
+  return parts;
+}
+
+function link(url) {
+  let text = url;
+  // What ends a sentence is not part of the address, nor a bracket that opened before it.
+  const surplus = {};
+  for (const [open, shut] of ["()", "[]", "{}"]) surplus[shut] = count(url, shut) - count(url, open);
+  while (surplus[text.at(-1)] > 0 || ".,;:!?'\"*_~".includes(text.at(-1))) {
+    surplus[text.at(-1)] -= 1;
+    text = text.slice(0, -1);
+  }
+  try {
+    const { protocol, href, hostname } = new URL(text);
+    if ((protocol !== "http:" && protocol !== "https:") || !hostname) return null;
+    return { type: "link", text, href, length: text.length };
+  } catch {
+    return null;
+  }
+}
+
+function count(text, character) {
+  return text.split(character).length - 1;
+}
+
+/** One line for a quote: what a reader recognises a message by. */
+export function summary(message, length = 140) {
+  if (message.deleted) return "This message was deleted.";
+  const line = message.message.replace(/```\w*/g, "").replace(/\s+/g, " ").trim();
+  const characters = [...line];
+  return characters.length > length ? `${characters.slice(0, length).join("")}…` : line;
+}

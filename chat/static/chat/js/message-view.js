@@ -1,0 +1,134 @@
+// A message as elements.
+
+import { el } from "./dom.js";
+import { inline, parse, summary } from "./format.js";
+import { hue, initials } from "./people.js";
+import { clock, full } from "./time.js";
+
+/** The inside of a message's row. `context` is {me, names, target, grouped}. */
+export function viewOf(message, context) {
+  if (message.kind === "notice") return [notice(message)];
+  return [avatar(message.user), content(message, context)];
+}
+
+export function avatar({ id, name }) {
+  return el("span", { class: `avatar hue-${hue(id)}`, "aria-hidden": "true" }, initials(name));
+}
+
+export function classesOf(message, { me, grouped }) {
+  const classes = ["message"];
+  if (message.user.id === me.id) classes.push("own");
+  if (grouped) classes.push("grouped");
+  if (message.deleted) classes.push("deleted");
+  if (message.kind) classes.push(`is-${message.kind}`);
+  return classes.join(" ");
+}
+
+function notice(message) {
+  const text = el("span", { class: "body" }, `${message.user.name} `);
+  text.append(...message.message.split("\n").flatMap((line) => inline(line).map(part)));
+  return el("p", { class: "content" }, text, " ", time(message));
+}
+
+function content(message, { me, names, target, mine }) {
+  return el(
+    "div",
+    { class: "content" },
+    heading(message, me),
+    message.reply_to == null ? null : quote(message, target),
+    body(message, me),
+    message.deleted ? null : reactions(message, me, names, mine),
+  );
+}
+
+function heading(message, me) {
+  const { id, name } = message.user;
+  return el(
+    "div",
+    { class: "heading" },
+    el("span", { class: `name hue-${hue(id)}` }, name),
+    id === me.id ? el("span", { class: "tag" }, "you") : null,
+    message.kind === "bot" ? el("span", { class: "tag" }, "bot") : null,
+    time(message),
+  );
+}
+
+function time(message) {
+  const date = new Date(message.created);
+  return el("time", { datetime: message.created, title: full(date) }, clock(date));
+}
+
+function quote(message, target) {
+  const gone = target === undefined;
+  const text = gone ? "An earlier message" : summary(target);
+  return el(
+    "button",
+    { type: "button", class: "quote", "data-jump": message.reply_to, "data-focus": "quote", disabled: gone },
+    el("span", { class: "visually-hidden" }, "In reply to "),
+    gone ? null : el("strong", {}, target.user.name),
+    el("span", {}, text),
+  );
+}
+
+function body(message, me) {
+  if (message.deleted) {
+    const when = full(new Date(message.deleted));
+    return el("p", { class: "body", title: when }, "This message was deleted.");
+  }
+  const box = el("div", { class: "body" });
+  if (message.kind === "action") box.append(el("span", {}, message.user.name), " ");
+  for (const block of parse(message.message)) {
+    if (block.type === "code") {
+      box.append(el("pre", { tabindex: "0" }, el("code", {}, block.text)));
+    } else box.append(el("p", {}, ...block.parts.map((each) => part(each, me))));
+  }
+  if (message.edited) {
+    const when = full(new Date(message.edited));
+    (box.lastElementChild?.matches("p") ? box.lastElementChild : box).append(
+      " ",
+      el("span", { class: "edited", title: when }, "(edited)"),
+    );
+  }
+  return box;
+}
+
+function part({ type, text, href, name }, me) {
+  switch (type) {
+    case "link":
+      return el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow ugc" }, text);
+    case "code":
+      return el("code", {}, text);
+    case "mention":
+      return el("span", { class: isMe(name, me) ? "mention mine" : "mention" }, text);
+    default:
+      return text;
+  }
+}
+
+function isMe(name, me) {
+  return me !== undefined && name.toLowerCase() === me.name.split(" ")[0].toLowerCase();
+}
+
+function reactions(message, me, names) {
+  const all = Object.entries(message.reactions ?? {}).filter(([, ids]) => ids.length);
+  if (!all.length) return null;
+  const chips = all.map(([emoji, ids]) => {
+    const pressed = ids.includes(me.id);
+    const who = ids.map((id) => (id === me.id ? "you" : names.of(id))).join(", ");
+    return el(
+      "button",
+      {
+        type: "button",
+        class: "chip",
+        "data-react": emoji,
+        "data-focus": `react ${emoji}`,
+        "aria-pressed": String(pressed),
+        "aria-label": `${emoji} from ${who}`,
+        title: who,
+      },
+      el("span", { class: "emoji" }, emoji),
+      ` ${ids.length}`,
+    );
+  });
+  return el("div", { class: "reactions" }, ...chips);
+}

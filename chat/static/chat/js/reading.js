@@ -1,0 +1,82 @@
+// How far we have read: where the "new" line stands, what to tell the server, how many are unread
+// while nobody looks. No DOM.
+
+const TELL_MS = 800;
+
+export class Reading extends EventTarget {
+  #me;
+  #tell;
+  #readPos;
+  #toldPos;
+  #timer = 0;
+  #lastSeq = 0; // the last message that was seen
+
+  line = null; // the new messages begin after this seq; null: no line
+  unseen = 0; // from others, since the page was last looked at
+
+  /** `readPos` is how far the server knows we had read; `tell(pos)` sends chat.read,
+   * and returns whether it could. */
+  constructor({ me, readPos, tell }) {
+    super();
+    this.#me = me;
+    this.#readPos = this.#toldPos = readPos;
+    this.#tell = tell;
+  }
+
+  /** The first page came: what stands after the last one we had read is new. */
+  begin(messages) {
+    let first = messages.length;
+    while (first > 0 && messages[first - 1].pos > this.#readPos) first -= 1;
+    const fresh = messages.slice(first).find((message) => this.#isNews(message));
+    // Without anything read before, the whole room is new to us and a line says nothing.
+    if (fresh && this.#readPos > 0) this.line = fresh.seq - 1;
+    this.#lastSeq = messages.at(-1)?.seq ?? 0;
+  }
+
+  /** Messages came while the page was (or was not) looked at, at its end. */
+  arrived(messages, looking) {
+    const news = messages.filter((m) => this.#isNews(m) && m.seq > this.#lastSeq);
+    if (!looking && news.length) {
+      this.unseen += news.length;
+      this.line ??= Math.min(...news.map((message) => message.seq)) - 1;
+    }
+    const last = messages.reduce((most, message) => Math.max(most, message.seq), 0);
+    this.#lastSeq = Math.max(this.#lastSeq, last);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** The end of the room is being looked at, up to this pos. */
+  seen(pos) {
+    if (this.unseen) {
+      this.unseen = 0;
+      this.dispatchEvent(new Event("change"));
+    }
+    if (pos !== null && pos > this.#readPos) this.#readPos = pos;
+    if (this.#readPos <= this.#toldPos) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.#tell(this.#readPos)) this.#toldPos = this.#readPos;
+    }, TELL_MS);
+  }
+
+  /** Another tab of ours has read up to here. */
+  receive(frame) {
+    if (frame.type !== "chat.read" || frame.pos <= this.#readPos) return;
+    this.#readPos = this.#toldPos = frame.pos;
+    if (this.unseen) {
+      this.unseen = 0;
+      this.dispatchEvent(new Event("change"));
+    }
+  }
+
+  /** The line has served: the person wrote, or left the page having read it. */
+  clearLine() {
+    if (this.line === null) return;
+    this.line = null;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #isNews(message) {
+    return message.user.id !== this.#me && !message.deleted && message.kind !== "notice";
+  }
+}

@@ -1,0 +1,254 @@
+// The room's page: brings the socket, what it tells, and the elements together.
+
+import { Calls } from "./calls.js";
+import { Drafts, safeStorage } from "./drafts.js";
+import { ChatComposer } from "./elements/chat-composer.js";
+import { ConnectionState } from "./elements/connection-state.js";
+import { DeleteDialog } from "./elements/delete-dialog.js";
+import { MessageList } from "./elements/message-list.js";
+import { MessageMenu } from "./elements/message-menu.js";
+import { PeopleList } from "./elements/people-list.js";
+import { RoomList } from "./elements/room-list.js";
+import { SideDrawer } from "./elements/side-drawer.js";
+import { TypingLine } from "./elements/typing-line.js";
+import { History } from "./history.js";
+import { Names } from "./people.js";
+import { Presence } from "./presence.js";
+import { Reading } from "./reading.js";
+import { ChatSocket } from "./socket.js";
+import { Typing } from "./typing.js";
+
+for (const [name, element] of Object.entries({
+  "chat-composer": ChatComposer,
+  "connection-state": ConnectionState,
+  "delete-dialog": DeleteDialog,
+  "message-list": MessageList,
+  "message-menu": MessageMenu,
+  "people-list": PeopleList,
+  "room-list": RoomList,
+  "side-drawer": SideDrawer,
+  "typing-line": TypingLine,
+})) {
+  customElements.define(name, element);
+}
+
+class RoomPage {
+  #root = document.getElementById("room");
+  #me = { id: Number(this.#root.dataset.userId), name: this.#root.dataset.userName };
+  #can = new Set();
+  #names = new Names();
+  #title = document.title;
+
+  #history = new History();
+  #socket = new ChatSocket(this.#root.dataset.socket, () => this.#history.cursor);
+  #send = (frame) => this.#socket.send(frame);
+  #calls = new Calls(this.#send);
+  #presence = new Presence(() => this.#send({ type: "presence.get" }));
+  #typing = new Typing(() => this.#send({ type: "chat.typing" }), this.#me.id);
+  #reading = new Reading({
+    me: this.#me.id,
+    readPos: Number(this.#root.dataset.readPos),
+    tell: (pos) => this.#send({ type: "chat.read", pos }),
+  });
+  #drafts = new Drafts({
+    storage: safeStorage(),
+    room: this.#root.dataset.slug,
+    user: this.#me.id,
+    send: this.#send,
+  });
+
+  #log = document.getElementById("chat-log");
+  #composer = document.querySelector("chat-composer");
+  #state = document.querySelector("connection-state");
+  #dialog = document.querySelector("delete-dialog");
+  #latest = document.getElementById("to-latest");
+
+  start() {
+    const { history, drafts, reading, me, names, can } = this.#shared();
+    this.#log.start({ history, drafts, reading, me, names });
+    document.createElement("message-menu").start(this.#log, { history, me, can });
+    document.querySelector("people-list").start(this.#presence, me);
+    document.querySelector("typing-line").start(this.#typing);
+    this.#state.start(this.#socket);
+    this.#composer.start(drafts);
+    this.#hearSocket();
+    this.#hearPeople();
+    this.#hearBrowser();
+    this.#socket.connect();
+  }
+
+  #shared() {
+    const can = (what) => this.#can.has(what);
+    return { history: this.#history, drafts: this.#drafts, reading: this.#reading, me: this.#me, names: this.#names, can };
+  }
+
+  #hearSocket() {
+    this.#socket.addEventListener("frame", ({ detail }) => this.#receive(detail));
+    this.#socket.addEventListener("state", () => {
+      if (this.#socket.isOpen) return;
+      this.#history.forgetPage();
+      this.#calls.disconnected();
+      this.#drafts.disconnected();
+    });
+    this.#history.addEventListener("change", ({ detail }) => this.#historyChanged(detail));
+    this.#presence.addEventListener("change", () => {
+      this.#presence.users.forEach((user) => this.#names.learn(user));
+      const online = this.#presence.online.toLocaleString();
+      document.querySelector("#people-button .count").textContent = online;
+    });
+    this.#reading.addEventListener("change", () => this.#showUnseen());
+  }
+
+  #receive(frame) {
+    this.#calls.receive(frame);
+    if (frame.type === "chat.history") this.#enter(frame);
+    else if (frame.type === "room.updated") this.#describe(frame.room);
+    else if (frame.type === "room.closed") this.#state.explain(frame.detail);
+    else if (frame.type === "error") this.#refused(frame);
+    this.#typing.receive(frame);
+    this.#presence.receive(frame);
+    this.#reading.receive(frame);
+    this.#history.receive(frame);
+    if (frame.type === "chat.history" && frame.ref == null) {
+      this.#drafts.flush();
+      this.#looked();
+    }
+  }
+
+  #enter({ you, room }) {
+    if (you) {
+      this.#can = new Set(you.can);
+      this.#me.name = you.name;
+      this.#names.learn(you);
+    }
+    if (room) this.#describe(room);
+  }
+
+  #describe({ title, slug, topic, archived }) {
+    const { dataset } = this.#root;
+    // A direct room is called after the other person, which only the page knows.
+    const name = dataset.kind === "direct" ? dataset.name : title || slug;
+    this.#title = this.#title.replace(/^.*(?= · )/u, name);
+    document.getElementById("room-title").textContent = name;
+    document.getElementById("room-topic").textContent = topic;
+    const barred = this.#can.has("post") ? null : "You may read here, but not write.";
+    this.#composer.bar(archived ? "This room is archived." : barred);
+    this.#showUnseen();
+  }
+
+  #historyChanged({ reason, messages }) {
+    messages.forEach(({ user }) => this.#names.learn(user));
+    this.#drafts.confirm(messages);
+    if (reason === "reset") this.#reading.begin(messages);
+    else if (reason === "live" || reason === "since") {
+      this.#reading.arrived(messages, this.#isLooking());
+    }
+    this.#looked();
+  }
+
+  #refused(frame) {
+    if (this.#drafts.refused(frame)) return;
+    if (this.#history.loading && frame.ref != null) this.#history.forgetPage();
+    else if (frame.ref == null && frame.code !== "rate_limited") this.#composer.note(frame.detail);
+  }
+
+  #hearPeople() {
+    this.#log.addEventListener("want-older", () => {
+      const page = Number(this.#root.dataset.historyPage);
+      const command = this.#socket.isOpen && this.#history.pageBefore(this.#calls.newRef(), page);
+      if (command && this.#send(command)) this.#log.draw();
+    });
+    this.#log.addEventListener("moved", () => this.#looked());
+    this.#log.addEventListener("react", ({ detail }) => this.#call({ type: "chat.react", ...detail }));
+    this.#log.addEventListener("draft-retry", ({ detail }) => this.#drafts.retry(detail.clientId));
+    this.#log.addEventListener("draft-discard", ({ detail }) => this.#drafts.discard(detail.clientId));
+    this.#log.addEventListener("reply", ({ detail }) => this.#composer.reply(detail.message));
+    this.#log.addEventListener("edit", ({ detail }) => this.#composer.edit(detail.message));
+    this.#log.addEventListener("delete", ({ detail }) => this.#askDelete(detail.message));
+    this.#log.addEventListener("copy", ({ detail }) => this.#copy(detail.message));
+    this.#latest.addEventListener("click", () => this.#log.toEnd());
+    this.#composer.addEventListener("typed", () => this.#typing.typed());
+    this.#composer.addEventListener("send", ({ detail: { text, replyTo } }) => {
+      this.#typing.sent();
+      this.#reading.clearLine();
+      this.#drafts.add(text.toWellFormed?.() ?? text, replyTo);
+      this.#log.toEnd();
+    });
+    this.#composer.addEventListener("save", ({ detail }) => this.#save(detail));
+    this.#composer.addEventListener("edit-last", () => this.#editLast());
+    this.#dialog.addEventListener("confirmed", ({ detail: { message, reason } }) => {
+      const command = { type: "chat.delete", id: message.id };
+      this.#call(reason ? { ...command, reason } : command);
+    });
+  }
+
+  #hearBrowser() {
+    addEventListener("online", () => this.#socket.wake());
+    addEventListener("offline", () => this.#socket.networkLost());
+    addEventListener("pageshow", ({ persisted }) => persisted && this.#socket.wake());
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) {
+        if (this.#log.atEnd) this.#reading.clearLine();
+        return;
+      }
+      this.#socket.wake();
+      this.#looked();
+    });
+  }
+
+  async #call(command) {
+    try {
+      await this.#calls.call(command);
+      return true;
+    } catch (error) {
+      this.#composer.note(error.message);
+      return false;
+    }
+  }
+
+  async #save({ message, text }) {
+    const before = message.kind === "action" ? `/me ${message.message}` : message.message;
+    const done =
+      text === before || (await this.#call({ type: "chat.edit", id: message.id, message: text }));
+    if (done) this.#composer.cancel();
+  }
+
+  #editLast() {
+    const own = ({ user, deleted, kind }) =>
+      user.id === this.#me.id && !deleted && kind !== "notice" && this.#can.has("post");
+    const message = this.#history.messages.findLast(own);
+    if (message) this.#composer.edit(message);
+  }
+
+  #askDelete(message) {
+    this.#dialog.ask(message, message.user.id === this.#me.id);
+  }
+
+  async #copy({ message }) {
+    try {
+      await navigator.clipboard.writeText(message);
+    } catch {
+      this.#composer.note("This browser does not let the page copy. Select the text instead.");
+    }
+  }
+
+  #isLooking() {
+    return !document.hidden && this.#log.atEnd;
+  }
+
+  #looked() {
+    if (this.#isLooking() && this.#history.loaded) this.#reading.seen(this.#history.cursor);
+    this.#showUnseen();
+  }
+
+  #showUnseen() {
+    const { unseen } = this.#reading;
+    document.title = document.hidden && unseen ? `(${unseen}) ${this.#title}` : this.#title;
+    this.#latest.hidden = this.#log.atEnd || !this.#history.loaded;
+    this.#latest.classList.toggle("fresh", unseen > 0);
+    const words = unseen === 1 ? "1 new message" : `${unseen.toLocaleString()} new messages`;
+    this.#latest.querySelector("span").textContent = unseen ? words : "Jump to latest";
+  }
+}
+
+new RoomPage().start();

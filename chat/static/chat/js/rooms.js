@@ -1,0 +1,19 @@
+// The page that asks which room to enter: shows the address, and finds rooms as one types.
+
+import { slugFor } from "./slug.js";
+
+const input = document.getElementById("room-name-input");
+const help = document.getElementById("room-name-help");
+const words = help.textContent;
+
+function show() {
+  const slug = slugFor(input.value);
+  help.textContent = slug && slug !== input.value ? `Opens /chat/${slug}/` : words;
+  const wanted = input.value.trim().toLocaleLowerCase();
+  for (const item of document.querySelectorAll("[data-room]")) {
+    item.hidden = !item.textContent.toLocaleLowerCase().includes(wanted);
+  }
+}
+
+input.addEventListener("input", show);
+show();

@@ -1,0 +1,97 @@
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from chat import entry
+from chat.forms import RoomNameForm
+from core import guests, throttle
+from core.models import User
+
+# What the menu of a message offers; others may come from other clients.
+REACTIONS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "✅")
+# Loaded by the base template, or by other pages.
+NOT_IN_A_ROOM = {"tokens", "base", "page", "rooms", "slug", "room"}
+HERE = Path(__file__).parent / "static"
+
+
+@cache
+def assets(kind: str) -> list[str]:
+    """The style sheets or modules of a room's page, named for {% static %}.
+
+    Listed so that the browser fetches all of them at once, not one import after the other.
+    """
+    return sorted(
+        str(path.relative_to(HERE).as_posix())
+        for path in (HERE / "chat" / kind).rglob(f"*.{kind}")
+        if path.stem not in NOT_IN_A_ROOM
+    )
+
+
+@never_cache
+@require_safe
+def rooms(request: HttpRequest) -> HttpResponseBase:
+    """Asks which room to enter, and lists those there are."""
+    if not request.user.is_authenticated and not settings.CHAT_GUESTS:
+        return redirect_to_login(request.get_full_path())
+    if request.GET.get("part") == "list":  # what a room's page fetches anew now and then
+        lines = {"yours": entry.rooms_of(request.user), "current": request.GET.get("current")}
+        return render(request, "chat/_room_list.html", lines)
+    form = RoomNameForm(request.GET if "name" in request.GET else None)
+    if form.is_valid():
+        return redirect("room", slug=form.cleaned_data["name"])
+    yours, others = entry.rooms_of(request.user), entry.rooms_beside(request.user)
+    return render(request, "chat/rooms.html", {"form": form, "yours": yours, "others": others})
+
+
+@never_cache
+@require_safe
+def room(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """A room's page. Its messages and people come over the socket."""
+    if not request.user.is_authenticated and not settings.CHAT_GUESTS:
+        return redirect_to_login(request.get_full_path())
+    try:
+        # First, so that an address without a room makes no guest and no room.
+        if entry.find(slug, request.user) is None and slug != entry.slug_for(slug):
+            return _other_spelling(slug)
+        if not request.user.is_authenticated:
+            guests.welcome(request)
+        assert isinstance(request.user, User)
+        found, membership = entry.enter(slug, request.user, throttle.address_of(request))
+    except entry.NoSuchRoom:
+        raise Http404("There is no such room.") from None
+    except guests.TooManyGuests:
+        return throttle.too_many(
+            request, "Too many guests from your address just now. Sign in, or wait."
+        )
+    except entry.TooManyRooms:
+        return throttle.too_many(
+            request, "Too many new rooms from your address just now. Wait a minute."
+        )
+    context = {
+        "room": found,
+        "name": entry.name_for(found, request.user),
+        "membership": membership,
+        "yours": entry.rooms_of(request.user),
+        "socket": f"/ws/chat/{quote(found.slug)}/",
+        "stylesheets": assets("css"),
+        "modules": assets("js"),
+        "emojis": REACTIONS,
+        "message_max": settings.CHAT_MESSAGE_MAX,
+        "history_page": settings.CHAT_HISTORY_PAGE,
+    }
+    return render(request, "chat/room.html", context)
+
+
+def _other_spelling(slug: str) -> HttpResponse:
+    """Capitals and the like are one room with its plain address, not a second one beside it."""
+    plain = entry.slug_for(slug)
+    if not plain:
+        raise Http404("There is no such room.")
+    return redirect("room", slug=plain)

@@ -1,0 +1,160 @@
+"""Group commit: one writer a process takes whatever waits into the next transaction.
+
+There is no timer and no added delay: while one transaction runs, the next batch gathers.
+"""
+
+import asyncio
+import logging
+import queue
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from chat import actions
+from chat.actions import Job, Outcome
+from chat.errors import Refused
+
+logger = logging.getLogger(__name__)
+
+BATCH_MAX = 500  # commands a transaction
+TRIES = 4  # of a batch that met a deadlock or a lost connection: about a second in all
+RETRY_AFTER = 2.0  # seconds, told to senders while the database is away
+# SQLSTATE classes after which the same transaction may succeed: deadlock and serialization
+# failures, connection trouble, and the server's shutting down or being started.
+TRANSIENT = ("40", "08", "57")
+
+# Whoever wants to know the outcome; the writer only hands it back.
+Origin = Any
+Announce = Callable[[Sequence[tuple[Job, Origin, Outcome]]], None]
+Waiting = tuple[Job, Origin]
+
+
+class Writer:
+    """Takes jobs from the event loop, writes them on a thread of its own, brings outcomes back.
+
+    `announce` is called on the loop with each batch that was written: (job, origin, outcome).
+    """
+
+    def __init__(self, announce: Announce) -> None:
+        self._announce = announce
+        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._accepted = 0
+        self._task: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._open = True
+
+    def submit(self, job: Job, origin: Origin) -> None:
+        """Queue `job`. Raises Refused where too much waits already, or we are ending."""
+        if not self._open or self._accepted >= settings.CHAT_WRITER_QUEUE:
+            raise Refused("unavailable", "The server is busy; send it again.", RETRY_AFTER)
+        if self._task is None:
+            self._start()
+        self._accepted += 1
+        self._idle.clear()
+        self._queue.put((job, origin))
+
+    async def drain(self) -> None:
+        """Take no more, finish what was accepted, end the thread."""
+        self._open = False
+        await self._idle.wait()
+        if self._task is not None:
+            self._queue.put(None)
+            await self._task
+
+    def _start(self) -> None:
+        # One call that lasts as long as the process: the thread keeps its database connection,
+        # and a batch costs one wake-up each way instead of a future and a thread hop.
+        executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        run = database_sync_to_async(self._run, thread_sensitive=False, executor=executor)
+        self._task = asyncio.create_task(run(asyncio.get_running_loop()))
+        self._task.add_done_callback(lambda _: executor.shutdown(wait=False))
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The thread."""
+        while batch := self._gather():
+            outcomes = _write([job for job, _ in batch])
+            loop.call_soon_threadsafe(self._finish, batch, outcomes)
+
+    def _gather(self) -> list[Waiting]:
+        """Wait for a job, then take all that are there. Empty: it is time to end."""
+        first = self._queue.get()
+        if first is None:
+            return []
+        batch = [first]
+        while len(batch) < BATCH_MAX:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if waiting is None:  # end after this batch
+                self._queue.put(None)
+                break
+            batch.append(waiting)
+        return batch
+
+    def _finish(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
+        self._accepted -= len(batch)
+        if not self._accepted:
+            self._idle.set()
+        written = zip(batch, outcomes, strict=True)
+        self._announce([(job, origin, outcome) for (job, origin), outcome in written])
+
+
+def _write(jobs: Sequence[Job]) -> list[Outcome]:
+    """`jobs` in one transaction; where that fails for good, one by one, so that one fails alone."""
+    try:
+        return _retried(jobs)
+    except OperationalError as error:
+        logger.warning("Could not write to the database: %s", _line(error))
+        return [_unavailable()] * len(jobs)
+    except Exception as error:
+        if len(jobs) > 1:
+            logger.warning("A batch of %d failed, trying one by one: %s", len(jobs), _line(error))
+            return [outcome for job in jobs for outcome in _write([job])]
+        logger.exception("A command could not be written: %r", type(jobs[0].command))
+        detail = "This could not be saved. Please change it, or tell the people who run this site."
+        return [Refused("bad_command", detail)]
+
+
+def _retried(jobs: Sequence[Job]) -> list[Outcome]:
+    for attempt in range(TRIES):
+        try:
+            return actions.apply(jobs)
+        except DatabaseError as error:
+            _recover()
+            if attempt == TRIES - 1 or not _is_transient(error):
+                raise
+            time.sleep(random.uniform(0.5, 1.0) * 0.05 * 4**attempt)  # noqa: S311 - jitter
+    raise AssertionError("unreachable")
+
+
+def _recover() -> None:
+    """Drop a connection that the error has left unusable; the next use opens another."""
+    if connection.connection is None:
+        return
+    if connection.connection.closed or not connection.is_usable():
+        connection.close()
+
+
+def _is_transient(error: DatabaseError) -> bool:
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state is None:  # the connection broke before the server could say why
+        return isinstance(error, (OperationalError, InterfaceError))
+    return state.startswith(TRANSIENT)
+
+
+def _unavailable() -> Refused:
+    return Refused(
+        "unavailable", "Your message could not be saved now; send it again.", RETRY_AFTER
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,200 @@
+"""Parts for admin lists that stay quick however many rows the table has."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.paginator import Paginator
+from django.db import connection, models, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import cached_property
+
+# A list leads this far; whoever needs more narrows it by a filter.
+SHOWN_MAX = 10_000
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than it shows: a full count(*) reads every row that the filters leave."""
+
+    @cached_property
+    def found(self) -> int:
+        """Rows found; SHOWN_MAX + 1 means "more"."""
+        return int(self.object_list.order_by()[: SHOWN_MAX + 1].count())
+
+    @cached_property
+    def count(self) -> int:  # type: ignore[override]
+        return min(self.found, SHOWN_MAX)
+
+    @property
+    def count_label(self) -> str:
+        """How many, in words that do not promise more than is known."""
+        return f"more than {SHOWN_MAX:,}" if self.found > SHOWN_MAX else f"{self.found:,}"
+
+
+class QuickList(admin.ModelAdmin):
+    """A list without a full count, and filters that do not render thousands of choices."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+
+    class Media:
+        css = {"all": ["core/admin.css"]}
+
+    @property
+    def media(self) -> forms.Media:
+        """With the scripts of the autocomplete filters, which Django only adds to forms."""
+        media = super().media
+        for spec in self.list_filter:
+            if isinstance(spec, type) and issubclass(spec, ChosenFilter):
+                media += spec.widget(self.model, self.admin_site).media
+        return media
+
+
+class ReadOnly(QuickList):
+    """Rows that people may look at and nobody may change here."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class InputFilter(admin.SimpleListFilter):
+    """A filter with one form field instead of a list of choices.
+
+    What cannot be read shows nothing and says so; showing everything would mislead.
+    """
+
+    template = "admin/input_filter.html"
+    field_name = ""  # the model's field; the parameter's name where empty
+
+    def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        name = self.parameter_name
+        form_class = type("FilterForm", (forms.Form,), {name: self.form_field(model, model_admin)})
+        raw = self.used_parameters.get(name)
+        self.form = form_class({name: raw} if raw else None, auto_id=f"filter-{name}-%s")
+
+    def form_field(self, model: type[models.Model], model_admin: Any) -> forms.Field:
+        raise NotImplementedError
+
+    def narrow(self, queryset: models.QuerySet, chosen: Any) -> models.QuerySet:
+        return queryset.filter(**{self.field_name or str(self.parameter_name): chosen})
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return []
+
+    def has_output(self) -> bool:
+        return True
+
+    @cached_property
+    def chosen(self) -> Any:
+        """What the form field makes of the parameter; None where it is absent or unreadable."""
+        return self.form.cleaned_data[self.parameter_name] if self.form.is_valid() else None
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        if not self.form.is_bound:
+            return queryset
+        if self.chosen is None:
+            messages.warning(request, f"There is no {self.title} “{self.value()}”.")
+            return queryset.none()
+        return self.narrow(queryset, self.chosen)
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+        keep = changelist.get_filters_params()
+        yield {
+            "widget": self.form[str(self.parameter_name)],
+            "active": self.form.is_bound,
+            "without": changelist.get_query_string(remove=[self.parameter_name]),
+            "hidden": [
+                (name, value)
+                for name, values in {**keep, "q": [changelist.query]}.items()
+                for value in values
+                if name != self.parameter_name and value
+            ],
+        }
+
+
+class ChosenFilter(InputFilter):
+    """Rows of one room, one person…: looked up by typing, never ten thousand options."""
+
+    @classmethod
+    def widget(cls, model: Any, admin_site: admin.AdminSite) -> AutocompleteSelect:
+        field = model._meta.get_field(cls.field_name or cls.parameter_name)
+        return AutocompleteSelect(field, admin_site, attrs={"data-placeholder": "all"})
+
+    def form_field(self, model: Any, model_admin: Any) -> forms.Field:
+        field = model._meta.get_field(self.field_name or self.parameter_name)
+        return forms.ModelChoiceField(
+            field.remote_field.model._default_manager.all(),
+            required=False,
+            widget=self.widget(model, model_admin.admin_site),
+        )
+
+
+class DayFilter(InputFilter):
+    """Rows of one day in the site's time zone, as a range that an index serves."""
+
+    title = "day"
+    parameter_name = "day"
+    field_name = "created_at"
+
+    def form_field(self, model: Any, model_admin: Any) -> forms.Field:
+        return forms.DateField(
+            required=False,
+            input_formats=["%Y-%m-%d"],
+            widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+            # one day more must still be a date, in every time zone
+            validators=[_within_calendar],
+        )
+
+    def narrow(self, queryset: models.QuerySet, chosen: date) -> models.QuerySet:
+        start = timezone.make_aware(datetime.combine(chosen, time()))
+        end = timezone.make_aware(datetime.combine(chosen + timedelta(days=1), time()))
+        return queryset.filter(**{f"{self.field_name}__gte": start, f"{self.field_name}__lt": end})
+
+
+def _within_calendar(day: date) -> None:
+    if not 1900 < day.year < 9000:
+        raise forms.ValidationError("Not a day of ours.")
+
+
+@contextmanager
+def plan_with(**settings: str) -> Iterator[None]:
+    """Run queries in a transaction with these settings of the planner, and with them only there."""
+    names = list(settings)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)
+        before = cursor.fetchone()
+        _set(cursor, names, settings.values())
+        yield
+        # SET LOCAL lasts until the outermost transaction ends; that may not be ours
+        _set(cursor, names, before)
+
+
+def _set(cursor: Any, names: list[str], values: Any) -> None:
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(names))
+    pairs = [part for pair in zip(names, values, strict=True) for part in pair]
+    cursor.execute(f"SELECT {calls}", pairs)
+
+
+def estimated_rows(model: type[models.Model]) -> int:
+    """The planner's idea of the table's size, from the last ANALYZE; -1 where there was none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass",
+            [model._meta.db_table],
+        )
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,34 @@
+from django import forms
+from django.contrib.auth.forms import UserCreationForm
+from django.core.exceptions import ValidationError
+
+from core.models import User
+
+# Joiners that some scripts and emoji need inside a word; other invisible characters deceive.
+JOINERS = "\u200c\u200d"
+
+
+class SignUpForm(UserCreationForm):
+    """A new account; or, given a guest, that guest's own row made into an account."""
+
+    display_name = forms.CharField(
+        label="Name",
+        max_length=80,
+        required=False,
+        help_text="What others see. Your username, if you leave it empty.",
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+
+    class Meta(UserCreationForm.Meta):
+        model = User
+        fields = ("username", "display_name")
+
+    def clean_display_name(self) -> str:
+        name = " ".join(self.cleaned_data["display_name"].split())
+        if not all(c.isprintable() or c in JOINERS for c in name):
+            raise ValidationError("A name cannot hold invisible characters.")
+        return name
+
+    def save(self, commit: bool = True) -> User:
+        self.instance.is_guest = False
+        return super().save(commit)

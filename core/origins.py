@@ -1,0 +1,27 @@
+"""Which pages may open a socket with a visitor's cookie (cross-site WebSocket hijacking)."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+
+def is_own_origin(scope: Any) -> bool:
+    """True for this site's pages, for those in ORIGINS, and for clients that are no browsers.
+
+    Every browser sends an Origin with a WebSocket; who sends none has no cookie jar to abuse.
+    """
+    headers = dict(scope["headers"])
+    if b"origin" not in headers:
+        return True
+    origin = headers[b"origin"].decode("latin-1").lower()
+    if origin in (allowed.lower() for allowed in settings.ORIGINS):
+        return True
+    host = headers.get(b"host", b"").decode("latin-1").lower()
+    allowed_hosts = settings.ALLOWED_HOSTS
+    if not validate_host(split_domain_port(host)[0], allowed_hosts):
+        return False
+    parsed = urlsplit(origin)
+    schemes = ("https",) if settings.HTTPS else ("http", "https")
+    return parsed.scheme in schemes and parsed.netloc == host

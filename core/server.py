@@ -1,0 +1,75 @@
+"""The ASGI server: Daphne, in this process.
+
+`python -m core.server` serves on HOST and PORT; `manage.py run` does more for a developer first.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+import django
+
+from core import address
+from core.errors import Problem
+
+
+def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is called once it listens.
+
+    On the first signal the process takes no more sockets, tells the open ones when to come back,
+    and finishes the writes it has accepted; on the second it ends at once.
+    """
+    # Daphne installs its reactor when imported, which must come before anything of Twisted.
+    from daphne.endpoints import build_endpoint_description_strings  # isort: skip
+    from core.wire import WiredServer  # isort: skip
+    from twisted.internet import reactor
+
+    from chat.engine import Engine
+    from core.asgi import application
+
+    server = WiredServer(
+        application,
+        endpoints=build_endpoint_description_strings(host=host, port=port),
+        ready_callable=ready,
+        server_name="",
+        signal_handlers=False,
+        # Pings find readers that are gone without a word.
+        ping_interval=20,
+        ping_timeout=20,
+    )
+    loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop  # type: ignore[attr-defined]
+
+    async def leave() -> None:
+        for listener in server.listeners:
+            listener.addCallback(lambda port: port and port.stopListening())
+        try:
+            await Engine.current().leave()
+        finally:
+            server.stop()
+
+    def on_signal() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            loop.add_signal_handler(number, server.stop)
+        leaving.append(loop.create_task(leave()))
+
+    leaving: list[asyncio.Task[None]] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    server.run()
+    if not server.listening_addresses:  # somebody was faster; Daphne has logged why
+        raise Problem(f"Cannot listen on {host}, port {port}.")
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+    django.setup()
+    try:
+        serve(*address.chosen())
+    except Problem as problem:
+        raise SystemExit(f"core.server: {problem}") from None
+
+
+if __name__ == "__main__":
+    main()

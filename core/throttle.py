@@ -1,0 +1,80 @@
+"""How often one address or one person may do what costs us. Counted in Redis, for all processes.
+
+A limit is written as "60/minute"; the empty string is no limit. Where Redis is away everything
+passes: a missing counter must not keep people out.
+"""
+
+import asyncio
+import logging
+from functools import cache
+from ipaddress import ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from limits import RateLimitItem, parse
+from limits.storage import RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+
+def allowed(action: str, limit: str, who: str) -> bool:
+    """Count one `action` of `who`; False where that is more than `limit`."""
+    if not limit:
+        return True
+    try:
+        return _limiter().hit(_item(limit), action, who)
+    except RedisError as error:
+        logger.warning("Not counting %s, Redis is away: %s", action, error)
+        return True
+
+
+def exhausted(action: str, limit: str, who: str) -> bool:
+    """True where `who` has no `action` left. Counts nothing."""
+    if not limit:
+        return False
+    try:
+        return not _limiter().test(_item(limit), action, who)
+    except RedisError as error:
+        logger.warning("Not counting %s, Redis is away: %s", action, error)
+        return False
+
+
+async def allowed_async(action: str, limit: str, who: str) -> bool:
+    """`allowed`, without holding up the event loop."""
+    return await asyncio.to_thread(allowed, action, limit, who)
+
+
+def network(address: str | None) -> str:
+    """What counts as one address: an IPv4 address, or the /64 that one IPv6 household has."""
+    try:
+        parsed = ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if parsed.version == 4:
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ip_network((parsed, 64), strict=False))
+
+
+def address_of(request: HttpRequest) -> str:
+    """Whom the limits on addresses count. Behind a proxy the server has put the address right."""
+    return network(request.META.get("REMOTE_ADDR"))
+
+
+def too_many(request: HttpRequest, detail: str) -> HttpResponse:
+    return render(request, "429.html", {"detail": detail}, status=429)
+
+
+@cache
+def _item(limit: str) -> RateLimitItem:
+    return parse(limit)
+
+
+@cache
+def _limiter() -> SlidingWindowCounterRateLimiter:
+    timeouts = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+    storage = RedisStorage(settings.REDIS_URL, key_prefix="throttle", **timeouts)
+    return SlidingWindowCounterRateLimiter(storage)

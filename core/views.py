@@ -1,0 +1,79 @@
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login, update_session_auth_hash, views
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from core import throttle
+from core.forms import SignUpForm
+from core.models import User
+
+# Wrong passwords for one name from one address; a right one is never refused for its number.
+WRONG_PASSWORDS = "10/minute"
+
+
+class SignIn(views.LoginView):
+    redirect_authenticated_user = False  # a guest signs in from within their guest's session
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if throttle.exhausted("wrong-password", WRONG_PASSWORDS, self._who()):
+            return throttle.too_many(
+                request, "Too many wrong passwords. Wait a minute, then try again."
+            )
+        return super().post(request, *args, **kwargs)
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        throttle.allowed("wrong-password", WRONG_PASSWORDS, self._who())
+        return super().form_invalid(form)
+
+    def _who(self) -> str:
+        name = self.request.POST.get("username", "")[:150].casefold()
+        return f"{throttle.address_of(self.request)} {name}"
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponseBase:
+    """A guest who signs up keeps their row, and with it their messages and rooms."""
+    guest = request.user if isinstance(request.user, User) and request.user.is_guest else None
+    if request.user.is_authenticated and guest is None:
+        return redirect(settings.LOGIN_REDIRECT_URL)
+    if request.method != "POST":
+        return _sign_up_page(request, SignUpForm())
+    form = SignUpForm(request.POST, instance=guest)
+    if not form.is_valid():
+        if guest is not None:
+            guest.refresh_from_db()  # validation wrote the form's values into it
+        return _sign_up_page(request, form)
+    if not throttle.allowed(
+        "sign-up", settings.CHAT_SIGN_UPS_PER_ADDRESS, throttle.address_of(request)
+    ):
+        return throttle.too_many(
+            request, "Too many new accounts from your address. Try again later."
+        )
+    user = form.save()
+    if guest is None:
+        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    else:
+        update_session_auth_hash(request, user)
+    return redirect(_next(request) or settings.LOGIN_REDIRECT_URL)
+
+
+def _sign_up_page(request: HttpRequest, form: SignUpForm) -> HttpResponse:
+    return render(request, "registration/sign_up.html", {"form": form, "next": _next(request)})
+
+
+def _next(request: HttpRequest) -> str:
+    """Where the visitor wanted to go, if that is on this site."""
+    target = request.POST.get("next", request.GET.get("next", ""))
+    safe = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return target if safe else ""

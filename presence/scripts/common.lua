@@ -1,0 +1,46 @@
+-- Put in front of every script. A scope has four keys, all with one hash tag:
+--   users    SET   of user ids that are here: what readers read
+--   leases   ZSET  "user:connection" scored by when it ends, in milliseconds
+--   counts   HASH  user id -> how many leases
+--   version  counter of the changes of `users`
+-- Time is Redis's own, so processes whose clocks differ agree.
+local users, leases, counts, version = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local keep = 600000 -- milliseconds that an untouched scope is kept
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local changes = {}
+
+local function change(kind, user)
+    -- Begins at the time, so that it is higher than before even when Redis was emptied.
+    redis.call('SET', version, string.format('%.0f', now), 'NX')
+    local v = redis.call('INCR', version)
+    changes[#changes + 1] = {kind, user, v, redis.call('SCARD', users)}
+end
+
+local function hold(member, user, milliseconds)
+    if redis.call('ZADD', leases, now + milliseconds, member) == 1 then
+        redis.call('HINCRBY', counts, user, 1)
+        if redis.call('SADD', users, user) == 1 then change('joined', user) end
+    end
+end
+
+local function drop(member)
+    if redis.call('ZREM', leases, member) == 0 then return end
+    local user = string.match(member, '^([^:]*):')
+    if redis.call('HINCRBY', counts, user, -1) <= 0 then
+        redis.call('HDEL', counts, user)
+        if redis.call('SREM', users, user) == 1 then change('left', user) end
+    end
+end
+
+local function reap()
+    for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 1000)) do
+        drop(member)
+    end
+end
+
+local function done()
+    for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, keep) end
+    return changes
+end

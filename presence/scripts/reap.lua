@@ -1,0 +1,3 @@
+-- Ends the leases whose time is over.
+reap()
+return done()

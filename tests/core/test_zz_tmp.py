@@ -1,0 +1,2 @@
+import asyncio
+async def test_async(): await asyncio.sleep(0)

@@ -1,0 +1,118 @@
+"""The real server in a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from core import embedded
+from core.embedded.server import free_port
+from tests.support import databases, environment
+from tests.support.databases import ROOT
+
+PATIENCE = 30.0  # seconds
+running: list["ChatServer"] = []  # for the report of a failed test
+
+
+class ChatServer:
+    """Daphne with the chat on a free port. `url` has no slash at its end."""
+
+    def __init__(self, env: Mapping[str, str], log: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.ws_url = f"ws://127.0.0.1:{self.port}"
+        self.env = {**os.environ, **env, "HOST": "127.0.0.1", "PORT": str(self.port)}
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server does not run"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, on the same port and database as before; returns once it accepts."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "core.server"],
+                cwd=ROOT,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._accepts():
+            ended = self._process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"The server did not start:\n{self.log.read_text()}")
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """End it as an operator does (SIGTERM) and return its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> int:
+        """End it as a crash does (SIGKILL)."""
+        return self._end(signal.SIGKILL)
+
+    def manage(self, *arguments: str) -> str:
+        """Run a `manage.py` command on this server's database; returns what it printed."""
+        return databases.manage(*arguments, env=self.env)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            return process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"The server ignores {number.name}") from None
+
+    def _accepts(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+
+@contextmanager
+def chat_server(
+    template: str,
+    *,
+    env: Mapping[str, str] | None = None,
+    beside: ChatServer | None = None,
+) -> Iterator[ChatServer]:
+    """Run a server on a copy of the template database; `env` adds to its environment.
+
+    `beside` another one it shares that one's database and Redis, as a second process of the same
+    chat. Else it gets a Valkey of its own, since what is published crosses the numbered databases
+    of one; not where REDIS_URL came from outside.
+    """
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chat-server-")))
+        own: dict[str, str] = {}
+        if beside is not None:
+            own = {name: beside.env[name] for name in ("DATABASE_URL", "REDIS_URL")}
+        else:
+            own["DATABASE_URL"] = stack.enter_context(databases.copied(template))
+            if "REDIS_URL" in environment.started:
+                own |= stack.enter_context(embedded.servers(directory, wanted=["REDIS_URL"]))
+        server = ChatServer({**own, **(env or {})}, directory / "server.log")
+        running.append(server)
+        stack.callback(running.remove, server)
+        stack.callback(server.stop)
+        server.start()
+        yield server
