@@ -7,7 +7,6 @@ from typing import Any
 
 from chat import events
 from chat.access import Entry, as_fields
-from chat.actions import Repeated
 from chat.commands import Command, Post
 from chat.errors import Refused
 from chat.events import Person
@@ -91,15 +90,10 @@ class Connection:
             )
         )
 
-    def answer(self, command: Command, outcome: Repeated | Refused) -> None:
-        """Tell the sender what became of a command that changed nothing."""
-        if isinstance(outcome, Refused):
-            client_id = command.client_id if isinstance(command, Post) else None
-            self.push_one(events.error(outcome, ref=command.ref, client_id=client_id))
-        elif command.ref is not None:
-            self.push_one(outcome.change.answering(command.ref))
-        else:
-            self.push_one(outcome.change.frame)
+    def refuse(self, command: Command, refused: Refused) -> None:
+        """Tell the sender why a command was not carried out."""
+        client_id = command.client_id if isinstance(command, Post) else None
+        self.push_one(events.error(refused, ref=command.ref, client_id=client_id))
 
     # -- its end ------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from chat import access, events, history
 from chat.commands import (
@@ -27,6 +28,7 @@ from chat.feed import newest_that_fit
 from chat.outbox import Outbox
 from chat.rates import Bucket
 from chat.reading import reading
+from chat.writer import RETRY_AFTER
 from core import guests, identity
 from core.origins import is_own_origin
 
@@ -57,11 +59,14 @@ class RoomConsumer(AsyncConsumer):
         try:
             await self._converse()
         except Turned as turned:
-            self.outbox.push_one(events.closed(turned.detail))
-            await self._close(turned.code)
+            await self._turn_away(turned)
+        except DatabaseError as error:
+            logger.warning("A socket could not be served: %s", error)
+            self.outbox.push_one(events.error(_unavailable()))
+            await self._close(1011)
         except Exception:
             logger.exception("A socket failed")
-            await self._close(4500)
+            await self._close(1011)
         finally:
             self._leave()
 
@@ -69,9 +74,10 @@ class RoomConsumer(AsyncConsumer):
         self.engine = Engine.current()
         connection = self.connection = await self._enter()
         self.engine.admit(connection)
-        feed = connection.feed = await self.engine.hub.follow(connection.room.pk)
-        await self._show_history(connection)
+        feed = await self.engine.hub.follow(connection.room.pk, connection)
+        connection.feed = feed
         await self.engine.online.enter(feed, connection)
+        await self._show_history(connection)
         self.frames = Bucket(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
         bad_frames = 0
         while (message := await self.receive())["type"] == "websocket.receive":
@@ -106,6 +112,7 @@ class RoomConsumer(AsyncConsumer):
         else:
             connection.send_page("page" if cursor is None else "reset")
         self.engine.hub.join(feed, connection)
+        self.engine.online.show(feed, connection)
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -117,7 +124,10 @@ class RoomConsumer(AsyncConsumer):
                 raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
             await self._carry_out(connection, command)
         except Refused as refused:
-            connection.answer(command, refused)
+            connection.refuse(command, refused)
+        except DatabaseError as error:
+            logger.warning("A command could not be carried out: %s", error)
+            connection.refuse(command, _unavailable())
 
     async def _carry_out(self, connection: Connection, command: Command) -> None:
         match command:
@@ -129,7 +139,8 @@ class RoomConsumer(AsyncConsumer):
                 await self._show_older(connection, command)
             case PresenceGet():
                 assert connection.feed is not None
-                await self.engine.online.show(connection.feed, connection)
+                await self.engine.online.learn_names(connection.feed)
+                self.engine.online.show(connection.feed, connection, command.ref)
             case _:
                 if not isinstance(command, Read):
                     self._check_rate(connection)
@@ -143,11 +154,22 @@ class RoomConsumer(AsyncConsumer):
         limit = min(command.limit or settings.CHAT_HISTORY_PAGE, settings.CHAT_HISTORY_MAX)
         before = history.NEWEST if command.before is None else command.before
         page = await reading(history.page)(connection.room.pk, before=before, limit=limit)
+        # What a client holds must not be ahead of what it was delivered: its cursor would skip it.
+        assert connection.feed is not None
+        await self.engine.hub.reach(connection.feed, page.head)
         states = newest_that_fit([change.state for change in page.changes])
         more = page.more or len(states) < len(page.changes)
         connection.send_history(states, head=page.head, more=more, mode="page", ref=command.ref)
 
     # -- the end ------------------------------------------------------------------------------
+
+    async def _turn_away(self, turned: Turned) -> None:
+        if turned.code == 4410:
+            self.outbox.push_one(events.error(_unavailable(turned.detail)))
+        else:
+            self.outbox.push_one(events.closed(turned.detail))
+        await self.outbox.flushed()
+        await self._close(turned.code)
 
     async def _close(self, code: int) -> None:
         try:
@@ -165,6 +187,10 @@ class RoomConsumer(AsyncConsumer):
             self.engine.hub.leave(connection.feed, connection)
             self.engine.online.leave(connection.feed, connection)
         self.engine.dismiss(connection)
+
+
+def _unavailable(detail: str = "The database does not answer now.") -> Refused:
+    return Refused("unavailable", detail, RETRY_AFTER)
 
 
 def _cursor(scope: Any) -> int | None:

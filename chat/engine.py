@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from chat.actions import Job, Outcome, ReadTo
+from chat.actions import Job, Outcome, ReadTo, Repeated
 from chat.connection import Connection
 from chat.commands import Command
-from chat.errors import Turned
+from chat.errors import Refused, Turned
 from chat import events
 from chat.events import Change, Person
 from chat.hub import Hub
@@ -106,19 +106,22 @@ class Engine:
             self.hub.publish(room, committed, answers.get(room))
         for job, connection, outcome in batch:
             if isinstance(outcome, ReadTo):
-                self._read_to(job, outcome)
-            elif not isinstance(outcome, Change):
-                connection.answer(job.command, outcome)
+                self._read_to(job, connection, outcome)
+            elif isinstance(outcome, Refused):
+                connection.refuse(job.command, outcome)
+            elif isinstance(outcome, Repeated) and connection.feed is not None:
+                self.hub.answer(connection.feed, outcome.change, connection, job.command.ref)
 
-    def _read_to(self, job: Job, outcome: ReadTo) -> None:
+    def _read_to(self, job: Job, origin: Connection, outcome: ReadTo) -> None:
         """A read position is for the same person's other tabs, in every process."""
+        origin.push_one(events.read(outcome.pos, job.command.ref))
         message = {"type": "user.read", "room": job.room, "user": job.user, "pos": outcome.pos}
-        self._on_read(message)
+        self._on_read(message, origin)
         self.hub.tell(f"room.{job.room}", message)
 
-    def _on_read(self, message: dict[str, Any]) -> None:
-        for connection in self.connections.get(message["user"], ()):
-            if connection.room.pk == message["room"]:
+    def _on_read(self, message: dict[str, Any], origin: Connection | None = None) -> None:
+        for connection in list(self.connections.get(message["user"], ())):
+            if connection.room.pk == message["room"] and connection is not origin:
                 connection.push_one(events.read(message["pos"]))
 
     # -- typing -------------------------------------------------------------------------------

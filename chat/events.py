@@ -108,8 +108,11 @@ def error(refused: Refused, *, ref: str | int | None = None, client_id: Any | No
     return encode(fields)
 
 
-def presence_state(users: Sequence[Person], online: int, version: int) -> bytes:
-    return encode({"type": "presence.state", "users": users, "online": online, "version": version})
+def presence_state(
+    users: Sequence[Person], online: int, version: int, ref: str | int | None = None
+) -> bytes:
+    fields = {"type": "presence.state", "users": users, "online": online, "version": version}
+    return encode(fields if ref is None else fields | {"ref": ref})
 
 
 def presence_change(kind: str, user: Person, online: int, version: int) -> bytes:

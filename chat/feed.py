@@ -29,6 +29,7 @@ class Feed:
     def __init__(self, room: int) -> None:
         self.room = room
         self.connections: set[Connection] = set()
+        self.coming: set[Connection] = set()  # those that read the log now, and join it next
         self.watchers: set[Connection] = set()  # those that were shown who is online
         self.roster = Roster()
         self.head = 0
@@ -42,11 +43,19 @@ class Feed:
         self._recent_bytes = 0
         self._pending: dict[int, Change] = {}
         self._page_states: list[bytes] | None = None
+        # Changes that a connection asked for, with its `ref`, until the log has got there.
+        self._answers: list[tuple[Change, Connection, str | int | None]] = []
 
     # -- the log ------------------------------------------------------------------------------
 
-    def open(self, page: Page) -> None:
-        """Begin, or begin again, with the newest page as the database has it."""
+    def open(self, page: Page) -> bool:
+        """Begin, or begin again, with the newest page as the database has it.
+
+        False where that is no news. Nothing is delivered: whoever is connected must get the page
+        before what comes after it.
+        """
+        if self.opened and page.head <= self.head:
+            return False
         self.head = self.floor = page.head
         self.more = page.more
         self._page = {change.id: change for change in page.changes}
@@ -55,7 +64,8 @@ class Feed:
         self._recent_bytes = 0
         self.last_seq = page.changes[-1].seq if page.changes else 0
         self.opened = True
-        self._deliver(self._in_line())
+        self._in_line()
+        return True
 
     def offer(
         self,
@@ -70,12 +80,27 @@ class Feed:
         for change in changes:
             if (change.pos > self.head or not self.opened) and len(self._pending) < PENDING:
                 self._pending[change.pos] = change
+            if answers and change.pos in answers:
+                self._answers.append((change, *answers[change.pos]))
         if self.opened:
-            self._deliver(self._in_line(), answers or {})
+            self._deliver(self._in_line())
+
+    def answer(self, change: Change, connection: "Connection", ref: str | int | None) -> None:
+        """Show `change`, which may have been delivered long ago, to the connection that asked.
+
+        It waits until the log has got there: a client that held a later `pos` than it was
+        delivered would come back with a cursor that skips what is in between.
+        """
+        self._answers.append((change, connection, ref))
+        self.settle()
+
+    def settle(self) -> None:
+        """Give the answers that the log has got to."""
+        self._deliver([])
 
     @property
     def has_hole(self) -> bool:
-        return bool(self._pending)
+        return bool(self._pending or self._answers)
 
     def fill(self, missed: Missed) -> None:
         """Changes read from the database after a hole, net: they reach up to `missed.head`."""
@@ -116,6 +141,10 @@ class Feed:
             self._page_states = newest_that_fit([change.state for change in self._page.values()])
         return self._page_states, self.more or len(self._page_states) < len(self._page)
 
+    @property
+    def is_followed(self) -> bool:
+        return bool(self.connections or self.coming)
+
     def _in_line(self) -> list[Change]:
         """Take from what waits that which is next, without a hole."""
         ready = []
@@ -155,26 +184,34 @@ class Feed:
         for connection in [one for one in to if not one.push(parcel)]:
             connection.too_slow()
 
-    def _deliver(
-        self,
-        changes: list[Change],
-        answers: Mapping[int, tuple["Connection", str | int]] | None = None,
-    ) -> None:
-        if not changes or not self.connections:
+    def _deliver(self, changes: list[Change]) -> None:
+        answers = self._answered() if self._answers else {}
+        if not self.connections:
             return
-        frames = [change.frame for change in changes]
-        asked = {connection for connection, _ in answers.values()} if answers else set()
-        self.send(frames, self.connections - asked if asked else self.connections)
-        if not asked or answers is None:
-            return
-        for connection in asked & self.connections:
-            own = [
-                change.answering(answers[change.pos][1])
-                if change.pos in answers and answers[change.pos][0] is connection
-                else frame
-                for change, frame in zip(changes, frames, strict=True)
-            ]
-            self.send(own, {connection})
+        frames = [(change.pos, change.frame) for change in changes]
+        if frames:
+            others = self.connections - answers.keys() if answers else self.connections
+            self.send([frame for _, frame in frames], others)
+        for connection, own in answers.items():
+            # In order of `pos`: one that the others see as a part of a later change has its place.
+            places = {pos for pos, _ in own}
+            rest = [(pos, frame) for pos, frame in frames if pos not in places]
+            in_order = sorted(rest + own, key=lambda placed: placed[0])
+            self.send([frame for _, frame in in_order], {connection})
+
+    def _answered(self) -> "dict[Connection, list[tuple[int, bytes]]]":
+        """Take the answers that the log has got to: frames with their places, by connection."""
+        answers: dict[Connection, list[tuple[int, bytes]]] = {}
+        waiting = []
+        for answer in self._answers:
+            change, connection, ref = answer
+            if change.pos > self.head:
+                waiting.append(answer)
+            elif connection in self.connections:
+                frame = change.frame if ref is None else change.answering(ref)
+                answers.setdefault(connection, []).append((change.pos, frame))
+        self._answers = waiting
+        return answers
 
 
 def newest_that_fit(states: list[bytes]) -> list[bytes]:

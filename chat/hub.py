@@ -30,6 +30,8 @@ COMPARE = 3.0  # seconds between comparisons of heads with the database …
 COMPARE_AWAY = 1.0  # … and while Redis is away
 PULSE = 1.0  # seconds between messages to ourselves …
 PULSE_LATE = 2.5  # … without which, for so long, Redis counts as away
+FORGET = 10.0  # seconds of silence, after which another process counts as gone
+HUBS = "hubs"  # the group of all processes
 LAYER_TIMEOUT = 3.0  # seconds for one call to the channel layer
 
 T = TypeVar("T")
@@ -49,31 +51,39 @@ class Hub:
         }
         self._layer = get_channel_layer()
         self._mailbox = ""
+        self._tried = asyncio.Event()  # to get the mailbox, with success or without
         self._flights: dict[Hashable, asyncio.Task[Any]] = {}
         self._outgoing: dict[str, list[dict[str, Any]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._last_pulse = time.monotonic()
+        self._pulses: dict[str, float] = {self.process: time.monotonic()}
         self._publish_fails = False
 
     # -- connections --------------------------------------------------------------------------
 
-    async def follow(self, room: int) -> Feed:
-        """The room's feed, open. However many come at once, it is opened once."""
+    async def follow(self, room: int, connection: "Connection") -> Feed:
+        """The room's feed, open, and kept until `leave`. However many come, it is opened once."""
         if not self._tasks:
             self._start()
         feed = self.feeds.setdefault(room, Feed(room))
-        if not feed.opened:
-            await self.once(("open", room), lambda: self._open(feed))
+        feed.coming.add(connection)
+        try:
+            if not feed.opened:
+                await self.once(("open", room), lambda: self._open(feed))
+        except BaseException:
+            self.leave(feed, connection)
+            raise
         return feed
 
     def join(self, feed: Feed, connection: "Connection") -> None:
         """From here on `connection` gets what the feed delivers. Read the feed, then join it,
         without an await between: then nothing is lost and nothing comes twice."""
         feed.connections.add(connection)
+        feed.coming.discard(connection)
 
     def leave(self, feed: Feed, connection: "Connection") -> None:
         feed.connections.discard(connection)
-        if not feed.connections:
+        feed.coming.discard(connection)
+        if not feed.is_followed:
             asyncio.get_running_loop().call_later(COMPARE, self._drop_if_empty, feed)
 
     async def catch_up(self, feed: Feed, cursor: int) -> list[Change] | None:
@@ -96,6 +106,19 @@ class Hub:
         """Read what the feed has missed from the database, and deliver it."""
         await self.once(("repair", feed.room), lambda: self._repair(feed))
 
+    async def reach(self, feed: Feed, head: int) -> None:
+        """See that the feed has delivered all up to `head`, which was read from the database."""
+        for _ in range(2):  # the first may share a read that had begun before
+            if feed.head < head:
+                await self.repair(feed)
+
+    def answer(
+        self, feed: Feed, change: Change, connection: "Connection", ref: str | int | None
+    ) -> None:
+        """Show `change` to the connection that asked, as soon as all before it was delivered."""
+        feed.answer(change, connection, ref)
+        self._mind_hole(feed)
+
     # -- publishing ---------------------------------------------------------------------------
 
     def publish(self, room: int, changes: Sequence[Change], answers: Answers | None = None) -> None:
@@ -108,6 +131,8 @@ class Hub:
 
     def tell(self, group: str, message: dict[str, Any]) -> None:
         """Send `message` to the other processes in `group`; nobody waits for it."""
+        if self.is_alone:
+            return
         self._outgoing.setdefault(group, []).append(message)
         self.once("publish", self._publish)
 
@@ -120,25 +145,39 @@ class Hub:
             self._mind_hole(feed)
 
     def _on_pulse(self, message: dict[str, Any]) -> None:
-        self._last_pulse = time.monotonic()
+        self._pulses[message["process"]] = time.monotonic()
 
     @property
     def redis_is_away(self) -> bool:
-        return time.monotonic() - self._last_pulse > PULSE_LATE
+        return time.monotonic() - self._pulses[self.process] > PULSE_LATE
+
+    @property
+    def is_alone(self) -> bool:
+        """No other process has been heard for a while: there is nobody to tell.
+
+        A new process makes itself heard before it reads a room. What is committed in the moment
+        until we hear it, it finds by comparing heads, which it does more often at first.
+        """
+        return len(self._pulses) == 1
 
     async def _receive_for_ever(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(LAYER_TIMEOUT):
-                    self._mailbox = await self._layer.new_channel("hub.")
+                    mailbox = await self._layer.new_channel("hub.")
+                    await self._layer.group_add(HUBS, mailbox)
+                self._mailbox = mailbox
+                await self._pulse()
+                self._tried.set()
                 break
             except Exception as error:
                 logger.warning("Hub: no mailbox yet, Redis does not answer: %r", error)
+                self._tried.set()
                 await asyncio.sleep(PULSE)
         while True:
             try:
                 bundle = await self._layer.receive(self._mailbox)
-                if bundle["from"] == self.process and bundle["type"] != "hub.pulse":
+                if bundle["from"] == self.process and bundle["type"] != "hub.pulses":
                     continue  # our own; delivered when it was published
                 for message in bundle["messages"]:
                     self.handlers[message["type"]](message)
@@ -174,11 +213,13 @@ class Hub:
         await self._subscribe(feed)
         await self._reload(feed)
 
-    async def _reload(self, feed: Feed) -> None:
-        feed.open(await reading(history.page)(feed.room, limit=settings.CHAT_HISTORY_PAGE))
+    async def _reload(self, feed: Feed) -> bool:
+        is_new = feed.open(await reading(history.page)(feed.room, limit=settings.CHAT_HISTORY_PAGE))
         self._mind_hole(feed)
+        return is_new
 
     async def _subscribe(self, feed: Feed) -> None:
+        await self._tried.wait()
         if not self._mailbox:
             return  # the timer will
         try:
@@ -189,7 +230,9 @@ class Hub:
             logger.warning("Hub: could not join room %s's group yet: %r", feed.room, error)
 
     def _drop_if_empty(self, feed: Feed) -> None:
-        if not feed.connections and self.feeds.get(feed.room) is feed and feed.opened:
+        # One that could not be opened has joined no group, and may go too.
+        opening = ("open", feed.room) in self._flights
+        if not feed.is_followed and self.feeds.get(feed.room) is feed and not opening:
             del self.feeds[feed.room]
             self.once(("leave", feed.room), lambda: self._unsubscribe(feed))
 
@@ -213,8 +256,8 @@ class Hub:
             self.once(("hole", feed.room), lambda: self._close_hole(feed))
 
     async def _close_hole(self, feed: Feed) -> None:
-        await asyncio.sleep(HOLD)
         while feed.has_hole and self.feeds.get(feed.room) is feed:
+            await asyncio.sleep(HOLD)
             try:
                 await self.repair(feed)
             except DatabaseError as error:
@@ -228,9 +271,10 @@ class Hub:
             feed.fill(missed)
             return
         # Too much to replay: everybody begins again with a fresh page.
-        await self._reload(feed)
-        for connection in list(feed.connections):
-            connection.send_page("reset")
+        if await self._reload(feed):
+            for connection in list(feed.connections):
+                connection.send_page("reset")
+            feed.settle()
 
     # -- timers -------------------------------------------------------------------------------
 
@@ -244,17 +288,26 @@ class Hub:
         """Redis is there if a message to ourselves comes back; nothing else tells it as surely."""
         while True:
             if self._mailbox:
-                pulse = {"type": "hub.pulse", "from": self.process, "messages": _PULSE}
-                await self._send(self._layer.send, self._mailbox, pulse)
+                await self._pulse()
                 for feed in [feed for feed in self.feeds.values() if not feed.subscribed]:
                     await self._subscribe(feed)
             await asyncio.sleep(PULSE)
 
+    async def _pulse(self) -> None:
+        messages = [{"type": "hub.pulse", "process": self.process}]
+        pulse = {"type": "hub.pulses", "from": self.process, "messages": messages}
+        await self._send(self._layer.group_send, HUBS, pulse)
+        silent = time.monotonic() - FORGET
+        for process in [one for one, heard in self._pulses.items() if heard < silent]:
+            if process != self.process:
+                del self._pulses[process]
+
     async def _compare_for_ever(self) -> None:
         """The last event of a room may be lost with nothing after it to show the hole."""
+        began = time.monotonic()
         while True:
             started = time.monotonic()
-            while time.monotonic() - started < (COMPARE_AWAY if self.redis_is_away else COMPARE):
+            while time.monotonic() - started < self._compare_every(began):
                 await asyncio.sleep(COMPARE_AWAY / 2)
             try:
                 await self.compare()
@@ -262,6 +315,10 @@ class Hub:
                 logger.warning("Hub: could not compare heads: %s", error)
             except Exception:
                 logger.exception("Hub: comparing heads failed")
+
+    def _compare_every(self, began: float) -> float:
+        is_new = time.monotonic() - began < FORGET  # others may not have heard us yet
+        return COMPARE_AWAY if is_new or self.redis_is_away else COMPARE
 
     async def compare(self) -> None:
         """Find, with one query, the rooms whose log has gone on without us, and catch up."""
@@ -284,10 +341,12 @@ class Hub:
     def once(self, key: Hashable, work: Callable[[], Any]) -> "asyncio.Future[Any]":
         """Single flight: whoever asks for `key` while it is under way shares one run of `work`."""
         task = self._flights.get(key)
-        if task is None:
+        # One that is done may still be in the list, for a moment: it did not see what comes now.
+        if task is None or task.done():
             task = self._flights[key] = asyncio.ensure_future(work())
-            task.add_done_callback(lambda _: self._flights.pop(key, None))
+            task.add_done_callback(lambda done: self._landed(key, done))
         return asyncio.shield(task)
 
-
-_PULSE = [{"type": "hub.pulse"}]
+    def _landed(self, key: Hashable, task: "asyncio.Future[Any]") -> None:
+        if self._flights.get(key) is task:
+            del self._flights[key]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PATIENCE = 1.0  # seconds that a newcomer waits for Redis before the room is shown without it
+
 
 class Online:
     """Presence's scopes are rooms' pks here, its users people's pks."""
@@ -26,28 +28,49 @@ class Online:
         self.tracker: Tracker
         self._hub = hub
         self._people = people
+        self._entering: set[asyncio.Task[None]] = set()
         hub.handlers["room.presence"] = self._on_presence
 
     async def enter(self, feed: Feed, connection: "Connection") -> None:
-        """`connection` is here: announce it if the person was not, and show it who is."""
+        """`connection` is here: announce it if the person was not, and find out who else is.
+
+        While Redis does not answer nobody waits for it for long.
+        """
         self._people.remember(connection.user)
+        entering = asyncio.create_task(self._enter(feed, connection))
+        self._entering.add(entering)
+        entering.add_done_callback(self._entering.discard)
+        await asyncio.wait([entering], timeout=PATIENCE)
+        if not entering.done():
+            entering.add_done_callback(lambda _: self.show_again(feed, connection))
+        await self.learn_names(feed)
+
+    async def _enter(self, feed: Feed, connection: "Connection") -> None:
         scope, user = str(feed.room), str(connection.user.id)
         await self.tracker.enter(scope, user, connection.name)
         if not feed.roster.known:
             await self._hub.once(("presence", feed.room), lambda: self._refresh(feed))
-        await self.show(feed, connection)
 
     def leave(self, feed: Feed, connection: "Connection") -> None:
         feed.watchers.discard(connection)
         self.tracker.leave(str(feed.room), str(connection.user.id), connection.name)
 
-    async def show(self, feed: Feed, connection: "Connection") -> None:
+    def show(self, feed: Feed, connection: "Connection", ref: str | int | None = None) -> None:
         """Send `presence.state`; from then on the connection gets each change after it."""
+        connection.push_one(self._state(feed, ref))
+        if not connection.is_closing:
+            feed.watchers.add(connection)
+
+    def show_again(self, feed: Feed, connection: "Connection") -> None:
+        """Redis has answered late."""
+        if connection in feed.watchers:
+            self.show(feed, connection)
+
+    async def learn_names(self, feed: Feed) -> None:
+        """See that the names of all who are here are known, before they are shown."""
         missing = [pk for pk in feed.roster.users if self._people.known(int(pk)) is None]
         if missing:
             await self._people.named(map(int, missing))
-        connection.push_one(self._state(feed))
-        feed.watchers.add(connection)
 
     def announce(self, scope: str, changes: Sequence[Change]) -> None:
         """The tracker's callback: what this process has brought about."""
@@ -89,8 +112,9 @@ class Online:
         before = feed.roster.version
         await self._refresh(feed)
         if feed.roster.version > before:
+            await self.learn_names(feed)
             for connection in list(feed.watchers):
-                await self.show(feed, connection)
+                self.show(feed, connection)
 
     async def _refresh(self, feed: Feed) -> None:
         try:
@@ -101,12 +125,12 @@ class Online:
         await self._people.named(map(int, state.users))
         feed.roster.reset(state)
 
-    def _state(self, feed: Feed) -> bytes:
+    def _state(self, feed: Feed, ref: str | int | None) -> bytes:
         if feed.roster.known:
             users = [Person(int(pk), self._name(pk)) for pk in feed.roster.users]
         else:  # Redis is away: at least those who are connected here
             users = list({one.user.id: one.user for one in feed.connections}.values())
-        return events.presence_state(users, len(users), feed.roster.version)
+        return events.presence_state(users, len(users), feed.roster.version, ref)
 
     def _name(self, user: str) -> str:
         person = self._people.known(int(user))

@@ -138,16 +138,16 @@ def _write(jobs: Sequence["Job"], picked: Sequence[int]) -> dict[int, Sequence[A
     rooms = sorted({*columns[1]})
     connection.ensure_connection()
     raw = connection.connection
-    # Server-side binding and prepared statements, which Django's own cursors leave off.
-    cursor = psycopg.Cursor(raw)
-    if connection.in_atomic_block:
-        cursor.execute(_POST, columns, prepare=True)
-        rows = cursor.fetchall()
-    else:
-        # Begin, lock, write and commit leave together: one round trip.
-        with raw.pipeline(), raw.transaction():
-            psycopg.Cursor(raw).execute(_LOCK, [rooms], prepare=True)
+    with connection.wrap_database_errors:  # psycopg's own would pass for a poison command
+        # Server-side binding and prepared statements, which Django's own cursors leave off.
+        cursor = psycopg.Cursor(raw)
+        if connection.in_atomic_block:
             cursor.execute(_POST, columns, prepare=True)
+        else:
+            # Begin, lock, write and commit leave together: one round trip.
+            with raw.pipeline(), raw.transaction():
+                psycopg.Cursor(raw).execute(_LOCK, [rooms], prepare=True)
+                cursor.execute(_POST, columns, prepare=True)
         rows = cursor.fetchall()
     return {row[0]: row[1:] for row in rows}
 

@@ -43,7 +43,7 @@ def rooms(request: HttpRequest) -> HttpResponseBase:
     if request.GET.get("part") == "list":  # what a room's page fetches anew now and then
         lines = {"yours": entry.rooms_of(request.user), "current": request.GET.get("current")}
         return render(request, "chat/_room_list.html", lines)
-    form = RoomNameForm(request.GET if "name" in request.GET else None)
+    form = RoomNameForm(request.GET if "name" in request.GET else None, label_suffix="")
     if form.is_valid():
         return redirect("room", slug=form.cleaned_data["name"])
     yours, others = entry.rooms_of(request.user), entry.rooms_beside(request.user)
@@ -60,10 +60,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
         # First, so that an address without a room makes no guest and no room.
         if entry.find(slug, request.user) is None and slug != entry.slug_for(slug):
             return _other_spelling(slug)
-        if not request.user.is_authenticated:
-            guests.welcome(request)
-        assert isinstance(request.user, User)
-        found, membership = entry.enter(slug, request.user, throttle.address_of(request))
+        user = request.user if isinstance(request.user, User) else guests.welcome(request)
+        found, membership = entry.enter(slug, user, throttle.address_of(request))
     except entry.NoSuchRoom:
         raise Http404("There is no such room.") from None
     except guests.TooManyGuests:
@@ -76,9 +74,9 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
         )
     context = {
         "room": found,
-        "name": entry.name_for(found, request.user),
+        "name": entry.name_for(found, user),
         "membership": membership,
-        "yours": entry.rooms_of(request.user),
+        "yours": entry.rooms_of(user),
         "socket": f"/ws/chat/{quote(found.slug)}/",
         "stylesheets": assets("css"),
         "modules": assets("js"),

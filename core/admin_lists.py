@@ -15,26 +15,34 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-# A list leads this far; whoever needs more narrows it by a filter.
-SHOWN_MAX = 10_000
-
 
 class CappedPaginator(Paginator):
     """Counts no further than it shows: a full count(*) reads every row that the filters leave."""
 
+    shown_max = 10_000  # whoever needs more narrows the list by a filter
+
     @cached_property
     def found(self) -> int:
-        """Rows found; SHOWN_MAX + 1 means "more"."""
-        return int(self.object_list.order_by()[: SHOWN_MAX + 1].count())
+        """Rows found; one over `shown_max` means "more"."""
+        return int(self.object_list.order_by()[: self.shown_max + 1].count())
 
     @cached_property
     def count(self) -> int:  # type: ignore[override]
-        return min(self.found, SHOWN_MAX)
+        return min(self.found, self.shown_max)
 
     @property
     def count_label(self) -> str:
         """How many, in words that do not promise more than is known."""
-        return f"more than {SHOWN_MAX:,}" if self.found > SHOWN_MAX else f"{self.found:,}"
+        more = self.found > self.shown_max
+        return f"more than {self.shown_max:,}" if more else f"{self.found:,}"
+
+
+class CappedChangeList(ChangeList):
+    """Leaves the number of results to the paginator's label; beside the search box it would lie."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
 
 
 class QuickList(admin.ModelAdmin):
@@ -47,6 +55,9 @@ class QuickList(admin.ModelAdmin):
 
     class Media:
         css = {"all": ["core/admin.css"]}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CappedChangeList
 
     @property
     def media(self) -> forms.Media:
@@ -86,6 +97,7 @@ class InputFilter(admin.SimpleListFilter):
         form_class = type("FilterForm", (forms.Form,), {name: self.form_field(model, model_admin)})
         raw = self.used_parameters.get(name)
         self.form = form_class({name: raw} if raw else None, auto_id=f"filter-{name}-%s")
+        self.empty_form = form_class(auto_id=f"filter-{name}-%s")
 
     def form_field(self, model: type[models.Model], model_admin: Any) -> forms.Field:
         raise NotImplementedError
@@ -98,6 +110,11 @@ class InputFilter(admin.SimpleListFilter):
 
     def has_output(self) -> bool:
         return True
+
+    @property
+    def narrows(self) -> bool:
+        """Whether the list is narrowed by this filter now."""
+        return self.form.is_bound
 
     @cached_property
     def chosen(self) -> Any:
@@ -114,8 +131,10 @@ class InputFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
         keep = changelist.get_filters_params()
+        # an autocomplete cannot show what it cannot read
+        form = self.empty_form if self.chosen is None else self.form
         yield {
-            "widget": self.form[str(self.parameter_name)],
+            "widget": form[str(self.parameter_name)],
             "active": self.form.is_bound,
             "without": changelist.get_query_string(remove=[self.parameter_name]),
             "hidden": [
@@ -175,13 +194,16 @@ def _within_calendar(day: date) -> None:
 def plan_with(**settings: str) -> Iterator[None]:
     """Run queries in a transaction with these settings of the planner, and with them only there."""
     names = list(settings)
+    nested = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(['current_setting(%s)'] * len(names))}", names)
-        before = cursor.fetchone()
+        if nested:
+            read = ", ".join(["current_setting(%s)"] * len(names))
+            cursor.execute(f"SELECT {read}", names)
+            before = cursor.fetchone()
         _set(cursor, names, settings.values())
         yield
-        # SET LOCAL lasts until the outermost transaction ends; that may not be ours
-        _set(cursor, names, before)
+        if nested:  # the settings last until the outermost transaction ends
+            _set(cursor, names, before)
 
 
 def _set(cursor: Any, names: list[str], values: Any) -> None:

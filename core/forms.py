@@ -1,11 +1,19 @@
+from typing import Any
+
 from django import forms
-from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
 from django.core.exceptions import ValidationError
 
 from core.models import User
 
 # Joiners that some scripts and emoji need inside a word; other invisible characters deceive.
 JOINERS = "\u200c\u200d"
+
+
+class SignInForm(AuthenticationForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
 
 
 class SignUpForm(UserCreationForm):
@@ -22,6 +30,13 @@ class SignUpForm(UserCreationForm):
     class Meta(UserCreationForm.Meta):
         model = User
         fields = ("username", "display_name")
+        help_texts = {"username": "Letters, digits and @ . + - _"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        self.fields["password1"].help_text = "8 characters or more; nothing easy to guess."
+        self.fields["password2"].label = "Password, once more"
+        self.fields["password2"].help_text = ""
 
     def clean_display_name(self) -> str:
         name = " ".join(self.cleaned_data["display_name"].split())

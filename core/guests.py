@@ -13,12 +13,13 @@ class TooManyGuests(Exception):
     """This address has had its share of new guests for now."""
 
 
-def welcome(request: HttpRequest) -> None:
+def welcome(request: HttpRequest) -> User:
     """Make the visitor of a page a guest, with a session. Raises TooManyGuests."""
     guest = _create(request.META.get("REMOTE_ADDR"))
     if guest is None:
         raise TooManyGuests
     login(request, guest, backend="django.contrib.auth.backends.ModelBackend")
+    return guest
 
 
 async def admit(address: str | None) -> User | None:

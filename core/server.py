@@ -9,8 +9,9 @@ import signal
 from collections.abc import Callable
 
 import django
+from django.conf import settings
 
-from core import address
+from core import address, checks
 from core.errors import Problem
 
 
@@ -37,6 +38,9 @@ def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> N
         # Pings find readers that are gone without a word.
         ping_interval=20,
         ping_timeout=20,
+        # Who the client is, as the proxy says; without a trusted one anybody could say anything.
+        proxy_forwarded_address_header="X-Real-IP" if settings.TRUSTED_PROXY else None,
+        proxy_forwarded_proto_header="X-Forwarded-Proto" if settings.TRUSTED_PROXY else None,
     )
     loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop  # type: ignore[attr-defined]
 
@@ -64,11 +68,13 @@ def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> N
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
-    django.setup()
     try:
+        django.setup()
+        checks.refuse_what_is_wrong()
         serve(*address.chosen())
     except Problem as problem:
-        raise SystemExit(f"core.server: {problem}") from None
+        lines = str(problem).splitlines()
+        raise SystemExit("\n".join(f"core.server: {line}" for line in lines)) from None
 
 
 if __name__ == "__main__":

@@ -6,16 +6,17 @@ Every variable read here is described in `.env.example`; a test holds the two to
 
 from pathlib import Path
 
-import environ
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from core.environment import Env
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Env()
 ENV_FILE = env.str("ENV_FILE", default=str(BASE_DIR / ".env"))  # empty: none
 if ENV_FILE and Path(ENV_FILE).is_file():
-    environ.Env.read_env(ENV_FILE)  # the real environment wins
+    Env.read_env(ENV_FILE)  # the real environment wins
 
 # -- Who and where we are ---------------------------------------------------------------------
 
@@ -29,7 +30,7 @@ ALLOWED_HOSTS = env.list(
 # In development the page's own host is enough.
 ORIGINS = env.list("ORIGINS", default=[])
 CSRF_TRUSTED_ORIGINS = ORIGINS
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
 USE_TZ = True
 LANGUAGE_CODE = "en"
 
@@ -133,6 +134,9 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|livez)$"]  # asked from beside us, without the proxy
+# The proxy says in X-Real-IP who the client is, and lets no client say it (core/server.py).
+TRUSTED_PROXY = env.bool("TRUSTED_PROXY", default=False)
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -191,11 +195,12 @@ PRESENCE_GRACE_SECONDS = env.float("PRESENCE_GRACE_SECONDS", default=5.0)
 
 # -- Logging ----------------------------------------------------------------------------------
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "root": {"handlers": ["console"], "level": env.one_of("LOG_LEVEL", LEVELS, default="INFO")},
     "loggers": {"daphne": {"level": "WARNING"}, "django.channels": {"level": "WARNING"}},
 }

@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from core import throttle
-from core.forms import SignUpForm
+from core.forms import SignInForm, SignUpForm
 from core.models import User
 
 # Wrong passwords for one name from one address; a right one is never refused for its number.
@@ -19,6 +19,7 @@ WRONG_PASSWORDS = "10/minute"
 
 
 class SignIn(views.LoginView):
+    authentication_form = SignInForm
     redirect_authenticated_user = False  # a guest signs in from within their guest's session
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

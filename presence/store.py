@@ -1,11 +1,11 @@
 """Who is where, in Redis. Scopes and users are any strings without ":" ; rooms are unknown here.
 
-Each function is one atomic Lua script on one scope's keys, which share a hash tag, so that it runs
+Each function runs one atomic Lua script a scope, on that scope's keys alone, which share a hash tag, so that it runs
 on Redis Cluster too. A script that changes who is here returns what changed, to its caller alone:
 so each coming and going is announced once, by whoever caused or found it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,10 @@ class State(NamedTuple):
     version: int
 
 
+# By scope, members as "user:connection".
+Members = Mapping[str, Sequence[str]]
+
+
 class Store:
     """Presence in one Redis (or cluster). Raises redis.exceptions.RedisError where it can't."""
 
@@ -41,38 +45,40 @@ class Store:
         }
 
     async def enter(
-        self, scope: str, user: str, connection: str, lease: float
-    ) -> tuple[list[Change], int]:
-        """Take a lease of `lease` seconds; also returns how many leases the user has here."""
-        args = [user, f"{user}:{connection}", _ms(lease)]
-        changes, count = await self._run("enter", scope, args)
-        return _changes(changes), count
+        self, members: Members, lease: float
+    ) -> tuple[dict[str, list[Change]], dict[str, dict[str, int]]]:
+        """Take leases of `lease` seconds. Also returns, by scope and member, how many leases the
+        member's user has there."""
+        replies = await self._run("enter", members, _ms(lease))
+        counts = {
+            scope: dict(zip(members[scope], each, strict=True))
+            for scope, (_, each) in replies.items()
+        }
+        return {scope: _changes(reply) for scope, (reply, _) in replies.items()}, counts
 
-    async def leave(self, scope: str, members: Iterable[str], grace: float) -> list[Change]:
-        """Let leases ("user:connection") end in `grace` seconds."""
-        return _changes(await self._run("leave", scope, [_ms(grace), *members]))
+    async def leave(self, members: Members, grace: float) -> dict[str, list[Change]]:
+        """Let leases end in `grace` seconds, and end those whose time is over."""
+        return _by_scope(await self._run("leave", members, _ms(grace)))
 
-    async def renew(
-        self, leases: dict[str, Sequence[str]], lease: float
-    ) -> dict[str, list[Change]]:
-        """Renew each scope's leases, all in one round trip."""
-        # Two at least: a pipeline runs scripts by their hash, and loads them where they are missing.
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for scope, members in leases.items():
-                await self._scripts["renew"](_keys(scope), [_ms(lease), *members], client=pipe)
-            replies = await pipe.execute()
-        return {scope: _changes(reply) for scope, reply in zip(leases, replies, strict=True)}
+    async def renew(self, members: Members, lease: float) -> dict[str, list[Change]]:
+        """Renew leases, restoring those that were lost, and end those whose time is over."""
+        return _by_scope(await self._run("renew", members, _ms(lease)))
 
-    async def reap(self, scope: str) -> list[Change]:
+    async def reap(self, scopes: Iterable[str]) -> dict[str, list[Change]]:
         """End the leases whose time is over."""
-        return _changes(await self._run("reap", scope, []))
+        return _by_scope(await self._run("reap", dict.fromkeys(scopes, ())))
 
     async def state(self, scope: str) -> State:
-        users, version = await self._run("state", scope, [])
+        users, version = (await self._run("state", {scope: ()}))[scope]
         return State(frozenset(user.decode() for user in users), version)
 
-    async def _run(self, script: str, scope: str, args: list[Any]) -> Any:
-        return await self._scripts[script](_keys(scope), args)
+    async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
+        """One call a scope, all in one round trip."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for scope, each in members.items():
+                await self._scripts[script](_keys(scope), [*first, *each], client=pipe)
+            replies = await pipe.execute()
+        return dict(zip(members, replies, strict=True))
 
 
 @cache
@@ -86,6 +92,10 @@ def _keys(scope: str) -> list[str]:
 
 def _ms(seconds: float) -> int:
     return int(seconds * 1000)
+
+
+def _by_scope(replies: dict[str, list[list[Any]]]) -> dict[str, list[Change]]:
+    return {scope: _changes(reply) for scope, reply in replies.items()}
 
 
 def _changes(reply: list[list[Any]]) -> list[Change]:

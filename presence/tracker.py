@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -14,11 +16,14 @@ Announce = Callable[[str, Sequence[Change]], None]
 # What Redis's being away looks like from here.
 AWAY = (RedisError, OSError, asyncio.TimeoutError)
 
+SWEEP = 0.5  # seconds between looks for leases whose grace is over
+
 
 class Tracker:
     """Holds leases for local connections and hands what changed to `announce(scope, changes)`.
 
-    Redis may be away: a lease is kept here all the same, and the next renewal takes it there.
+    Comings and goings that gather while one round trip runs share the next. Redis may be away: a
+    lease is kept here all the same, and the next renewal takes it there.
     """
 
     def __init__(
@@ -30,72 +35,116 @@ class Tracker:
         self._renew = renew
         self._grace = grace
         self._leases: dict[str, dict[str, None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.Task[None] | None = None
+        self._entering: dict[str, dict[str, asyncio.Future[int]]] = {}
+        self._leaving: dict[str, list[str]] = {}
+        self._lingering: dict[str, float] = {}  # scope → when its last left lease has ended
+        self._flight: asyncio.Task[None] | None = None
+        self._timers: list[asyncio.Task[None]] = []
 
     async def enter(self, scope: str, user: str, connection: str) -> int:
         """Take a lease. Returns how many the user has in the scope, here and elsewhere."""
-        if self._timer is None:
-            self._timer = asyncio.create_task(self._renew_for_ever())
-        members = self._leases.setdefault(scope, {})
-        members[f"{user}:{connection}"] = None
-        try:
-            changes, count = await self.store.enter(scope, user, connection, self._lease)
-        except AWAY as error:
-            logger.warning("Presence: could not enter, will retry: %s", error)
-            return sum(member.startswith(f"{user}:") for member in members)
-        self._announce(scope, changes)
-        return count
+        member = f"{user}:{connection}"
+        self._leases.setdefault(scope, {})[member] = None
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._entering.setdefault(scope, {})[member] = answer
+        self._fly()
+        return await answer
 
     def leave(self, scope: str, user: str, connection: str) -> None:
         """Give a lease back; it ends after the grace, and is announced then."""
         member = f"{user}:{connection}"
         members = self._leases.get(scope, {})
-        members.pop(member, None)
+        if members.pop(member, member) is not None:
+            return  # it never had one
         if not members:
-            self._leases.pop(scope, None)
-        self._spawn(self._leave(scope, member))
-
-    async def close(self, grace: float) -> None:
-        """Give all leases back; `grace` seconds are there for the users to turn up elsewhere."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for task in list(self._tasks):
-            task.cancel()
-        leases, self._leases = self._leases, {}
-        for scope, members in leases.items():
-            try:
-                await self.store.leave(scope, members, grace)
-            except AWAY:
-                return  # they end by themselves
-
-    async def _leave(self, scope: str, member: str) -> None:
-        try:
-            self._announce(scope, await self.store.leave(scope, [member], self._grace))
-            if self._grace:
-                await asyncio.sleep(self._grace + 0.05)
-                self._announce(scope, await self.store.reap(scope))
-        except AWAY as error:
-            logger.warning("Presence: could not leave, the lease will end by itself: %s", error)
-
-    async def _renew_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._renew)
-            try:
-                await self.renew()
-            except AWAY as error:
-                logger.warning("Presence: could not renew, will retry: %s", error)
-            except Exception:
-                logger.exception("Presence: a renewal failed")
+            del self._leases[scope]
+        entering = self._entering.get(scope, {}).pop(member, None)
+        if entering is not None and not entering.done():
+            entering.set_result(0)
+        self._leaving.setdefault(scope, []).append(member)
+        self._fly()
 
     async def renew(self) -> None:
         """Renew every lease in one round trip, and end what a dead process left in our scopes."""
         leases = {scope: list(members) for scope, members in self._leases.items()}
         if leases:
-            for scope, changes in (await self.store.renew(leases, self._lease)).items():
-                self._announce(scope, changes)
+            self._announce_all(await self.store.renew(leases, self._lease))
 
-    def _spawn(self, work: "asyncio.coroutines.Coroutine[None, None, None]") -> None:  # type: ignore[name-defined]
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def close(self, grace: float) -> None:
+        """Give all leases back; `grace` seconds are there for the users to turn up elsewhere."""
+        for task in [*self._timers, *([self._flight] if self._flight else [])]:
+            task.cancel()
+        leases, self._leases = self._leases, {}
+        try:
+            await self.store.leave({scope: list(each) for scope, each in leases.items()}, grace)
+        except AWAY:
+            pass  # they end by themselves
+
+    def _fly(self) -> None:
+        if not self._timers:
+            self._timers = [
+                asyncio.create_task(self._every(self._renew, self.renew, "renew")),
+                asyncio.create_task(self._every(SWEEP, self._sweep, "reap")),
+            ]
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._exchange())
+            self._flight.add_done_callback(self._landed)
+
+    def _landed(self, flight: "asyncio.Task[None]") -> None:
+        self._flight = None
+        if self._entering or self._leaving:
+            self._fly()
+
+    async def _exchange(self) -> None:
+        entering, self._entering = self._entering, {}
+        leaving, self._leaving = self._leaving, {}
+        counts: dict[str, dict[str, int]] = {}
+        try:
+            if entering:
+                members = {scope: list(answers) for scope, answers in entering.items()}
+                changes, counts = await self.store.enter(members, self._lease)
+                self._announce_all(changes)
+            if leaving:
+                over = time.monotonic() + self._grace
+                self._lingering |= dict.fromkeys(leaving, over)
+                self._announce_all(await self.store.leave(leaving, self._grace))
+        except AWAY as error:
+            logger.warning("Presence: Redis is away, leases will be taken and end later: %s", error)
+        finally:
+            for scope, answers in entering.items():
+                for member, answer in answers.items():
+                    if not answer.done():
+                        here = self._count_here(scope, member)
+                        answer.set_result(counts.get(scope, {}).get(member, here))
+
+    def _count_here(self, scope: str, member: str) -> int:
+        user = member.partition(":")[0]
+        return sum(one.startswith(f"{user}:") for one in self._leases.get(scope, ()))
+
+    async def _sweep(self) -> None:
+        """End, and announce, what was left and has not been taken again in the grace."""
+        if not self._lingering:
+            return
+        now = time.monotonic()
+        scopes = list(self._lingering)
+        self._announce_all(await self.store.reap(scopes))
+        for scope in scopes:
+            if self._lingering[scope] + SWEEP < now:
+                del self._lingering[scope]
+
+    def _announce_all(self, changes: dict[str, list[Change]]) -> None:
+        for scope, each in changes.items():
+            if each:
+                self._announce(scope, each)
+
+    async def _every(
+        self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]], name: str
+    ) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except AWAY as error:
+                logger.warning("Presence: could not %s, will retry: %s", name, error)
+            except Exception:
+                logger.exception("Presence: could not %s", name)

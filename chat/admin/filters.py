@@ -32,8 +32,12 @@ class DeletedFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("deleted", "deleted")]
 
+    @property
+    def narrows(self) -> bool:
+        return bool(self.value() == "deleted")
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        return queryset.exclude(deleted_at=None) if self.value() == "deleted" else queryset
+        return queryset.exclude(deleted_at=None) if self.narrows else queryset
 
 
 class UpToFilter(admin.SimpleListFilter):
@@ -45,14 +49,20 @@ class UpToFilter(admin.SimpleListFilter):
     title = "up to message"
     parameter_name = "upto"
 
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        self.in_a_room = "room" in request.GET
+        super().__init__(request, *args)
+
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(self.value() or "", f"#{self.value()} and older")] if self.value() else []
+        return [(str(self.value()), f"#{self.value()} and older")]
+
+    @property
+    def narrows(self) -> bool:
+        value = self.value() or ""
+        return self.in_a_room and value.isdecimal() and len(value) < 19  # a bigint
 
     def has_output(self) -> bool:
-        return bool(self.value())
+        return self.narrows
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
-        value = self.value() or ""
-        if not value.isdecimal() or len(value) > 18:
-            return queryset
-        return queryset.filter(seq__lte=int(value))
+        return queryset.filter(seq__lte=int(str(self.value()))) if self.narrows else queryset

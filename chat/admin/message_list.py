@@ -5,7 +5,7 @@ not (two common words that never meet, a quiet room in a busy year) it walks an 
 So the list is found in one of two ways, and the ids of a page come before its rows:
 
 - One filter or none: an index holds the rows in the order of the list. Walk it.
-- More, or a search: gather the ids of at most SHOWN_MAX matches through bitmaps of the indexes,
+- More, or a search: gather the ids of at most `shown_max` matches through bitmaps of the indexes,
   which costs by what matches and not by what does not, and sort those. Only if there are more
   than that, walk after all: now the matches are known to be dense.
 """
@@ -24,10 +24,8 @@ from django.utils.functional import cached_property
 from psycopg.errors import QueryCanceled
 
 from chat.models import Message, Revision
-from core.admin_lists import SHOWN_MAX, CappedPaginator, estimated_rows, plan_with
+from core.admin_lists import CappedPaginator, estimated_rows, plan_with
 
-# Deep pages of a walk cost by their depth divided by how dense the matches are.
-WALKED_MAX = 1_000
 EXCERPT = 240  # characters of a message in the list
 PATIENCE = "4000"  # ms; a list that takes longer is given up with a word to the moderator
 
@@ -41,6 +39,9 @@ GATHER = WALK | {
 
 class MessagePaginator(CappedPaginator):
     """Pages of message ids. `order` is the list's (descending); `narrowed` names what is in use."""
+
+    # A walk's deep pages cost by their depth divided by how dense the matches are.
+    walked_max = 1_000
 
     def __init__(
         self, queryset: QuerySet[Message], per_page: int, order: list[str], narrowed: set[str]
@@ -58,28 +59,35 @@ class MessagePaginator(CappedPaginator):
             return None
         keys = [name.removeprefix("-") for name in self.order]
         with plan_with(**GATHER):
-            rows = list(self.object_list.order_by().values_list("pk", *keys)[: SHOWN_MAX + 1])
-        if len(rows) > SHOWN_MAX:
+            rows = list(self.object_list.order_by().values_list("pk", *keys)[: self.shown_max + 1])
+        if len(rows) > self.shown_max:
             return None
         rows.sort(key=lambda row: row[1:], reverse=True)
         return [row[0] for row in rows]
 
+    @property
+    def is_dense(self) -> bool:
+        """Filters combine, and still leave too many to gather."""
+        return self.combined and self.gathered is None
+
     @cached_property
     def found(self) -> int:
-        if self.combined:
-            return SHOWN_MAX + 1 if self.gathered is None else len(self.gathered)
-        if not self.narrowed and (estimate := estimated_rows(Message)) > SHOWN_MAX:
+        if self.gathered is not None:
+            return len(self.gathered)
+        if self.is_dense:
+            return self.shown_max + 1
+        if not self.narrowed and (estimate := estimated_rows(Message)) > self.shown_max:
             return estimate
         with plan_with(**WALK):
-            return int(self.object_list.order_by()[: SHOWN_MAX + 1].count())
+            return int(self.object_list.order_by()[: self.shown_max + 1].count())
 
     @cached_property
     def count(self) -> int:  # type: ignore[override]
-        return min(self.found, WALKED_MAX if self.combined and self.gathered is None else SHOWN_MAX)
+        return min(self.found, self.walked_max if self.is_dense else self.shown_max)
 
     @property
     def count_label(self) -> str:
-        if not self.narrowed and self.found > SHOWN_MAX:
+        if not self.narrowed and self.found > self.shown_max:
             return f"about {self.found:,}"
         return super().count_label
 
@@ -89,7 +97,7 @@ class MessagePaginator(CappedPaginator):
             return self.gathered[start : start + self.per_page]
         with plan_with(**WALK):
             found = self.object_list.values_list("pk", flat=True)
-            return list(found[start : start + self.per_page])
+            return list(found[start : min(start + self.per_page, self.count)])
 
 
 class MessageChangeList(ChangeList):
@@ -97,7 +105,7 @@ class MessageChangeList(ChangeList):
 
     @property
     def narrowed(self) -> set[str]:
-        names = {str(s.parameter_name) for s in self.filter_specs if s.value()}
+        names = {str(spec.parameter_name) for spec in self.filter_specs if spec.narrows}
         if self.query:
             names.add("q")
         # a room from one message downwards is still one walk of one index
@@ -129,7 +137,7 @@ class MessageChangeList(ChangeList):
             self.paginator = MessagePaginator(self.queryset.none(), self.list_per_page, [], {"q"})
             self.result_list = []
         self.result_count = self.paginator.count
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # see CappedChangeList
         self.show_full_result_count = False
         self.show_admin_actions = False
         self.can_show_all = False

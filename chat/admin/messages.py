@@ -107,7 +107,7 @@ class MessageAdmin(ReadOnly):
                 excerpt = removed_texts([message.pk], BODY_MAX).get(message.pk, "")
         return links.said(message, excerpt)
 
-    @admin.display(description="state")
+    @admin.display(description="state", empty_value="")
     def state(self, message: Message) -> SafeString | str:
         return links.marks(message)
 

@@ -72,7 +72,8 @@ class Importer:
                 members = rooms.settle_members(slack, room, self.accounts, fresh, first=first)
         except Exception as error:
             logger.debug("Room %s failed", slack.id, exc_info=True)
-            connection.close_if_unusable_or_obsolete()  # the next room may find it back
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()  # the next room may find it back
             self.report.failed.append((slack.folder, _one_line(error)))
             self.report.in_failed += self.report.entries - before
             return

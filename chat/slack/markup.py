@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from chat.slack.emoji import with_emoji
 
 # Slack writes a bracket that somebody typed as an entity; other tools leave some as they are.
-_MARKUP = re.compile(r"<([@#!][^<>]+|[a-z][a-z0-9+.-]*:[^\s<>][^<>]*)>|&(lt|gt|amp);", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"<([@#!][^<>]+|[a-z][a-z0-9+.-]*:[^\s<>][^<>]*)>|&(lt|gt|amp);", re.IGNORECASE
+)
 _ENTITY = re.compile(r"&(lt|gt|amp);")
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&"}
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)

@@ -69,6 +69,12 @@ class Report:
         """Nothing was lost to a failure; what was skipped on purpose does not count."""
         return not self.failed and not self.unread_files
 
+    @property
+    def losses(self) -> str:
+        rooms = _count(len(self.failed), "room", "rooms")
+        files = _count(len(self.unread_files), "file", "files")
+        return f"{rooms} failed, {files} could not be read"
+
     def lines(self, *, name_all: bool = False) -> Iterator[str]:
         most = None if name_all else NAMED_MAX
         yield from self._people_and_rooms()

@@ -19,7 +19,6 @@ import redis
 from core import embedded
 from core.embedded import Share
 from core.embedded import server as embedded_server
-from core.errors import Problem
 from tests.support.databases import ROOT
 from tests.support.processes import processes_of
 
@@ -33,19 +32,11 @@ sys.stdin.read()
 share.close()
 """
 
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
-    """A folder whose servers are stopped, whatever the test did to them."""
-    yield tmp_path
-    share = Share(tmp_path)
-    share.start([])
-    share.close()
-    assert not processes_of(tmp_path)
+Users = list["subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def another(directory: Path) -> Iterator["list[subprocess.Popen[str]]"]:
+def another(directory: Path) -> Iterator[Users]:
     """Other processes that use the servers; ended after the test."""
     users: list[subprocess.Popen[str]] = []
     yield users
@@ -54,7 +45,7 @@ def another(directory: Path) -> Iterator["list[subprocess.Popen[str]]"]:
         user.communicate()
 
 
-def begin(directory: Path, users: "list[subprocess.Popen[str]]") -> "subprocess.Popen[str]":
+def begin(directory: Path, users: Users) -> "subprocess.Popen[str]":
     user = subprocess.Popen(
         [sys.executable, "-c", USER, str(directory)],
         cwd=ROOT,
@@ -143,7 +134,7 @@ def test_text_sorts_and_folds_the_same_on_every_machine(directory: Path) -> None
 
 
 def test_two_at_once_start_one_pair_and_the_last_one_out_stops_it(
-    directory: Path, another: "list[subprocess.Popen[str]]"
+    directory: Path, another: Users
 ) -> None:
     first, second = begin(directory, another), begin(directory, another)
     assert urls_of(first) == urls_of(second) != ""
@@ -157,7 +148,7 @@ def test_two_at_once_start_one_pair_and_the_last_one_out_stops_it(
 
 
 def test_after_kill_9_of_the_last_user_the_next_one_takes_the_servers_over(
-    directory: Path, another: "list[subprocess.Popen[str]]"
+    directory: Path, another: Users
 ) -> None:
     killed = begin(directory, another)
     urls = urls_of(killed)
@@ -206,12 +197,11 @@ def test_a_pid_file_whose_number_went_to_another_program_does_not_matter(directo
 def test_a_port_that_was_taken_since_is_not_used_again(directory: Path) -> None:
     with embedded.servers(directory, durable=False) as urls:
         ports = [int(url.rpartition(":")[2].partition("/")[0]) for url in urls.values()]
-    with (
-        socket.create_server(("127.0.0.1", ports[0])),
-        socket.create_server(("127.0.0.1", ports[1])),
-    ):
-        with embedded.servers(directory, durable=False) as urls:
-            assert select_one(urls["DATABASE_URL"]) == 1
+    with ExitStack() as others:
+        for port in ports:
+            others.enter_context(socket.create_server(("127.0.0.1", port)))
+        urls = others.enter_context(embedded.servers(directory, durable=False))
+        assert select_one(urls["DATABASE_URL"]) == 1
 
 
 def test_a_port_taken_while_starting_is_tried_again(
@@ -251,62 +241,6 @@ def test_half_a_database_never_counts(directory: Path) -> None:
     with embedded.servers(directory, durable=False) as urls:
         assert select_one(urls["DATABASE_URL"]) == 1
     assert not list((directory / "postgres").glob("new-*"))
-
-
-def test_a_wheel_that_is_missing_is_said_in_one_line(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(embedded_server, "find_spec", lambda name: None)
-    with (
-        pytest.raises(Problem, match=r"no Valkey for this machine.*set REDIS_URL") as raised,
-        embedded.servers(directory, wanted=["REDIS_URL"]),
-    ):
-        pass
-    assert "\n" not in str(raised.value)
-
-
-def test_data_of_another_version_is_said_in_one_line(directory: Path) -> None:
-    with embedded.servers(directory, durable=False):
-        pass
-    (directory / "postgres/data/PG_VERSION").write_text("17\n")
-    with (
-        pytest.raises(Problem, match=r"written by PostgreSQL 17, and 18 is installed") as raised,
-        embedded.servers(directory),
-    ):
-        pass
-    assert "\n" not in str(raised.value)
-
-
-def test_a_password_that_is_lost_is_said_in_one_line(directory: Path) -> None:
-    with embedded.servers(directory, durable=False):
-        pass
-    (directory / "postgres/password").unlink()
-    with (
-        pytest.raises(Problem, match=r"postgres/password does not open the database") as raised,
-        embedded.servers(directory, durable=False),
-    ):
-        pass
-    assert "\n" not in str(raised.value)
-
-
-def test_a_server_that_does_not_start_is_said_in_one_line(directory: Path) -> None:
-    with embedded.servers(directory, durable=False):
-        pass
-    with (directory / "postgres/data/postgresql.conf").open("a") as file:
-        file.write("no_such_option = 1\n")
-    with (
-        pytest.raises(Problem, match=r"PostgreSQL does not start: .*postgres/log") as raised,
-        embedded.servers(directory, durable=False),
-    ):
-        pass
-    assert "\n" not in str(raised.value)
-
-
-def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(Problem, match=r"cannot use .*file.*Make it writable") as raised:
-        Share(tmp_path / "file").start(["REDIS_URL"])
-    assert "\n" not in str(raised.value)
 
 
 def test_a_fork_does_not_stop_its_parents_servers(directory: Path) -> None:

@@ -51,7 +51,4 @@ read; the rest is imported then."""
         for line in report.lines(name_all=verbosity > 1):
             self.stdout.write(printable(line))
         if not report.is_complete:
-            raise CommandError(
-                f"Not everything came in: {len(report.failed)} rooms failed, "
-                f"{len(report.unread_files)} files could not be read. Import again to go on."
-            )
+            raise CommandError(f"Not everything came in: {report.losses}. Import again to go on.")

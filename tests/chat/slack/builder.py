@@ -26,6 +26,7 @@ def said(number: int, text: Any = "Hello", user: Any = "U1", **more: Any) -> dic
 
 
 ANN, BOB, CY = user("U1", "ann"), user("U2", "bob"), user("U3", "cy")
+GENERAL = room("C1", "general", "U1", "U2")
 
 
 def write(
@@ -33,7 +34,7 @@ def write(
     talk: dict[str, Any] | None = None,
     *,
     users: Any = (ANN, BOB, CY),
-    channels: Any = (room("C1", "general", "U1", "U2"),),
+    channels: Any = (GENERAL,),
     **lists: Any,
 ) -> Path:
     """An export in `root`. `talk`: file inside it → its entries (or the text of a broken file)."""

@@ -3,25 +3,20 @@
 // parse(text) → blocks: {type: "code", text} or {type: "text", parts}, where a part is
 // {type: "text" | "code" | "mention" | "link" | "strong" | "em", text, href?}.
 
-const FENCE = /^```[^\S\n]*([\w+#.-]*)[^\S\n]*\n([\s\S]*?)\n?```[^\S\n]*$/m;
-const SHORT_FENCE = /```([^`\n]+)```/;
+// A word right after the opening marks, alone on its line, names the language.
+const FENCE = /```(?:[\w+#.-]*[^\S\n]*\n)?([\s\S]+?)```/;
 const INLINE = /`([^`\n]+)`|(https?:\/\/[^\s<>"]+)|(?<![\p{L}\p{N}_])@([\p{L}\p{N}](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?)/giu;
 
 export function parse(text) {
   const blocks = [];
   let rest = text;
-  for (let match = fence(rest); match; match = fence(rest)) {
-    pushText(blocks, rest.slice(0, match.index).replace(/\n$/, ""));
-    blocks.push({ type: "code", text: match[2] ?? match[1] });
-    rest = rest.slice(match.index + match[0].length).replace(/^\n/, "");
+  for (let match = FENCE.exec(rest); match; match = FENCE.exec(rest)) {
+    pushText(blocks, rest.slice(0, match.index).replace(/\s+$/, ""));
+    blocks.push({ type: "code", text: match[1].replace(/\n$/, "") });
+    rest = rest.slice(match.index + match[0].length).replace(/^[^\S\n]*\n/, "");
   }
   pushText(blocks, rest);
   return blocks;
-}
-
-function fence(text) {
-  if (!text.includes("```")) return null;
-  return FENCE.exec(text) ?? SHORT_FENCE.exec(text);
 }
 
 function pushText(blocks, text) {

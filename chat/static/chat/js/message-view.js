@@ -25,19 +25,20 @@ export function classesOf(message, { me, grouped }) {
 }
 
 function notice(message) {
-  const text = el("span", { class: "body" }, `${message.user.name} `);
+  const { name } = message.user;
+  const text = el("span", { class: "body" }, message.message.startsWith(name) ? null : `${name} `);
   text.append(...message.message.split("\n").flatMap((line) => inline(line).map(part)));
   return el("p", { class: "content" }, text, " ", time(message));
 }
 
-function content(message, { me, names, target, mine }) {
+function content(message, { me, names, target }) {
   return el(
     "div",
     { class: "content" },
-    heading(message, me),
-    message.reply_to == null ? null : quote(message, target),
+    message.kind === "action" && !message.deleted ? null : heading(message, me),
+    message.reply_to == null || message.deleted ? null : quote(message, target),
     body(message, me),
-    message.deleted ? null : reactions(message, me, names, mine),
+    message.deleted ? null : reactions(message, me, names),
   );
 }
 
@@ -76,11 +77,17 @@ function body(message, me) {
     return el("p", { class: "body", title: when }, "This message was deleted.");
   }
   const box = el("div", { class: "body" });
-  if (message.kind === "action") box.append(el("span", {}, message.user.name), " ");
-  for (const block of parse(message.message)) {
-    if (block.type === "code") {
-      box.append(el("pre", { tabindex: "0" }, el("code", {}, block.text)));
-    } else box.append(el("p", {}, ...block.parts.map((each) => part(each, me))));
+  const blocks = parse(message.message).map((block) =>
+    block.type === "code"
+      ? el("pre", { tabindex: "0" }, el("code", {}, block.text))
+      : el("p", {}, ...block.parts.map((each) => part(each, me))),
+  );
+  box.append(...blocks);
+  if (message.kind === "action") {
+    const { id, name } = message.user;
+    if (!blocks[0]?.matches("p")) box.prepend(el("p"));
+    box.firstElementChild.prepend(el("span", { class: `name hue-${hue(id)}` }, name), " ");
+    box.firstElementChild.append(" ", time(message));
   }
   if (message.edited) {
     const when = full(new Date(message.edited));

@@ -74,6 +74,7 @@ export class MessageMenu extends HTMLElement {
   #open(open) {
     this.querySelector('[data-do="react"]').setAttribute("aria-expanded", String(open));
     this.querySelector(".emoji-row").hidden = !open;
+    this.querySelector(".menu").classList.toggle("reacting", open);
   }
 
   #chosen({ target }) {

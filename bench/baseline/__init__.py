@@ -1,0 +1,1 @@
+"""What we compare with: the chat of the Channels tutorial, as one writes it there."""

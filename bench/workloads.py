@@ -1,0 +1,195 @@
+"""What is measured. Each workload runs against one target and gives one figure, checked."""
+
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.members import Member, Tally, connect, connect_all
+from bench.targets import Target
+
+_runs = itertools.count(1)
+
+WARM = 1.0  # seconds before the measurement
+DRAIN = 15.0  # seconds at most for what is in flight afterwards
+
+
+class Miscounted(Exception):
+    """What was delivered is not what was sent."""
+
+
+@dataclass
+class Context:
+    """What every workload is given."""
+
+    seconds: float
+    cookies: Sequence[str]
+    sized_rooms: Sequence[str] = ()
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Load:
+    """Messages sent as fast as they come back: figures a second, and the latency in ms."""
+
+    delivered: float
+    confirmed: float
+    p50: float
+    p99: float
+
+
+async def load(
+    target: Target,
+    context: Context,
+    *,
+    members: int,
+    senders: int,
+    in_flight: int,
+    rooms: int = 1,
+    lines: bool = False,
+) -> Load:
+    """`members` and `senders` are a room's. Raises Miscounted where a delivery is missing."""
+    run = next(_runs)
+    tally = Tally()
+    total = members * rooms
+    # Member n is in room n % rooms, so that the first senders x rooms are the rooms' senders.
+    urls = [f"{target.ws}/load{run}x{n % rooms}/" for n in range(total)]
+    crowd = await connect_all(
+        urls,
+        tally,
+        senders=senders * rooms,
+        in_flight=in_flight,
+        waits=target.waits,
+        cookies=context.cookies[:total] if target.waits else (),
+        lines=lines and target.waits,
+    )
+    try:
+        return await _measure(target, context, crowd, tally, members)
+    finally:
+        for member in crowd:
+            member.leave()
+        await asyncio.sleep(0.5)
+
+
+async def _measure(
+    target: Target, context: Context, crowd: Sequence[Member], tally: Tally, members: int
+) -> Load:
+    await asyncio.sleep(1)  # what presence has to say
+    tally.sending = True
+    for member in crowd:
+        for _ in range(member.in_flight):
+            member.post()
+    await asyncio.sleep(WARM)
+    tally.latencies.clear()
+    delivered, confirmed, began = tally.delivered, tally.confirmed, time.perf_counter()
+    await asyncio.sleep(context.seconds)
+    seconds = time.perf_counter() - began
+    latencies = sorted(tally.latencies)
+    result = Load(
+        (tally.delivered - delivered) / seconds,
+        (tally.confirmed - confirmed) / seconds,
+        _percentile(latencies, 0.5),
+        _percentile(latencies, 0.99),
+    )
+    tally.sending = False
+    deadline = time.perf_counter() + DRAIN
+    while time.perf_counter() < deadline and tally.delivered < tally.sent * members:
+        await asyncio.sleep(0.1)
+    if tally.delivered != tally.sent * members or tally.closed or tally.errors:
+        raise Miscounted(
+            f"{target.name}: {tally.sent} sent to {members} each, {tally.delivered} delivered,"
+            f" {tally.errors} errors, {tally.closed} connections lost"
+        )
+    return result
+
+
+def _percentile(ordered: Sequence[float], part: float) -> float:
+    """In milliseconds."""
+    if not ordered:
+        return float("nan")
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000
+
+
+async def memory(target: Target, context: Context, *, members: int = 1_000) -> float:
+    """KB a connection, idle; against a process that has served one before."""
+    first = await connect_all(
+        [f"{target.ws}/idle0/"],
+        Tally(),
+        waits=target.waits,
+        cookies=context.cookies[:1] if target.waits else (),
+    )
+    first[0].leave()
+    await asyncio.sleep(1)
+    before = target.memory()
+    tally = Tally()
+    crowd = await connect_all(
+        [f"{target.ws}/idle{n % 50}/" for n in range(members)],
+        tally,
+        waits=target.waits,
+        cookies=context.cookies[:members] if target.waits else (),
+    )
+    await asyncio.sleep(3)
+    used = target.memory() - before
+    for member in crowd:
+        member.leave()
+    await asyncio.sleep(1)
+    if tally.closed > members:
+        raise Miscounted(f"{target.name}: {tally.closed} connections were lost")
+    return used / members / 1_000
+
+
+async def reconnect(target: Target, context: Context, *, members: int = 1_000) -> float:
+    """Clients a second that come back at once: with what they missed, or (tutorial) connected."""
+    missed = 20
+    slug = f"return{next(_runs)}"
+    url = f"{target.ws}/{slug}/"
+    query = ""
+    cookies = context.cookies if target.waits else ()
+    if target.waits:
+        # The cursor is taken by one who was there; then twenty messages are missed.
+        await _post(target, url, cookies[0], count=30)
+        query = f"?since={30 - missed}"
+    tally = Tally()
+    began = time.perf_counter()
+    crowd = await connect_all(
+        [url + query] * members,
+        tally,
+        waits=target.waits,
+        cookies=cookies[:members] if target.waits else (),
+        at_once=members,
+    )
+    rate = members / (time.perf_counter() - began)
+    for member in crowd:
+        member.leave()
+    await asyncio.sleep(1)
+    return rate
+
+
+async def _post(target: Target, url: str, cookie: str, *, count: int) -> None:
+    tally = Tally()
+    member = await connect(url, Member(0, tally, in_flight=1, waits=True), cookie=cookie)
+    tally.sending = True
+    member.post()
+    while tally.confirmed < count - 1:
+        await asyncio.sleep(0.005)
+    tally.sending = False
+    while tally.confirmed < tally.sent:
+        await asyncio.sleep(0.005)
+    member.leave()
+
+
+async def first_page(target: Target, context: Context, slug: str, *, tries: int = 5) -> float:
+    """Median ms until the last 50 messages are there, in a room that nobody else is in."""
+    times = []
+    for n in range(tries):
+        await asyncio.sleep(3.2)  # by then the process has forgotten the room
+        member = Member(n, Tally(), in_flight=0, waits=True)
+        await connect(f"{target.ws}/{slug}/", member, cookie=context.cookies[0])
+        times.append(member.history_at - member.began)
+        member.leave()
+    return statistics.median(times) * 1000
+
+
+Workload = Callable[[Target, Context], Awaitable[float]]

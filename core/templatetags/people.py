@@ -1,0 +1,32 @@
+"""How pages show people and times; initials and colours as in js/people.js."""
+
+import re
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+register = template.Library()
+
+HUES = 12
+
+
+@register.filter
+def ago(time: datetime) -> str:
+    """ "3 hours ago": one unit is enough for a list."""
+    if (timezone.now() - time).total_seconds() < 60:
+        return "just now"
+    return f"{timesince(time, depth=1)} ago"
+
+
+@register.filter
+def hue(user_id: int) -> int:
+    return user_id % HUES
+
+
+@register.filter
+def initials(name: str) -> str:
+    words = [word for word in re.split(r"[\s._-]+", name) if word]
+    letters = [words[0], words[-1]] if len(words) > 1 else words
+    return "".join(word[0] for word in letters).upper() or "?"

@@ -1,0 +1,207 @@
+"""People talk in a room."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.acting import (
+    INPUT,
+    enter,
+    message,
+    new_room,
+    online,
+    say,
+    sign_in,
+    stored,
+    wait_until_connected,
+)
+from tests.browser.conftest import NewContext
+
+
+def test_two_windows_chat_without_signing_up(new_context: NewContext) -> None:
+    room = new_room()
+    one, other = enter(new_context(), room), enter(new_context(), room)
+    say(one, "Is anybody here?")
+    expect(stored(other, "Is anybody here?")).to_have_count(1)
+    say(other, "I am.")
+    expect(stored(one, "I am.")).to_have_count(1)
+    expect(stored(one, "Is anybody here?")).to_have_class(re.compile(r"\bown\b"))
+    expect(stored(one, "I am.")).not_to_have_class(re.compile(r"\bown\b"))
+    expect(one.locator(".draft")).to_have_count(0)
+
+
+def test_a_reload_keeps_scrollback_and_identity(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    name = page.locator(".account-name").inner_text()
+    for text in ("first", "second", "third"):
+        say(page, text)
+        expect(stored(page, text)).to_have_count(1)
+    page.reload()
+    expect(page.locator(".message[data-id] .body")).to_have_text(["first", "second", "third"])
+    assert page.locator(".account-name").inner_text() == name
+
+
+def test_somebody_with_two_tabs_is_online_once(new_context: NewContext) -> None:
+    room = new_room()
+    context = new_context()
+    one = enter(context, room)
+    expect(online(one)).to_have_count(1)
+    second = enter(context, room)
+    other = enter(new_context(), room)
+    for page in (one, second, other):
+        expect(online(page)).to_have_count(2)
+        expect(page.locator("people-list .count")).to_have_text("2")
+    second.close()
+    say(other, "still two of us")
+    expect(stored(one, "still two of us")).to_have_count(1)
+    expect(online(other)).to_have_count(2)
+    context.close()
+    expect(online(other)).to_have_count(1, timeout=20_000)
+
+
+def test_the_tutorial_s_steps_work(new_context: NewContext) -> None:
+    """As in the tests of Channels' tutorial: type a room, Enter, type a message, Enter."""
+    room = new_room()
+    one, other = new_context().new_page(), new_context().new_page()
+    for page in (one, other):
+        page.goto("/chat/")
+        expect(page.locator("#room-name-input")).to_be_focused()
+        page.keyboard.type(room)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/chat/{room}/")
+    wait_until_connected(one)
+    expect(one.locator(INPUT)).to_be_focused()
+    one.keyboard.type("hello")
+    one.keyboard.press("Enter")
+    for page in (one, other):
+        page.wait_for_function("document.querySelector('#chat-log').value.includes('hello')")
+    other.locator(INPUT).fill("and you")
+    other.click("#chat-message-submit")
+    one.wait_for_function("document.querySelector('#chat-log').value.includes('and you')")
+
+
+def test_a_name_with_spaces_and_capitals_shows_its_address(new_context: NewContext) -> None:
+    page = new_context().new_page()
+    page.goto("/chat/")
+    page.fill("#room-name-input", "Öl & Gas Today")
+    expect(page.locator("#room-name-help")).to_have_text("Opens /chat/öl-gas-today/")
+    page.press("#room-name-input", "Enter")
+    wait_until_connected(page)
+    expect(page.locator("#room-title")).to_have_text("öl-gas-today")
+    say(page, "hello")
+    expect(stored(page, "hello")).to_have_count(1)
+
+
+def test_others_see_who_is_typing_until_it_is_said(new_context: NewContext) -> None:
+    room = new_room()
+    one, other = enter(new_context(), room), enter(new_context(), room)
+    name = other.locator(".account-name").inner_text()
+    other.locator(INPUT).press_sequentially("hmm")
+    expect(one.locator("typing-line")).to_contain_text(f"{name} is typing…")
+    expect(other.locator("typing-line")).not_to_contain_text("typing…")
+    other.press(INPUT, "Enter")
+    expect(one.locator("typing-line")).not_to_contain_text("typing…")
+
+
+def test_shift_enter_makes_a_line_and_the_box_grows(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    low = page.locator(INPUT).bounding_box()
+    page.locator(INPUT).press_sequentially("one")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("two")
+    tall = page.locator(INPUT).bounding_box()
+    assert low and tall
+    assert tall["height"] > low["height"]
+    page.keyboard.press("Enter")
+    expect(stored(page, "two").locator(".body")).to_have_text("one\ntwo", use_inner_text=True)
+    back = page.locator(INPUT).bounding_box()
+    assert back
+    assert back["height"] == low["height"]
+
+
+def test_what_is_being_written_survives_a_reload(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    page.fill(INPUT, "half a thou")
+    page.reload()
+    wait_until_connected(page)
+    expect(page.locator(INPUT)).to_have_value("half a thou")
+
+
+def test_the_limit_shows_when_it_is_near(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    counter = page.locator("#composer-counter")
+    page.fill(INPUT, "x" * 3_700)
+    expect(counter).to_be_empty()
+    page.fill(INPUT, "🎉" * 3_990)  # a character each, as the server counts
+    expect(counter).to_have_text("10 left")
+    page.fill(INPUT, "x" * 4_001)
+    expect(counter).to_have_text("-1 left")
+    expect(page.locator("#chat-message-submit")).to_be_disabled()
+    page.press(INPUT, "Enter")
+    expect(page.locator(".message")).to_have_count(0)
+
+
+def test_neighbours_of_one_author_are_grouped_under_one_name(new_context: NewContext) -> None:
+    room = new_room()
+    one, other = enter(new_context(), room), enter(new_context(), room)
+    for page, text in ((one, "a1"), (one, "a2"), (other, "b1"), (one, "a3")):
+        say(page, text)
+        expect(stored(one, text)).to_have_count(1)
+    grouped = one.locator(".message").evaluate_all("m => m.map(e => e.matches('.grouped'))")
+    assert grouped == [False, True, False, False]
+    expect(one.locator(".day-row")).to_have_text(["Today"])
+
+
+def test_me_reads_as_a_deed(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    name = page.locator(".account-name").inner_text()
+    say(page, "/me waves")
+    expect(page.locator(".message[data-id].is-action .body p")).to_contain_text(f"{name} waves")
+
+
+def test_the_title_counts_what_came_while_nobody_looked(new_context: NewContext) -> None:
+    room = new_room()
+    one, other = enter(new_context(), room), enter(new_context(), room)
+    hide(one, True)
+    for text in ("one", "two"):
+        say(other, text)
+    expect(one).to_have_title(re.compile(r"^\(2\) "))
+    expect(one.locator(".new-row")).to_have_count(1)
+    hide(one, False)
+    expect(one).to_have_title(re.compile(rf"^{room} · "))
+    say(one, "seen")
+    expect(one.locator(".new-row")).to_have_count(0)
+
+
+def test_a_room_with_something_new_is_marked_in_the_list(new_context: NewContext) -> None:
+    room = new_room()
+    alice = sign_in(new_context(), "alice", room)
+    say(enter(new_context(), room), "before")
+    expect(stored(alice, "before")).to_have_count(1)
+    alice.wait_for_timeout(1_500)  # until it is told as read
+    alice.goto("/chat/lobby/")
+    wait_until_connected(alice)
+    link = alice.locator(f'room-list a[href="/chat/{room}/"]')
+    expect(link).not_to_have_class(re.compile("unread"))
+    say(enter(new_context(), room), "after")
+    alice.reload()
+    expect(link).to_have_class(re.compile("unread"))
+
+
+def test_an_empty_room_says_what_to_do(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    expect(page.locator(".empty")).to_contain_text("Nobody has said anything yet")
+    say(page, "now somebody has")
+    expect(message(page, "now somebody has")).to_have_count(1)
+    expect(page.locator(".empty")).to_have_count(0)
+
+
+def hide(page: object, hidden: bool) -> None:
+    """Tell the page that its tab is, or is not, in the background."""
+    page.evaluate(  # type: ignore[attr-defined]
+        """hidden => {
+          Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )

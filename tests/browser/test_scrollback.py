@@ -1,0 +1,117 @@
+"""Scrolling up, and finding back."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.acting import enter, new_room, say, stored
+from tests.browser.conftest import NewContext
+from tests.support.servers import ChatServer
+
+TOP = "e => e.getBoundingClientRect().top"
+
+
+@pytest.fixture(scope="module")
+def long_room(server: ChatServer) -> str:
+    """The address of a room with 400 messages."""
+    server.manage("seed", "--rooms", "1", "--users", "8", "--messages", "400", "--quiet")
+    code = "from chat.models import Room; print(Room.objects.latest('message_count').slug)"
+    return server.manage("shell", "--no-imports", "-c", code).strip()
+
+
+def scroll_to(page: Page, top: int) -> None:
+    page.locator("#chat-log").evaluate("(e, top) => { e.scrollTop = top; }", top)
+
+
+def first_seen(page: Page) -> Any:
+    """The id of the first message in view, and where on the screen it is."""
+    return page.locator("#chat-log").evaluate(
+        """log => {
+          const top = log.getBoundingClientRect().top;
+          const rows = [...log.querySelectorAll(".message[data-id]")];
+          const row = rows.find(each => each.getBoundingClientRect().bottom > top + 1);
+          return [row.dataset.id, row.getBoundingClientRect().top];
+        }"""
+    )
+
+
+def test_older_messages_come_without_a_jump(new_context: NewContext, long_room: str) -> None:
+    page = enter(new_context(), long_room)
+    rows = page.locator(".message[data-id]")
+    expect(rows).to_have_count(50)
+    for pages in range(2, 6):
+        scroll_to(page, 300)
+        row, top = first_seen(page)
+        expect(rows).to_have_count(50 * pages)
+        now = page.locator(f'.message[data-id="{row}"]').evaluate(TOP)
+        assert abs(now - top) <= 1, f"moved by {now - top} px"
+
+
+def test_the_log_reaches_back_to_its_beginning(new_context: NewContext, long_room: str) -> None:
+    page = enter(new_context(), long_room)
+    rows = page.locator(".message[data-id]")
+    for count in range(100, 401, 50):
+        scroll_to(page, 0)
+        expect(rows).to_have_count(count)
+    expect(page.locator(".edge-row")).to_contain_text("where the room begins")
+    seqs = page.locator("#chat-log").evaluate("log => log.querySelectorAll('.message').length")
+    assert seqs == 400
+
+
+def test_a_tall_window_is_filled_at_once(new_context: NewContext, long_room: str) -> None:
+    page = enter(new_context(viewport={"width": 1280, "height": 6_000}), long_room)
+    log = page.locator("#chat-log")
+    page.wait_for_function("document.querySelectorAll('.message').length >= 100")
+    assert log.evaluate("e => e.scrollHeight > e.clientHeight")
+
+
+def test_news_do_not_move_what_is_being_read(new_context: NewContext, long_room: str) -> None:
+    page, other = enter(new_context(), long_room), enter(new_context(), long_room)
+    latest = page.locator("#to-latest")
+    expect(latest).to_be_hidden()
+    scroll_to(page, 1_500)
+    expect(latest).to_have_text("Jump to latest")
+    row, top = first_seen(page)
+    say(other, "news from below")
+    expect(latest).to_have_text("1 new message")
+    assert abs(page.locator(f'.message[data-id="{row}"]').evaluate(TOP) - top) <= 1
+    latest.click()
+    expect(stored(page, "news from below")).to_be_in_viewport()
+    expect(latest).to_be_hidden()
+    expect(page.locator(".new-row")).to_have_count(1)
+
+
+def test_at_the_end_it_stays_at_the_end(new_context: NewContext) -> None:
+    room = new_room()
+    page, other = enter(new_context(), room), enter(new_context(), room)
+    for n in range(15):
+        say(other, f"line {n}\nand one more")
+        expect(stored(page, f"line {n}\n")).to_have_count(1)
+    page.wait_for_function(
+        "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 2)(document.querySelector('#chat-log'))"
+    )
+    page.set_viewport_size({"width": 700, "height": 500})
+    page.wait_for_function(
+        "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 2)(document.querySelector('#chat-log'))"
+    )
+    assert page.locator("#chat-log").evaluate("e => e.scrollHeight > e.clientHeight")
+
+
+def test_an_edit_above_does_not_move_what_is_being_read(
+    new_context: NewContext, long_room: str
+) -> None:
+    page, other = enter(new_context(), long_room), enter(new_context(), long_room)
+    say(other, "short")
+    expect(stored(page, "short").last).to_be_visible()
+    for n in range(12):
+        say(other, f"filler {n}\nof two lines")
+        expect(stored(page, f"filler {n}\n")).to_have_count(1)
+    scroll_to(page, page.locator("#chat-log").evaluate("e => e.scrollHeight") - 950)
+    row, top = first_seen(page)
+    stored(other, "short").last.hover()
+    other.locator('message-menu [data-do="edit"]').click()
+    other.keyboard.type("\n".join(["", *["and longer"] * 1]) + " and much longer" * 60)
+    other.keyboard.press("Enter")
+    expect(stored(page, "and much longer")).to_have_count(1)
+    assert abs(page.locator(f'.message[data-id="{row}"]').evaluate(TOP) - top) <= 1

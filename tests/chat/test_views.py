@@ -1,0 +1,222 @@
+"""The pages of the chat: which room, and the room."""
+
+import re
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from chat.entry import slug_for
+from chat.models import Membership, Message, Room, Sanction
+from core.models import User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _guests(settings: Any, clean_redis: str) -> None:
+    settings.CHAT_GUESTS = True
+
+
+@pytest.fixture
+def member(client: Client) -> User:
+    user = User.objects.create_user("member")
+    client.force_login(user)
+    return user
+
+
+def without_token(response: Any) -> str:
+    return re.sub(r'value="\w{64}"', "", response.content.decode())
+
+
+def test_the_front_door_leads_to_the_rooms(client: Client) -> None:
+    assert client.get("/")["Location"] == "/chat/"
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("Lobby", "lobby"),
+        ("  Öl & Gas  ", "öl-gas"),
+        ("Tea_time -- today", "tea_time-today"),
+        ("カフェ", "カフェ"),
+        ("🎉🎉", ""),
+        ("x" * 200, "x" * 80),
+    ],
+)
+def test_a_name_becomes_an_address(name: str, slug: str) -> None:
+    assert slug_for(name) == slug
+
+
+def test_a_typed_name_leads_to_its_room(client: Client) -> None:
+    response = client.get("/chat/", {"name": "Öl & Gas"})
+    assert response["Location"] == reverse("room", args=["öl-gas"])
+    assert "at least one letter" in client.get("/chat/", {"name": "!!"}).content.decode()
+
+
+def test_an_open_room_comes_into_being_when_somebody_enters(client: Client, member: User) -> None:
+    response = client.get("/chat/new-room/")
+    assert response.status_code == 200
+    room = Room.objects.get(slug="new-room")
+    assert room.kind == Room.Kind.OPEN
+    client.get("/chat/new-room/")
+    assert Membership.objects.get(room=room, user=member).role == "member"
+    page = response.content.decode()
+    for part in ("chat-log", "chat-message-input", "chat-message-submit"):
+        assert f'id="{part}"' in page
+
+
+def test_looking_at_the_list_makes_no_guest_and_no_room(client: Client) -> None:
+    assert 'id="room-name-input"' in client.get("/chat/").content.decode()
+    assert not User.objects.exists()
+    assert not Room.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "address"),
+    [("Lobby", "lobby"), ("a--b", "a-b"), ("_x_", "x"), ("ＬＯＢＢＹ", "lobby")],
+)
+def test_other_spellings_lead_to_the_one_room(client: Client, typed: str, address: str) -> None:
+    assert client.get(f"/chat/{typed}/")["Location"] == f"/chat/{address}/"
+    assert not Room.objects.exists()
+
+
+def test_a_room_whose_address_has_capitals_is_found(client: Client, member: User) -> None:
+    Room.objects.create(slug="Imported_Room")
+    assert client.get("/chat/Imported_Room/").status_code == 200
+
+
+@pytest.mark.parametrize("slug", ["a b", "a.b", "a%00b", "x" * 81, "---"])
+def test_what_cannot_be_an_address_is_not_found(client: Client, member: User, slug: str) -> None:
+    assert client.get(f"/chat/{slug}/").status_code in {302, 404}
+    assert not Room.objects.exists()
+
+
+def test_a_visitor_becomes_a_guest_and_stays_the_same(client: Client) -> None:
+    client.get("/chat/lobby/")
+    client.get("/chat/garden/")
+    guest = User.objects.get()
+    assert guest.is_guest
+    assert not guest.has_usable_password()
+    assert guest.memberships.count() == 2
+
+
+def test_without_guests_a_visitor_is_sent_to_sign_in(client: Client, settings: Any) -> None:
+    settings.CHAT_GUESTS = False
+    for path in ("/chat/", "/chat/lobby/"):
+        assert client.get(path)["Location"] == f"/accounts/sign-in/?next={path}"
+    assert not User.objects.exists()
+    assert not Room.objects.exists()
+
+
+def test_guests_of_one_address_are_limited(client: Client, settings: Any) -> None:
+    settings.CHAT_GUESTS_PER_ADDRESS = "1/minute"
+    Room.objects.create(slug="lobby")
+    assert client.get("/chat/lobby/").status_code == 200
+    response = Client().get("/chat/lobby/")
+    assert response.status_code == 429
+    assert "Too many guests" in response.content.decode()
+    assert Client().get("/chat/lobby/", REMOTE_ADDR="192.0.2.7").status_code == 200
+
+
+def test_new_rooms_of_one_address_are_limited(client: Client, member: User, settings: Any) -> None:
+    settings.CHAT_GUESTS_PER_ADDRESS = "2/minute"
+    assert [client.get(f"/chat/room-{n}/").status_code for n in range(3)] == [200, 200, 429]
+    assert Room.objects.count() == 2
+    assert client.get("/chat/room-0/").status_code == 200
+
+
+class TestWhoMayEnter:
+    def test_a_private_room_looks_like_none_to_an_outsider(
+        self, client: Client, member: User
+    ) -> None:
+        room = Room.objects.create(slug="board", kind=Room.Kind.PRIVATE, title="The secret board")
+        insider = User.objects.create_user("insider")
+        Membership.objects.create(room=room, user=insider)
+        refused = client.get("/chat/board/")
+        assert refused.status_code == 404
+        assert without_token(refused) == without_token(client.get("/nowhere-at-all"))
+        assert "secret" not in client.get("/chat/").content.decode()
+        client.force_login(insider)  # so that the silence above means something
+        assert client.get("/chat/board/").status_code == 200
+        assert "secret" in client.get("/chat/").content.decode()
+
+    def test_it_makes_no_guest_of_a_visitor(self, client: Client) -> None:
+        Room.objects.create(slug="board", kind=Room.Kind.PRIVATE)
+        assert client.get("/chat/board/").status_code == 404
+        assert not User.objects.exists()
+
+    def test_the_banned(self, client: Client, member: User) -> None:
+        room = Room.objects.create(slug="lobby", title="The lobby")
+        Membership.objects.create(room=room, user=member)
+        assert client.get("/chat/lobby/").status_code == 200
+        Sanction.objects.create(user=member, room=room, kind="ban")
+        assert client.get("/chat/lobby/").status_code == 404
+        assert "The lobby" not in client.get("/chat/").content.decode()
+
+    def test_the_banned_everywhere_make_no_rooms(self, client: Client, member: User) -> None:
+        Sanction.objects.create(user=member, kind="ban")
+        assert client.get("/chat/new/").status_code == 404
+        assert not Room.objects.exists()
+
+    def test_a_direct_room_bears_the_other_name(self, client: Client, member: User) -> None:
+        other = User.objects.create_user("other", display_name="The Other")
+        low, high = sorted((member, other), key=lambda user: user.pk)
+        room = Room.objects.create(
+            slug="d-8f2k", kind=Room.Kind.DIRECT, direct_low=low, direct_high=high
+        )
+        for user in (member, other):
+            Membership.objects.create(room=room, user=user)
+        assert 'data-name="The Other"' in client.get("/chat/d-8f2k/").content.decode()
+
+
+def test_the_list_shows_unread_rooms_and_the_liveliest_first(
+    client: Client, member: User, django_assert_max_num_queries: Any
+) -> None:
+    for slug in ("sleepy", "lively"):
+        Membership.objects.create(room=Room.objects.create(slug=slug), user=member)
+    lively = Room.objects.get(slug="lively")
+    seq, pos = lively.reserve(messages=1)
+    Message.objects.create(room=lively, author=member, seq=seq, pos=pos, body="hello")
+    Room.objects.create(slug="beside", topic="Not <b>mine</b>")
+    with django_assert_max_num_queries(8):
+        page = client.get("/chat/").content.decode()
+    assert page.index("lively") < page.index("sleepy") < page.index("beside")
+    assert page.count("unread-dot") == 1
+    assert "Not &lt;b&gt;mine&lt;/b&gt;" in page
+    part = client.get("/chat/", {"part": "list", "current": "sleepy"}).content.decode()
+    assert part.index("lively") < part.index("sleepy")
+    assert 'aria-current="page"' in part
+    assert "beside" not in part
+
+
+def test_pages_are_not_kept_by_caches_and_run_only_our_scripts(
+    client: Client, member: User
+) -> None:
+    for path in ("/chat/", "/chat/lobby/"):
+        response = client.get(path)
+        assert "no-store" in response["Cache-Control"]
+        assert "default-src 'self'" in response["Content-Security-Policy"]
+        page = response.content.decode()
+        assert "<style" not in page
+        assert " style=" not in page
+        assert page.count("<script") == page.count('<script type="module" src=')
+
+
+def test_hashed_files_import_each_other(settings: Any, tmp_path: Any) -> None:
+    """In production the browser gets modules whose imports name the hashed files."""
+    settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "core.static.HashedStaticFilesStorage"}
+    }
+    call_command("collectstatic", interactive=False, verbosity=0)
+    modules = [*(tmp_path / "chat" / "js").rglob("*.????????????.js")]
+    assert len(modules) > 20
+    for module in modules:
+        for line in module.read_text().splitlines():
+            if line.startswith(("import ", "} from")):
+                target = line.split('"')[1]
+                assert target.count(".") >= 2, f"{module.name}: {line}"
+                assert (module.parent / target).resolve().is_file(), f"{module.name}: {line}"

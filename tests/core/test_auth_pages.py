@@ -1,0 +1,171 @@
+"""Signing up, in and out; guests who become members."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from chat.models import Membership, Room
+from core import guests, throttle
+from core.models import User
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "a long enough secret"
+
+
+@pytest.fixture(autouse=True)
+def _limits(settings: Any, clean_redis: str) -> None:
+    settings.CHAT_GUESTS = True
+
+
+def form(username: str = "dora", **fields: str) -> dict[str, str]:
+    return {"username": username, "password1": PASSWORD, "password2": PASSWORD} | fields
+
+
+def the_guest() -> User:
+    return User.objects.get(is_guest=True)
+
+
+def test_signing_up_signs_in(client: Client) -> None:
+    response = client.post("/accounts/sign-up/", form(display_name="Dora  Maar"))
+    assert response.status_code == 302
+    dora = User.objects.get(username="dora")
+    assert (dora.name, dora.is_guest, dora.check_password(PASSWORD)) == ("Dora Maar", False, True)
+    assert client.session["_auth_user_id"] == str(dora.pk)
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"password2": "another one entirely"}, "match"),
+        ({"password1": "12345678", "password2": "12345678"}, "common"),
+        ({"username": "DORA"}, "already exists"),
+        ({"display_name": "Mod\u202erotare"}, "invisible"),
+    ],
+)
+def test_what_does_not_fit_is_said(client: Client, fields: dict[str, str], complaint: str) -> None:
+    User.objects.create_user("dora")
+    response = client.post("/accounts/sign-up/", form("eva") | fields)
+    assert response.status_code == 200
+    assert complaint in response.content.decode()
+    assert User.objects.count() == 1
+
+
+def test_a_guest_who_signs_up_keeps_row_and_session(client: Client) -> None:
+    client.get("/chat/lobby/")
+    guest = the_guest()
+    response = client.post("/accounts/sign-up/", form(next="/chat/lobby/"))
+    assert response["Location"] == "/chat/lobby/"
+    member = User.objects.get(username="dora")
+    assert (member.pk, member.is_guest, member.name) == (guest.pk, False, "dora")
+    assert Membership.objects.get(user=member).room.slug == "lobby"
+    assert client.session["_auth_user_id"] == str(guest.pk)
+    client.post("/accounts/sign-out/")
+    assert client.login(username="dora", password=PASSWORD)
+
+
+def test_a_guest_who_fails_to_sign_up_stays_the_guest(client: Client) -> None:
+    client.get("/chat/lobby/")
+    guest = the_guest()
+    response = client.post("/accounts/sign-up/", form(password2="another one"))
+    assert guest.name in response.content.decode()
+    guest.refresh_from_db()
+    assert guest.is_guest
+    assert client.get("/chat/lobby/").status_code == 200
+
+
+def test_a_member_has_no_use_for_signing_up(client: Client) -> None:
+    client.force_login(User.objects.create_user("dora"))
+    assert client.get("/accounts/sign-up/")["Location"] == "/chat/"
+    client.post("/accounts/sign-up/", form("eva"))
+    assert not User.objects.filter(username="eva").exists()
+
+
+def test_sign_ups_of_one_address_are_limited(client: Client, settings: Any) -> None:
+    settings.CHAT_SIGN_UPS_PER_ADDRESS = "2/hour"
+    for name in ("one", "two"):
+        assert client.post("/accounts/sign-up/", form(name)).status_code == 302
+        client.logout()
+    assert client.post("/accounts/sign-up/", form("three")).status_code == 429
+    elsewhere = client.post("/accounts/sign-up/", form("four"), REMOTE_ADDR="192.0.2.7")
+    assert elsewhere.status_code == 302
+
+
+def test_signing_in_and_out(client: Client) -> None:
+    User.objects.create_user("dora", password=PASSWORD)
+    Room.objects.create(slug="lobby")
+    credentials = {"username": "dora", "password": PASSWORD, "next": "/chat/lobby/"}
+    assert client.post("/accounts/sign-in/", credentials)["Location"] == "/chat/lobby/"
+    assert client.get("/accounts/sign-out/").status_code == 405
+    assert client.post("/accounts/sign-out/")["Location"] == "/chat/"
+    assert "_auth_user_id" not in client.session
+
+
+def test_wrong_passwords_are_limited_and_right_ones_are_not(client: Client) -> None:
+    User.objects.create_user("dora", password=PASSWORD)
+    for _ in range(12):
+        right = client.post("/accounts/sign-in/", {"username": "dora", "password": PASSWORD})
+        assert right.status_code == 302
+    for _ in range(10):
+        wrong = client.post("/accounts/sign-in/", {"username": "dora", "password": "no"})
+        assert wrong.status_code == 200
+    assert client.post("/accounts/sign-in/", {"username": "dora"}).status_code == 429
+    assert client.post("/accounts/sign-in/", {"username": "eva"}).status_code == 200
+
+
+@pytest.mark.parametrize("page", ["sign-in", "sign-up"])
+def test_nobody_is_sent_to_another_site(client: Client, page: str) -> None:
+    User.objects.create_user("dora", password=PASSWORD)
+    fields = form("eva") | {"next": "https://elsewhere.example/"}
+    if page == "sign-in":
+        fields |= {"username": "dora", "password": PASSWORD}
+    assert client.post(f"/accounts/{page}/", fields)["Location"] == "/chat/"
+
+
+def test_forms_are_protected_against_forgery() -> None:
+    strict = Client(enforce_csrf_checks=True)
+    response = strict.post("/accounts/sign-up/", form())
+    assert response.status_code == 403
+    assert "This form has expired" in response.content.decode()
+
+
+def test_problems_look_like_the_rest_of_the_site(client: Client, settings: Any) -> None:
+    client.raise_request_exception = False
+    assert "Nothing here" in client.get("/nowhere").content.decode()
+
+
+def test_while_redis_is_away_nobody_is_kept_out(client: Client, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    throttle._limiter.cache_clear()
+    try:
+        assert client.post("/accounts/sign-up/", form()).status_code == 302
+    finally:
+        throttle._limiter.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        (None, "unknown"),
+    ],
+)
+def test_what_counts_as_one_address(address: str | None, counted: str) -> None:
+    assert throttle.network(address) == counted
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_connection_without_a_session_is_admitted_as_a_guest(settings: Any) -> None:
+    settings.CHAT_GUESTS_PER_ADDRESS = "1/minute"
+    guest = await guests.admit("192.0.2.7")
+    assert guest is not None
+    assert guest.is_guest
+    assert await guests.admit("192.0.2.7") is None
+    assert await guests.admit("192.0.2.8") is not None
+    settings.CHAT_GUESTS = False
+    assert await guests.admit("192.0.2.9") is None

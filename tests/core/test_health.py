@@ -1,0 +1,58 @@
+"""/healthz and /livez, as a load balancer asks them."""
+
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from core import health
+
+
+@pytest.mark.django_db
+def test_ready_while_both_answer(client: Client) -> None:
+    response = client.get("/healthz")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "postgresql": "ok", "redis": "ok"}
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("asks", "error", "name"),
+    [
+        ("_ask_postgresql", OperationalError("no connection"), "postgresql"),
+        ("_ask_redis", RedisConnectionError("no connection"), "redis"),
+    ],
+)
+def test_says_which_one_does_not_answer(
+    client: Client, monkeypatch: pytest.MonkeyPatch, asks: str, error: Exception, name: str
+) -> None:
+    def fail() -> Any:
+        raise error
+
+    monkeypatch.setattr(health, asks, fail)
+    response = client.get("/healthz")
+    assert response.status_code == 503
+    answers = response.json()
+    assert answers.pop("status") == "unavailable"
+    assert answers.pop(name) == "away"
+    assert set(answers.values()) == {"ok"}
+
+
+def test_live_asks_nobody(client: Client) -> None:
+    # Without the django_db mark a query would fail the test.
+    response = client.get("/livez")
+    assert response.status_code == 200
+
+
+def test_a_redis_that_is_not_there_is_noticed_quickly(
+    client: Client, settings: Any, db: None
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    health._redis.cache_clear()
+    try:
+        assert client.get("/healthz").json()["redis"] == "away"
+    finally:
+        health._redis.cache_clear()

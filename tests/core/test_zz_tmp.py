@@ -1,2 +1,0 @@
-import asyncio
-async def test_async(): await asyncio.sleep(0)

@@ -1,0 +1,92 @@
+"""A copy of the project, used as a developer uses it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from core.embedded.server import free_port
+from tests.support.databases import ROOT
+from tests.support.processes import processes_of
+
+PATIENCE = 60.0  # seconds
+NOT_COPIED = shutil.ignore_patterns(
+    ".*", "__pycache__", "staticfiles", "tests", "bench", "node_modules"
+)
+OURS = ("SECRET_KEY", "DEBUG", "CHAT_GUESTS", "DATABASE_URL", "REDIS_URL", "ENV_FILE")
+
+
+class Checkout:
+    """A copy of the project, in which nothing has been set."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.output = ""
+        shutil.copytree(ROOT, directory, ignore=NOT_COPIED)
+
+    def run(self, **env: str) -> "subprocess.Popen[str]":
+        """Start `manage.py run` and return at once."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", "run"],
+            cwd=self.directory,
+            env=self.environment(**env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def serve(self, **env: str) -> "subprocess.Popen[str]":
+        """Start `manage.py run` and return when it has said so; `output` has what it said."""
+        process = self.run(**env)
+        assert process.stdout is not None
+        self.output = ""
+        for line in process.stdout:
+            self.output += line
+            if "Ctrl-C" in line:
+                return process
+        raise AssertionError(f"It ended with {process.wait()}:\n{self.output}")
+
+    def manage(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=self.directory,
+            env=self.environment(**env),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+
+    def processes(self) -> list[psutil.Process]:
+        return processes_of(self.directory)
+
+    def environment(self, **env: str) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if name not in OURS}
+        return {**clean, "PORT": str(self.port), **env}
+
+
+def end(process: "subprocess.Popen[str]", number: signal.Signals) -> tuple[int, str]:
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=PATIENCE)
+    return process.returncode, output
+
+
+def one_line(done: "subprocess.CompletedProcess[str]") -> str:
+    assert done.returncode != 0
+    assert not done.stdout
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def users(checkout: Checkout) -> str:
+    """Ask the database through another command."""
+    code = "from core.models import User; print('users:', *User.objects.values_list('username'))"
+    done = checkout.manage("shell", "--verbosity=0", "--command", code)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
