@@ -3,7 +3,6 @@
 `python -m bench.bare PORT` sends what anybody sends to everybody, without a room, a store or JSON.
 """
 
-import asyncio
 import sys
 
 import uvloop

@@ -107,9 +107,7 @@ async def _sized(figures: Figures, env: dict[str, str], context: Context) -> Non
             figures.setdefault("sizes", {}).setdefault(slug, []).append(figure)
 
 
-def _results(
-    rows: Sequence[Row], figures: Figures, *, with_sizes: bool
-) -> list[dict[str, object]]:
+def _results(rows: Sequence[Row], figures: Figures, *, with_sizes: bool) -> list[dict[str, object]]:
     results: list[dict[str, object]] = []
     for row in rows:
         medians = {name: statistics.median(each) for name, each in figures[row.name].items()}
@@ -149,9 +147,7 @@ def _table(results: Sequence[dict[str, object]]) -> str:
         "| --- | --- | --: | --: | --: | --: | --: | --- |",
     ]
     for result in results:
-        ours, uvicorn, baseline = (
-            _number(result[key]) for key in ("ours", "uvicorn", "baseline")
-        )
+        ours, uvicorn, baseline = (_number(result[key]) for key in ("ours", "uvicorn", "baseline"))
         verdict = "holds" if result["holds"] else "does not hold"
         lines.append(
             f"| {result['row']} | {result['unit']} | {ours} | {uvicorn} | {baseline} |"

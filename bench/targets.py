@@ -1,6 +1,7 @@
 """The servers that are measured, each in a process of its own on a free port."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ PATIENCE = 30.0  # seconds
 
 # Production settings, but for what the load needs: its members send as fast as they can.
 OURS = {
-    "SECRET_KEY": "only-for-the-benchmark",
+    "SECRET_KEY": secrets.token_urlsafe(48),
     "ENV_FILE": "",
     "DEBUG": "off",
     "HTTPS": "off",

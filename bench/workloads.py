@@ -94,15 +94,20 @@ async def _measure(
         _percentile(latencies, 0.99),
     )
     tally.sending = False
-    deadline = time.perf_counter() + DRAIN
-    while time.perf_counter() < deadline and tally.delivered < tally.sent * members:
-        await asyncio.sleep(0.1)
+    await _until(lambda: tally.delivered >= tally.sent * members)
     if tally.delivered != tally.sent * members or tally.closed or tally.errors:
         raise Miscounted(
             f"{target.name}: {tally.sent} sent to {members} each, {tally.delivered} delivered,"
             f" {tally.errors} errors, {tally.closed} connections lost"
         )
     return result
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    """Wait until it is so, DRAIN seconds at most."""
+    deadline = time.perf_counter() + DRAIN
+    while time.perf_counter() < deadline and not is_so():  # noqa: ASYNC110 - it is a count
+        await asyncio.sleep(0.005)
 
 
 def _percentile(ordered: Sequence[float], part: float) -> float:
@@ -172,11 +177,9 @@ async def _post(target: Target, url: str, cookie: str, *, count: int) -> None:
     member = await connect(url, Member(0, tally, in_flight=1, waits=True), cookie=cookie)
     tally.sending = True
     member.post()
-    while tally.confirmed < count - 1:
-        await asyncio.sleep(0.005)
+    await _until(lambda: tally.confirmed >= count - 1)
     tally.sending = False
-    while tally.confirmed < tally.sent:
-        await asyncio.sleep(0.005)
+    await _until(lambda: tally.confirmed >= tally.sent)
     member.leave()
 
 

@@ -14,13 +14,13 @@ Ref = Annotated[str, msgspec.Meta(max_length=64)] | int | None
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-class Command(msgspec.Struct, kw_only=True, frozen=True):
+class Command(msgspec.Struct, kw_only=True):
     ref: Ref = None
 
 
 class Post(Command):
     message: str
-    # The idempotency key. We give one to a client that gives none, so that our own retries are safe.
+    # The idempotency key. A client that gives none gets one, so that our own retries are safe.
     client_id: UUID = msgspec.field(default_factory=uuid4)
     reply_to: Id | None = None
 

@@ -1,6 +1,5 @@
 """The socket's side of a room: frames in, commands on; everything else is somebody else's work."""
 
-import asyncio
 import logging
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +13,6 @@ from chat.commands import (
     Command,
     History,
     Ping,
-    Post,
     PresenceGet,
     Read,
     Typing,

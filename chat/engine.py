@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from chat.actions import Job, Outcome, ReadTo, Repeated
-from chat.connection import Connection
-from chat.commands import Command
-from chat.errors import Refused, Turned
 from chat import events
+from chat.actions import Job, Outcome, ReadTo, Repeated
+from chat.commands import Command
+from chat.connection import Connection
+from chat.errors import Refused, Turned
 from chat.events import Change, Person
 from chat.hub import Hub
 from chat.online import Online
@@ -154,7 +154,7 @@ class Engine:
             logger.warning("Leaving with writes that the database did not take")
         everybody = [one for mine in self.connections.values() for one in mine]
         for connection in everybody:
-            connection.leave(retry_after=random.uniform(0.1, RETURN_WITHIN))  # noqa: S311 - jitter
+            connection.leave(retry_after=random.uniform(0.1, RETURN_WITHIN))
         if everybody:
             closing = [asyncio.create_task(one.closed()) for one in everybody]
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
@@ -162,7 +162,7 @@ class Engine:
         await self.hub.close()
 
 
-def _redis() -> "Redis[Any]":
+def _redis() -> Redis:
     return Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=2,

@@ -92,8 +92,8 @@ class RoomFactory(DjangoModelFactory[Room]):
     @factory.post_generation
     def pair_joins(room: Room, create: bool, extracted: Any, **kwargs: Any) -> None:
         if create and room.kind == Room.Kind.DIRECT:
-            for user in (room.direct_low, room.direct_high):
-                Membership.objects.create(room=room, user=user)
+            pair = User.objects.filter(pk__in=[room.direct_low_id, room.direct_high_id])
+            Membership.objects.bulk_create(Membership(room=room, user=user) for user in pair)
 
 
 class MembershipFactory(DjangoModelFactory[Membership]):

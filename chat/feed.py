@@ -217,7 +217,7 @@ class Feed:
 def newest_that_fit(states: list[bytes]) -> list[bytes]:
     """The last of `states` (oldest first) that leave room in one frame for the rest of it."""
     room = settings.CHAT_FRAME_OUT_MAX - 4_096
-    fitting = []
+    fitting: list[bytes] = []
     for state in reversed(states):
         room -= len(state) + 1
         if room < 0 and fitting:

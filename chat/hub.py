@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HOLD = 0.05  # seconds that a hole may stand: another process's event is usually on its way
-COMPARE = 3.0  # seconds between comparisons of heads with the database …
-COMPARE_AWAY = 1.0  # … and while Redis is away
+COMPARE_AWAY = 1.0  # seconds between comparisons of heads with the database while Redis is away …
+COMPARE_TURNS = 3  # … and so many times that else
+LINGER = 3.0  # seconds that a feed nobody follows is kept
 PULSE = 1.0  # seconds between messages to ourselves …
 PULSE_LATE = 2.5  # … without which, for so long, Redis counts as away
 FORGET = 10.0  # seconds of silence, after which another process counts as gone
@@ -84,7 +85,7 @@ class Hub:
         feed.connections.discard(connection)
         feed.coming.discard(connection)
         if not feed.is_followed:
-            asyncio.get_running_loop().call_later(COMPARE, self._drop_if_empty, feed)
+            asyncio.get_running_loop().call_later(LINGER, self._drop_if_empty, feed)
 
     async def catch_up(self, feed: Feed, cursor: int) -> list[Change] | None:
         """What changed after `cursor`, net, up to the feed's head; None: too much, give a page.
@@ -304,21 +305,19 @@ class Hub:
 
     async def _compare_for_ever(self) -> None:
         """The last event of a room may be lost with nothing after it to show the hole."""
-        began = time.monotonic()
+        began, turn = time.monotonic(), 0
         while True:
-            started = time.monotonic()
-            while time.monotonic() - started < self._compare_every(began):
-                await asyncio.sleep(COMPARE_AWAY / 2)
+            await asyncio.sleep(COMPARE_AWAY)
+            turn += 1
+            is_new = time.monotonic() - began < FORGET  # others may not have heard us yet
+            if turn % COMPARE_TURNS and not is_new and not self.redis_is_away:
+                continue
             try:
                 await self.compare()
             except DatabaseError as error:
                 logger.warning("Hub: could not compare heads: %s", error)
             except Exception:
                 logger.exception("Hub: comparing heads failed")
-
-    def _compare_every(self, began: float) -> float:
-        is_new = time.monotonic() - began < FORGET  # others may not have heard us yet
-        return COMPARE_AWAY if is_new or self.redis_is_away else COMPARE
 
     async def compare(self) -> None:
         """Find, with one query, the rooms whose log has gone on without us, and catch up."""

@@ -41,7 +41,9 @@ class Online:
         self._entering.add(entering)
         entering.add_done_callback(self._entering.discard)
         await asyncio.wait([entering], timeout=PATIENCE)
-        if not entering.done():
+        if entering.done():
+            entering.result()
+        else:
             entering.add_done_callback(lambda _: self.show_again(feed, connection))
         await self.learn_names(feed)
 

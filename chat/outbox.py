@@ -128,7 +128,7 @@ class Outbox:
 
 
 def _gathered(objects: Sequence[bytes], limit: int) -> Iterator[bytes]:
-    """Objects joined by newlines into payloads of at most `limit` bytes (but one object at least)."""
+    """Objects joined by newlines into payloads of at most `limit` bytes, one object at least."""
     gathered: list[bytes] = []
     size = 0
     for one in objects:

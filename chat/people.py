@@ -3,10 +3,9 @@
 import time
 from collections.abc import Iterable
 
-from core.models import User
-
 from chat.events import Person
 from chat.reading import reading
+from core.models import User
 
 REMEMBERED = 20_000  # people
 FRESH = 300  # seconds, after which a changed name is seen

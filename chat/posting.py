@@ -5,7 +5,6 @@ row locks, so that a ban or an archive that has committed is never overtaken by 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -65,8 +64,8 @@ WITH input AS (
       LEFT JOIN LATERAL (
           SELECT mine.created_at + make_interval(secs => room.slow_mode_seconds) AS until
             FROM chat_message mine
-           WHERE room.slow_mode_seconds > 0 AND NOT moderates.it AND mine.author_id = input.author_id
-             AND mine.room_id = input.room_id
+           WHERE room.slow_mode_seconds > 0 AND NOT moderates.it
+             AND mine.author_id = input.author_id AND mine.room_id = input.room_id
            ORDER BY mine.id DESC LIMIT 1) slow ON true
 ), placed AS (
     SELECT judged.*, row_number() OVER (PARTITION BY room_id ORDER BY n) AS place
@@ -158,23 +157,22 @@ def _outcome(job: "Job", row: Sequence[Any]) -> Change | Refused | int:
         return int(earlier)
     if verdict is not None:
         return Refused(verdict, _REFUSALS[verdict], wait if verdict == "slow_mode" else None)
-    return change_of(POSTED, _state(job, name, pk, seq, pos, created))
-
-
-def _state(job: "Job", name: str, pk: int, seq: int, pos: int, created: datetime) -> MessageState:
     command = job.command
     assert isinstance(command, Post)
     kind, body = as_kind(command.message)
-    return MessageState(
-        id=pk,
-        seq=seq,
-        pos=pos,
-        client_id=command.client_id,
-        user=Person(job.user, name),
-        message=body,
-        created=created,
-        kind=None if kind == "text" else kind,
-        reply_to=command.reply_to,
+    return change_of(
+        POSTED,
+        MessageState(
+            id=pk,
+            seq=seq,
+            pos=pos,
+            client_id=command.client_id,
+            user=Person(job.user, name),
+            message=body,
+            created=created,
+            kind=None if kind == "text" else kind,
+            reply_to=command.reply_to,
+        ),
     )
 
 

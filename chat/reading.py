@@ -1,6 +1,6 @@
 """Database reads from the event loop, on threads of their own.
 
-Channels' default is one shared thread for all sockets: one slow query would delay every one of them.
+Channels' default is one shared thread for all sockets: one slow query would delay them all.
 """
 
 from collections.abc import Awaitable, Callable

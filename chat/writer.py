@@ -131,7 +131,7 @@ def _retried(jobs: Sequence[Job]) -> list[Outcome]:
             _recover()
             if attempt == TRIES - 1 or not _is_transient(error):
                 raise
-            time.sleep(random.uniform(0.5, 1.0) * 0.05 * 4**attempt)  # noqa: S311 - jitter
+            time.sleep(random.uniform(0.5, 1.0) * 0.05 * 4**attempt)
     raise AssertionError("unreachable")
 
 

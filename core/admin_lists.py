@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 class CappedPaginator(Paginator):
     """Counts no further than it shows: a full count(*) reads every row that the filters leave."""
 
+    object_list: models.QuerySet
     shown_max = 10_000  # whoever needs more narrows the list by a filter
 
     @cached_property
@@ -27,7 +28,7 @@ class CappedPaginator(Paginator):
         return int(self.object_list.order_by()[: self.shown_max + 1].count())
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return min(self.found, self.shown_max)
 
     @property
@@ -82,7 +83,15 @@ class ReadOnly(QuickList):
         return False
 
 
-class InputFilter(admin.SimpleListFilter):
+class Narrowing(admin.SimpleListFilter):
+    """A filter that knows whether it is in use, by a value that means something."""
+
+    @property
+    def narrows(self) -> bool:
+        raise NotImplementedError
+
+
+class InputFilter(Narrowing):
     """A filter with one form field instead of a list of choices.
 
     What cannot be read shows nothing and says so; showing everything would mislead.
@@ -93,7 +102,7 @@ class InputFilter(admin.SimpleListFilter):
 
     def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
-        name = self.parameter_name
+        name = str(self.parameter_name)
         form_class = type("FilterForm", (forms.Form,), {name: self.form_field(model, model_admin)})
         raw = self.used_parameters.get(name)
         self.form = form_class({name: raw} if raw else None, auto_id=f"filter-{name}-%s")
@@ -113,7 +122,6 @@ class InputFilter(admin.SimpleListFilter):
 
     @property
     def narrows(self) -> bool:
-        """Whether the list is narrowed by this filter now."""
         return self.form.is_bound
 
     @cached_property
@@ -129,19 +137,21 @@ class InputFilter(admin.SimpleListFilter):
             return queryset.none()
         return self.narrow(queryset, self.chosen)
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """One: what the template needs to draw the form."""
+        name = str(self.parameter_name)
         keep = changelist.get_filters_params()
         # an autocomplete cannot show what it cannot read
         form = self.empty_form if self.chosen is None else self.form
         yield {
-            "widget": form[str(self.parameter_name)],
+            "widget": form[name],
             "active": self.form.is_bound,
-            "without": changelist.get_query_string(remove=[self.parameter_name]),
+            "without": changelist.get_query_string(remove=[name]),
             "hidden": [
-                (name, value)
-                for name, values in {**keep, "q": [changelist.query]}.items()
+                (other, value)
+                for other, values in {**keep, "q": [changelist.query]}.items()
                 for value in values
-                if name != self.parameter_name and value
+                if other != name and value
             ],
         }
 

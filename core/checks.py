@@ -18,7 +18,7 @@ from core.errors import Problem
 
 logger = logging.getLogger(__name__)
 
-SECRET_KEY_LEAST = 32  # characters; guessing it is forging sessions
+SECRET_KEY_LEAST = 32  # characters; who guesses it forges what we sign
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", ".localhost", "testserver"}
 WIDEST = 4  # bytes of a character in UTF-8
 ESCAPED = 6  # bytes of a control character in JSON
@@ -98,10 +98,11 @@ def _seen_by_others() -> str:
 @check
 def origins() -> Iterator[CheckMessage]:
     if not settings.DEBUG and not settings.ORIGINS:
-        yield Error(
-            "ORIGINS is empty: no page is known that may open sockets.",
+        yield Warning(
+            "ORIGINS is empty: a page may open sockets and send forms only if the proxy passes on "
+            "the name that the page was found under, and its port.",
             hint="Set it to where people find the chat, as ORIGINS=https://chat.example.org.",
-            id="core.E002",
+            id="core.W004",
         )
     for origin in settings.ORIGINS:
         if not _is_full_origin(origin):
@@ -110,13 +111,13 @@ def origins() -> Iterator[CheckMessage]:
                 hint="Write scheme and host, and the port where there is one, and nothing more, "
                 "as https://chat.example.org. There are no wildcards: each page that may act with "
                 "a visitor's session is named.",
-                id="core.E003",
+                id="core.E002",
             )
         elif settings.HTTPS and urlsplit(origin).scheme != "https":
             yield Error(
                 f"{origin!r} in ORIGINS is not https, and HTTPS is on.",
                 hint="Write https://…, or set HTTPS=off where there is no TLS in front.",
-                id="core.E004",
+                id="core.E003",
             )
 
 
@@ -139,10 +140,10 @@ def _is_full_origin(origin: str) -> bool:
 @check
 def secrets() -> Iterator[CheckMessage]:
     if not settings.DEBUG and len(settings.SECRET_KEY) < SECRET_KEY_LEAST:
-        yield Error(
+        yield Warning(
             f"SECRET_KEY is shorter than {SECRET_KEY_LEAST} characters: it can be guessed.",
             hint='Make one: python3 -c "import secrets; print(secrets.token_urlsafe(48))"',
-            id="core.E005",
+            id="core.W005",
         )
     if settings.HTTPS and not settings.DEBUG and not settings.TRUSTED_PROXY:
         yield Warning(
@@ -161,7 +162,7 @@ def services() -> Iterator[CheckMessage]:
         yield Error(
             "REDIS_URL is not an address of Redis.",
             hint="Write redis://HOST:6379/0, or rediss://… for TLS.",
-            id="core.E006",
+            id="core.E004",
         )
     least = READERS + 2
     pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
@@ -169,7 +170,7 @@ def services() -> Iterator[CheckMessage]:
         yield Error(
             f"DATABASE_POOL_SIZE is {pool}: threads would wait for each other's connections.",
             hint=f"It must be {least} or more: {READERS} readers, the writer, and the pages.",
-            id="core.E007",
+            id="core.E005",
         )
 
 
@@ -179,20 +180,20 @@ def limits() -> Iterator[CheckMessage]:
         for name in names:
             value = getattr(settings, name)
             if not value >= least:
-                yield Error(f"{name} is {value}; it must be {least} or more.", id="core.E008")
+                yield Error(f"{name} is {value}; it must be {least} or more.", id="core.E006")
     for name in ("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS"):
         if not _is_rate(getattr(settings, name)):
             yield Error(
                 f"{name} is {getattr(settings, name)!r}, which is no rate.",
                 hint="Write a number a time, as 60/minute or 10/hour; empty is no limit.",
-                id="core.E009",
+                id="core.E007",
             )
     if settings.CHAT_HISTORY_PAGE > settings.CHAT_HISTORY_MAX:
         yield Error(
             f"CHAT_HISTORY_PAGE ({settings.CHAT_HISTORY_PAGE}) is over CHAT_HISTORY_MAX "
             f"({settings.CHAT_HISTORY_MAX}).",
             hint="A page is what comes unasked; the maximum is what a client may ask for.",
-            id="core.E010",
+            id="core.E008",
         )
 
 
@@ -212,14 +213,14 @@ def sizes() -> Iterator[CheckMessage]:
     if message > BODY_MAX:
         yield Error(
             f"CHAT_MESSAGE_MAX is {message:,}; the database takes at most {BODY_MAX:,} characters.",
-            id="core.E011",
+            id="core.E009",
         )
     if frame_in < (least := WIDEST * message + ENVELOPE):
         yield Error(
             f"CHAT_FRAME_IN_MAX is {frame_in:,} bytes, too little for a message of "
             f"{message:,} characters.",
             hint=f"Make it {least:,} or more, or CHAT_MESSAGE_MAX smaller.",
-            id="core.E012",
+            id="core.E010",
         )
     least = ESCAPED * BODY_MAX + STATE
     if not least <= frame_out <= DAPHNE_FRAME_MAX:
@@ -227,13 +228,13 @@ def sizes() -> Iterator[CheckMessage]:
             f"CHAT_FRAME_OUT_MAX is {frame_out:,} bytes.",
             hint=f"It must be from {least:,}, for the longest message that an import may bring, to "
             f"{DAPHNE_FRAME_MAX:,}, where Daphne ends the connection.",
-            id="core.E013",
+            id="core.E011",
         )
     if outbox < frame_out:
         yield Error(
             f"CHAT_OUTBOX_BYTES ({outbox:,}) is under CHAT_FRAME_OUT_MAX ({frame_out:,}): one "
             "frame would end the connection.",
-            id="core.E014",
+            id="core.E012",
         )
 
 
@@ -245,12 +246,12 @@ def presence() -> Iterator[CheckMessage]:
             f"PRESENCE_LEASE_SECONDS ({lease}) is under {MISSED_RENEWALS} times "
             f"PRESENCE_RENEW_SECONDS ({renew}).",
             hint="Else people are shown as gone when two renewals come late.",
-            id="core.E015",
+            id="core.E013",
         )
     if settings.PRESENCE_GRACE_SECONDS >= lease:
         yield Error(
             f"PRESENCE_GRACE_SECONDS ({settings.PRESENCE_GRACE_SECONDS}) is not under "
             f"PRESENCE_LEASE_SECONDS ({lease}).",
             hint="The grace is for who left; the lease is for who was cut off.",
-            id="core.E016",
+            id="core.E014",
         )

@@ -22,7 +22,7 @@ def session_key(scope: Any) -> str | None:
 
 
 def of_scope(scope: Any) -> User | None:
-    """The signed-in user of a socket, checked as django.contrib.auth.get_user does; None: nobody."""
+    """The signed-in user of a socket, checked as Django's `get_user` does; None: nobody."""
     key = session_key(scope)
     if key is None:
         return None

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils.crypto import get_random_string
@@ -19,7 +21,7 @@ class User(AbstractUser):
     display_name = models.CharField(max_length=80, blank=True)
     is_guest = models.BooleanField(default=False)
 
-    objects = ChatUserManager()
+    objects: ClassVar[ChatUserManager] = ChatUserManager()
 
     @property
     def name(self) -> str:

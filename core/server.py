@@ -42,7 +42,7 @@ def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> N
         proxy_forwarded_address_header="X-Real-IP" if settings.TRUSTED_PROXY else None,
         proxy_forwarded_proto_header="X-Forwarded-Proto" if settings.TRUSTED_PROXY else None,
     )
-    loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop  # type: ignore[attr-defined]
+    loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
 
     async def leave() -> None:
         for listener in server.listeners:

@@ -174,7 +174,7 @@ CHAT_FRAME_OUT_MAX = env.int("CHAT_FRAME_OUT_MAX", default=262_144)  # bytes
 CHAT_HISTORY_PAGE = env.int("CHAT_HISTORY_PAGE", default=50)  # messages
 CHAT_HISTORY_MAX = env.int("CHAT_HISTORY_MAX", default=100)
 CHAT_CATCH_UP_MAX = env.int("CHAT_CATCH_UP_MAX", default=500)
-# A user may send RATE_MESSAGES in RATE_SECONDS to a room, and up to RATE_BURST at once; 0 = no limit.
+# A user may send RATE_MESSAGES in RATE_SECONDS to a room, and RATE_BURST at once; 0 = no limit.
 CHAT_RATE_MESSAGES = env.int("CHAT_RATE_MESSAGES", default=10)
 CHAT_RATE_SECONDS = env.int("CHAT_RATE_SECONDS", default=10)
 CHAT_RATE_BURST = env.int("CHAT_RATE_BURST", default=20)

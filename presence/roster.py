@@ -22,7 +22,7 @@ class Roster:
 
     def apply(self, changes: Iterable[Change]) -> tuple[list[Change], bool]:
         """Apply what is next in line; returns that, and whether something in between is missing."""
-        applied = []
+        applied: list[Change] = []
         for change in sorted(changes, key=lambda change: change.version):
             if change.version <= self.version:
                 continue  # seen

@@ -1,8 +1,8 @@
 """Who is where, in Redis. Scopes and users are any strings without ":" ; rooms are unknown here.
 
-Each function runs one atomic Lua script a scope, on that scope's keys alone, which share a hash tag, so that it runs
-on Redis Cluster too. A script that changes who is here returns what changed, to its caller alone:
-so each coming and going is announced once, by whoever caused or found it.
+Each function runs one atomic Lua script a scope, on that scope's keys alone. They share a hash tag,
+so that it runs on Redis Cluster too. A script that changes who is here returns what changed, to its
+caller alone: so each coming and going is announced once, by whoever caused or found it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ Members = Mapping[str, Sequence[str]]
 class Store:
     """Presence in one Redis (or cluster). Raises redis.exceptions.RedisError where it can't."""
 
-    def __init__(self, redis: "Redis[Any]") -> None:
+    def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._scripts = {
             path.stem: redis.register_script(_source(path.stem))

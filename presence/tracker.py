@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -75,10 +76,8 @@ class Tracker:
         for task in [*self._timers, *([self._flight] if self._flight else [])]:
             task.cancel()
         leases, self._leases = self._leases, {}
-        try:
+        with suppress(*AWAY):  # then they end by themselves
             await self.store.leave({scope: list(each) for scope, each in leases.items()}, grace)
-        except AWAY:
-            pass  # they end by themselves
 
     def _fly(self) -> None:
         if not self._timers:

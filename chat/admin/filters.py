@@ -1,11 +1,10 @@
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat.models import Message
-from core.admin_lists import ChosenFilter
+from core.admin_lists import ChosenFilter, Narrowing
 
 
 class RoomFilter(ChosenFilter):
@@ -23,7 +22,7 @@ class UserFilter(ChosenFilter):
     parameter_name = "user"
 
 
-class DeletedFilter(admin.SimpleListFilter):
+class DeletedFilter(Narrowing):
     """Deleted messages are few; a partial index holds them and nothing else."""
 
     title = "state"
@@ -40,7 +39,7 @@ class DeletedFilter(admin.SimpleListFilter):
         return queryset.exclude(deleted_at=None) if self.narrows else queryset
 
 
-class UpToFilter(admin.SimpleListFilter):
+class UpToFilter(Narrowing):
     """A room from one message downwards (`?room=5&upto=120`): how a message is shown in its talk.
 
     Only links lead here; it has no place in the column of filters.

@@ -11,6 +11,7 @@ So the list is found in one of two ways, and the ids of a page come before its r
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -24,7 +25,7 @@ from django.utils.functional import cached_property
 from psycopg.errors import QueryCanceled
 
 from chat.models import Message, Revision
-from core.admin_lists import CappedPaginator, estimated_rows, plan_with
+from core.admin_lists import CappedPaginator, Narrowing, estimated_rows, plan_with
 
 EXCERPT = 240  # characters of a message in the list
 PATIENCE = "4000"  # ms; a list that takes longer is given up with a word to the moderator
@@ -40,6 +41,7 @@ GATHER = WALK | {
 class MessagePaginator(CappedPaginator):
     """Pages of message ids. `order` is the list's (descending); `narrowed` names what is in use."""
 
+    object_list: QuerySet[Message]
     # A walk's deep pages cost by their depth divided by how dense the matches are.
     walked_max = 1_000
 
@@ -82,7 +84,7 @@ class MessagePaginator(CappedPaginator):
             return int(self.object_list.order_by()[: self.shown_max + 1].count())
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return min(self.found, self.walked_max if self.is_dense else self.shown_max)
 
     @property
@@ -105,13 +107,14 @@ class MessageChangeList(ChangeList):
 
     @property
     def narrowed(self) -> set[str]:
-        names = {str(spec.parameter_name) for spec in self.filter_specs if spec.narrows}
+        ours = [spec for spec in self.filter_specs if isinstance(spec, Narrowing)]
+        names = {str(spec.parameter_name) for spec in ours if spec.narrows}
         if self.query:
             names.add("q")
         # a room from one message downwards is still one walk of one index
         return names - {"upto"} if "room" in names else names
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Message]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Message]) -> list[Any]:
         """By the filter in use, never by a column that somebody clicked."""
         if "room" in self.narrowed:
             return ["-seq"]

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.forms import ChoiceField
+from django.forms import TypedChoiceField
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -56,7 +56,7 @@ class RoomAdmin(QuickList):
 
     def formfield_for_choice_field(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> ChoiceField:
+    ) -> TypedChoiceField | None:
         if db_field.name == "kind":
             kwargs["choices"] = [c for c in Room.Kind.choices if c[0] != Room.Kind.DIRECT]
         return super().formfield_for_choice_field(db_field, request, **kwargs)

@@ -7,4 +7,13 @@ from chat.models.revision import Revision
 from chat.models.room import Room
 from chat.models.sanction import Sanction
 
-__all__ = ["AuditEntry", "Imported", "Membership", "Message", "Reaction", "Revision", "Room", "Sanction"]
+__all__ = [
+    "AuditEntry",
+    "Imported",
+    "Membership",
+    "Message",
+    "Reaction",
+    "Revision",
+    "Room",
+    "Sanction",
+]

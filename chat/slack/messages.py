@@ -74,20 +74,12 @@ class Intake:
         Only messages of imported accounts count: nobody else can claim an entry's place by
         posting under the client_id that it is going to get.
         """
-        found: dict[Key, int] = {}
-        if not self.room.head:
-            return found
         times = {entry.ts for entry in entries} | {one.thread for one in entries if one.thread}
-        ids = [self._client_id(ts) for ts in times]
-        for start in range(0, len(ids), _BATCH):
-            rows = Message.objects.filter(
-                room=self.room,
-                client_id__in=ids[start : start + _BATCH],
-                author__imported__source=SOURCE,
-            )
-            for author, key, pk in rows.values_list("author_id", "client_id", "pk"):
-                found[author, key] = pk
-        return found
+        wanted = {self._client_id(ts) for ts in times}
+        # The whole room once: asking for each would take the index as often as there are entries.
+        rows = Message.objects.filter(room=self.room, author__imported__source=SOURCE)
+        values = rows.values_list("author_id", "client_id", "pk")
+        return {(who, key): pk for who, key, pk in values.iterator(_BATCH) if key in wanted}
 
     def _fresh(self, entries: list[Entry], earlier: dict[Key, int]) -> Iterator[Draft]:
         oldest = _oldest_kept(self.room)

@@ -1,5 +1,6 @@
 """What people do on a room's page, in the words of the tests."""
 
+import time
 from uuid import uuid4
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -59,3 +60,11 @@ def choose(page: Page, text: str, what: str) -> None:
 
 def online(page: Page) -> Locator:
     return page.locator("people-list .person")
+
+
+def until(page: Page, script: str, seconds: float = 10) -> None:
+    """Wait until a script is true. (Playwright's own way needs eval, which the page forbids.)"""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {script}"
+        page.wait_for_timeout(50)

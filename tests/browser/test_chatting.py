@@ -13,6 +13,7 @@ from tests.browser.acting import (
     say,
     sign_in,
     stored,
+    until,
     wait_until_connected,
 )
 from tests.browser.conftest import NewContext
@@ -74,10 +75,10 @@ def test_the_tutorial_s_steps_work(new_context: NewContext) -> None:
     one.keyboard.type("hello")
     one.keyboard.press("Enter")
     for page in (one, other):
-        page.wait_for_function("document.querySelector('#chat-log').value.includes('hello')")
+        until(page, "document.querySelector('#chat-log').value.includes('hello')")
     other.locator(INPUT).fill("and you")
     other.click("#chat-message-submit")
-    one.wait_for_function("document.querySelector('#chat-log').value.includes('and you')")
+    until(one, "document.querySelector('#chat-log').value.includes('and you')")
 
 
 def test_a_name_with_spaces_and_capitals_shows_its_address(new_context: NewContext) -> None:

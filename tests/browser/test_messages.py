@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import INPUT, choose, enter, new_room, say, sign_in, stored
+from tests.browser.acting import INPUT, choose, enter, new_room, say, sign_in, stored, until
 from tests.browser.conftest import NewContext
 
 
@@ -106,7 +106,7 @@ def test_a_message_can_be_copied(new_context: NewContext) -> None:
     page = enter(context, new_room())
     say(page, "copy `me`, please")
     choose(page, "copy", "copy")
-    page.wait_for_function("navigator.clipboard.readText().then(t => t === 'copy `me`, please')")
+    until(page, "navigator.clipboard.readText().then(t => t === 'copy `me`, please')")
 
 
 def test_the_keyboard_is_enough(new_context: NewContext) -> None:

@@ -1,21 +1,22 @@
 """The server goes away and comes back; nothing that was written is lost or doubled."""
 
-from playwright.sync_api import expect
+import re
 
-from tests.browser.acting import (
-    INPUT,
-    enter,
-    message,
-    new_room,
-    say,
-    stored,
-    wait_until_connected,
-)
+from playwright.sync_api import Page, expect
+
+from tests.browser.acting import INPUT, enter, new_room, say, stored, wait_until_connected
 from tests.browser.conftest import NewContext
 from tests.conftest import StartServer
 
+UNSENT = "Object.keys(localStorage).filter(key => key.includes(':unsent:')).length"
 
-def test_what_is_written_while_the_server_is_gone_arrives_once(
+
+def notices_that_it_is_alone(page: Page) -> None:
+    expect(page.locator("connection-state")).to_contain_text("Reconnecting", timeout=15_000)
+    expect(page.locator("connection-state .seconds")).to_have_text(re.compile(r"in \d+ s"))
+
+
+def test_unsent_messages_arrive_once_and_in_order(
     start_server: StartServer, new_context: NewContext
 ) -> None:
     server = start_server()
@@ -25,43 +26,98 @@ def test_what_is_written_while_the_server_is_gone_arrives_once(
     say(one, "before")
     expect(stored(other, "before")).to_have_count(1)
     server.kill()
-    state = one.locator("connection-state")
-    expect(state).to_contain_text("Reconnecting", timeout=15_000)
-    for text in ("while away, one", "while away, two"):
-        say(one, text)
-        expect(message(one, text)).to_have_class("message own draft waiting", timeout=3_000) if (
-            text.endswith("one")
-        ) else None
-    one.close()  # not even a closed tab loses it
+    notices_that_it_is_alone(one)
+    say(one, "first away")
+    say(one, "second away")
+    expect(one.locator(".draft")).to_have_count(2)
+    expect(one.locator(INPUT)).to_have_value("")
+    assert one.evaluate(UNSENT) == 2
     server.start()
-    back = enter(other.context, room)  # the other one's second tab
-    again = other
-    wait_until_connected(again)
-    expect(stored(back, "while away")).to_have_count(0)
+    if one.locator("connection-state button").is_visible():
+        one.locator("connection-state button").click()
+    for page in (one, other):
+        expect(stored(page, "away")).to_have_count(2, timeout=40_000)
+        expect(page.locator(".draft")).to_have_count(0)
+    assert one.evaluate(UNSENT) == 0
+    other.reload()
+    expect(other.locator(".message[data-id] .body")).to_have_text(
+        ["before", "first away", "second away"]
+    )
 
 
-def test_unsent_messages_outlive_the_tab(
+def test_unsent_messages_outlive_their_tab(
     start_server: StartServer, new_context: NewContext
 ) -> None:
     server = start_server()
     room = new_room()
     context = new_context(base_url=server.url)
-    one = enter(context, room)
-    other = enter(new_context(base_url=server.url), room)
-    say(one, "before")
-    expect(stored(other, "before")).to_have_count(1)
+    page = enter(context, room)
     server.kill()
-    expect(one.locator("connection-state")).to_contain_text("Reconnecting", timeout=15_000)
-    say(one, "first away")
-    say(one, "second away")
-    expect(one.locator(".draft")).to_have_count(2)
+    notices_that_it_is_alone(page)
+    say(page, "written in a tab that closed")
+    page.close()
     server.start()
-    one.locator("connection-state button").click()
-    for page in (one, other):
-        expect(stored(page, "away")).to_have_count(2, timeout=40_000)
-    expect(one.locator(".draft")).to_have_count(0)
-    one.reload()
-    expect(one.locator(".message[data-id] .body")).to_have_text(
-        ["before", "first away", "second away"]
+    back = enter(context, room)
+    expect(stored(back, "written in a tab that closed")).to_have_count(1)
+    back.reload()
+    expect(stored(back, "written in a tab that closed")).to_have_count(1)
+    assert back.evaluate(UNSENT) == 0
+
+
+def test_what_was_missed_comes_without_a_reload(
+    start_server: StartServer, new_context: NewContext
+) -> None:
+    server = start_server()
+    room = new_room()
+    sleeper = enter(new_context(base_url=server.url), room)
+    other = enter(new_context(base_url=server.url), room)
+    say(other, "before")
+    expect(stored(sleeper, "before")).to_have_count(1)
+    sleeper.evaluate("window.stayed = true")
+    sleeper.context.set_offline(True)
+    server.kill()  # Chromium leaves open sockets alone when it goes offline
+    expect(sleeper.locator("connection-state")).to_contain_text("offline", timeout=15_000)
+    server.start()
+    wait_until_connected(other)
+    other.press(INPUT, "ArrowUp")
+    other.fill(INPUT, "before, edited")
+    other.press(INPUT, "Enter")
+    say(other, "meanwhile")
+    expect(stored(other, "meanwhile")).to_have_count(1)
+    sleeper.context.set_offline(False)
+    wait_until_connected(sleeper)
+    expect(sleeper.locator(".message[data-id] .body")).to_have_text(
+        [re.compile("before, edited"), "meanwhile"]
     )
-    assert one.evaluate("Object.keys(localStorage).filter(k => k.includes('unsent'))") == []
+    assert sleeper.evaluate("window.stayed")
+
+
+def test_a_server_that_leaves_is_come_back_to(
+    start_server: StartServer, new_context: NewContext
+) -> None:
+    server = start_server()
+    page = enter(new_context(base_url=server.url), new_room())
+    server.stop()
+    say(page, "kept")
+    server.start()
+    expect(stored(page, "kept")).to_have_count(1, timeout=40_000)
+
+
+def test_an_edit_that_cannot_be_saved_stays_in_the_box(
+    start_server: StartServer, new_context: NewContext
+) -> None:
+    server = start_server()
+    page = enter(new_context(base_url=server.url), new_room())
+    say(page, "as it was")
+    expect(stored(page, "as it was")).to_have_count(1)
+    server.kill()
+    notices_that_it_is_alone(page)
+    page.press(INPUT, "ArrowUp")
+    page.fill(INPUT, "as it should be")
+    page.press(INPUT, "Enter")
+    expect(page.locator(".note")).to_contain_text("Not connected")
+    expect(page.locator(INPUT)).to_have_value("as it should be")
+    server.start()
+    wait_until_connected(page)
+    page.press(INPUT, "Enter")
+    expect(stored(page, "as it should be")).to_have_count(1)

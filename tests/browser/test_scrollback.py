@@ -5,10 +5,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import enter, new_room, say, stored
+from tests.browser.acting import enter, new_room, say, stored, until
 from tests.browser.conftest import NewContext
 from tests.support.servers import ChatServer
 
+AT_END = """(() => {
+  const log = document.querySelector("#chat-log");
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 2;
+})()"""
 TOP = "e => e.getBoundingClientRect().top"
 
 
@@ -62,7 +66,7 @@ def test_the_log_reaches_back_to_its_beginning(new_context: NewContext, long_roo
 def test_a_tall_window_is_filled_at_once(new_context: NewContext, long_room: str) -> None:
     page = enter(new_context(viewport={"width": 1280, "height": 6_000}), long_room)
     log = page.locator("#chat-log")
-    page.wait_for_function("document.querySelectorAll('.message').length >= 100")
+    until(page, "document.querySelectorAll('.message').length >= 100")
     assert log.evaluate("e => e.scrollHeight > e.clientHeight")
 
 
@@ -88,13 +92,9 @@ def test_at_the_end_it_stays_at_the_end(new_context: NewContext) -> None:
     for n in range(15):
         say(other, f"line {n}\nand one more")
         expect(stored(page, f"line {n}\n")).to_have_count(1)
-    page.wait_for_function(
-        "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 2)(document.querySelector('#chat-log'))"
-    )
+    until(page, AT_END)
     page.set_viewport_size({"width": 700, "height": 500})
-    page.wait_for_function(
-        "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 2)(document.querySelector('#chat-log'))"
-    )
+    until(page, AT_END)
     assert page.locator("#chat-log").evaluate("e => e.scrollHeight > e.clientHeight")
 
 
@@ -111,7 +111,7 @@ def test_an_edit_above_does_not_move_what_is_being_read(
     row, top = first_seen(page)
     stored(other, "short").last.hover()
     other.locator('message-menu [data-do="edit"]').click()
-    other.keyboard.type("\n".join(["", *["and longer"] * 1]) + " and much longer" * 60)
+    other.keyboard.type(" and much longer" * 60)
     other.keyboard.press("Enter")
     expect(stored(page, "and much longer")).to_have_count(1)
     assert abs(page.locator(f'.message[data-id="{row}"]').evaluate(TOP) - top) <= 1

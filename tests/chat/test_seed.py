@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db.models import Count, F, Max
 
-from chat import phrases
+from chat import conversations, phrases
 from chat.conversations import Line, converse, sizes
 from chat.models import Membership, Message, Reaction, Revision, Room
 from core.models import User
@@ -55,8 +55,12 @@ def test_what_happens_to_a_line_happens_after_it_and_before_the_next_day() -> No
             assert all(line.at < at < following[0].at for at in line.changes)
 
 
-def test_even_a_crowded_day_stays_a_day() -> None:
-    for day in talk(count=200_000):
+def test_even_a_crowded_day_stays_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations, "DAYS_MIN", 2)
+    monkeypatch.setattr(conversations, "DAYS_MAX", 2)
+    days = talk(count=6_000)  # three times as much as fits at an easy pace
+    assert len(days) == 2
+    for day in days:
         assert {line.at.date() for line in day} == {day[0].at.date()}
 
 

@@ -1,0 +1,154 @@
+"""Fits every screen, and everybody can use it."""
+
+import re
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.acting import (
+    INPUT,
+    choose,
+    enter,
+    new_room,
+    online,
+    say,
+    sign_in,
+    stored,
+    wait_until_connected,
+)
+from tests.browser.conftest import NewContext
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 3
+WIDEST = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
+
+
+def no_serious_violations(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    serious = [
+        (rule["id"], [node["html"][:200] for node in rule["nodes"]])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def fill(page: Page) -> None:
+    """Something of everything."""
+    say(page, LONG)
+    say(page, "```\n" + "a wide line of code " * 20 + "\n```\nand `inline`, https://example.org/x")
+    say(page, "/me waves")
+    say(page, "gone")
+    expect(stored(page, "gone")).to_have_count(1)
+    choose(page, "gone", "delete")
+    page.click("dialog .danger")
+    expect(page.locator(".message.deleted")).to_have_count(1)
+    choose(page, "inline", "react")
+    page.click('message-menu [data-emoji="👍"]')
+    choose(page, "inline", "reply")
+    page.fill(INPUT, "a reply, @alice")
+    page.press(INPUT, "Enter")
+    expect(stored(page, "a reply").locator(".quote")).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_nothing_serious_for_axe(new_context: NewContext, scheme: str, size: Any) -> None:
+    context = new_context(**size, color_scheme=scheme, reduced_motion="reduce")
+    page = sign_in(context, "alice", new_room())
+    fill(page)
+    no_serious_violations(page)
+    stored(page, LONG[:20]).hover()
+    page.locator('message-menu [data-do="react"]').click()
+    no_serious_violations(page)
+    for path in ("/chat/", "/accounts/sign-in/", "/accounts/sign-up/"):
+        page.goto(path)
+        if "sign-up" in path:
+            continue  # sends a member on
+        no_serious_violations(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_of_visitors_have_nothing_serious_for_axe(
+    new_context: NewContext, scheme: str
+) -> None:
+    page = new_context(color_scheme=scheme).new_page()
+    page.goto("/accounts/sign-up/")
+    page.get_by_role("button", name="Sign up").click()
+    no_serious_violations(page)
+    page.goto("/accounts/sign-in/")
+    page.fill("#id_username", "nobody")
+    page.fill("#id_password", "wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    no_serious_violations(page)
+    page = enter(page.context, new_room())
+    no_serious_violations(page)
+
+
+def test_a_narrow_screen_does_not_scroll_sideways(new_context: NewContext) -> None:
+    page = sign_in(new_context(**PHONE), "alice", new_room())
+    fill(page)
+    assert page.evaluate(WIDEST) <= 390
+    right = page.locator(".body, .quote, .chip, .composer").evaluate_all(
+        "all => Math.max(...all.map(each => each.getBoundingClientRect().right))"
+    )
+    assert right <= 390
+    for path in ("/chat/", "/accounts/sign-in/"):
+        page.goto(path)
+        assert page.evaluate(WIDEST) <= 390
+
+
+def test_on_a_narrow_screen_people_and_rooms_are_drawers(new_context: NewContext) -> None:
+    page = sign_in(new_context(**PHONE), "alice", "lobby")
+    button = page.locator("#people-button")
+    expect(button).to_contain_text("1")
+    expect(online(page)).to_be_hidden()
+    button.click()
+    expect(online(page)).to_contain_text("Alice")
+    expect(page.locator("#people-drawer .drawer-close")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(online(page)).to_be_hidden()
+    expect(button).to_be_focused()
+    page.get_by_role("button", name="Rooms").click()
+    expect(page.locator("room-list a").first).to_be_visible()
+    page.touchscreen.tap(380, 400)
+    expect(page.locator("room-list a").first).to_be_hidden()
+
+
+def test_on_a_wide_screen_they_stand_beside_the_talk(new_context: NewContext) -> None:
+    page = sign_in(new_context(**DESK), "alice", "lobby")
+    expect(online(page).first).to_be_visible()
+    expect(page.locator("room-list a").first).to_be_visible()
+    expect(page.locator("#people-button")).to_be_hidden()
+
+
+def test_the_skip_link_leads_to_the_message_box(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(INPUT)).to_be_focused()
+
+
+def test_without_scripts_the_page_says_so(new_context: NewContext) -> None:
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto(f"/chat/{new_room()}/")
+    expect(page.get_by_text("This page needs JavaScript")).to_be_visible()
+
+
+def test_the_log_is_announced_politely(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    log = page.get_by_role("log", name="Messages")
+    expect(log).to_have_attribute("aria-live", "polite")
+    say(page, "hello")
+    expect(log.get_by_role("article")).to_contain_text(re.compile("hello"))
+    wait_until_connected(page)

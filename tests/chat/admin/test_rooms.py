@@ -1,0 +1,86 @@
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.utils import timezone
+
+from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
+from chat.models import AuditEntry, Message, Room, Sanction
+from tests.chat.admin.pages import Look, at
+
+pytestmark = pytest.mark.django_db
+
+
+def room_form(room: Room, **changes: Any) -> dict[str, Any]:
+    form = {"slug": room.slug, "title": room.title, "topic": "", "kind": room.kind}
+    return {**form, "slow_mode_seconds": 0, **changes}
+
+
+def test_a_room_can_be_archived_and_its_log_cannot_be_touched(moderator: Client) -> None:
+    room = MessageFactory().room
+    form = room_form(room, is_archived="on", head=99, message_count=99)
+    response = moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
+    assert response.status_code == 302
+    room.refresh_from_db()
+    assert room.is_archived
+    assert (room.head, room.message_count) == (1, 1)
+
+
+def test_no_room_becomes_direct_and_a_direct_one_stays_so(moderator: Client) -> None:
+    room, direct = RoomFactory(), RoomFactory(direct=True)
+    for target, kind in ((room, "direct"), (direct, "open")):
+        form = room_form(target, kind=kind)
+        moderator.post(f"/admin/chat/room/{target.pk}/change/", form, secure=True)
+        before = target.kind
+        target.refresh_from_db()
+        assert target.kind == before
+
+
+def test_a_room_shows_when_it_was_last_spoken_in(look: Look) -> None:
+    MessageFactory(created_at=at(9))
+    assert look("chat/room/").rows[0].last_at == at(9)
+
+
+def test_a_moderator_gives_a_role_and_puts_nobody_into_a_direct_room(moderator: Client) -> None:
+    room, direct, person = RoomFactory(), RoomFactory(direct=True), UserFactory()
+    for target, code in ((room, 302), (direct, 200)):
+        form = {"room": target.pk, "user": person.pk, "role": "moderator", "notify": "all"}
+        response = moderator.post("/admin/chat/membership/add/", form, secure=True)
+        assert response.status_code == code
+    assert room.memberships.get().role == "moderator"
+    assert not direct.memberships.filter(user=person).exists()
+
+
+def test_the_membership_of_a_direct_room_is_not_taken_away(moderator: Client) -> None:
+    membership = RoomFactory(direct=True).memberships.first()
+    delete = f"/admin/chat/membership/{membership.pk}/delete/"
+    assert moderator.post(delete, {"post": "yes"}, secure=True).status_code == 403
+    plain = MembershipFactory()
+    form = {"action": "delete_selected", "_selected_action": [membership.pk, plain.pk]}
+    moderator.post("/admin/chat/membership/", {**form, "post": "yes"}, secure=True)
+    membership.refresh_from_db()
+
+
+def test_a_sanction_bears_the_name_of_who_gave_it(moderator: Client) -> None:
+    person = UserFactory()
+    form = {"user": person.pk, "kind": "mute", "reason": "shouting"}
+    response = moderator.post("/admin/chat/sanction/add/", form, secure=True)
+    assert response.status_code == 302
+    sanction = Sanction.objects.get()
+    assert sanction.by is not None
+    assert sanction.by.is_staff
+    assert (sanction.user, sanction.room) == (person, None)
+
+
+def test_the_audit_log_is_shown(look: Look) -> None:
+    AuditEntry.objects.create(actor_name="Mo", action="ban", target="somebody")
+    assert "somebody" in look("chat/auditentry/").text
+    assert look("chat/auditentry/?q=nobody").rows == []
+    assert len(look(f"chat/auditentry/?day={timezone.localdate()}").rows) == 1
+
+
+def test_every_model_of_moderators_is_in_the_admin() -> None:
+    registered = {model.__name__ for model in admin.site._registry}
+    assert {"Room", "Message", "Membership", "User", "Sanction", "AuditEntry"} <= registered
+    assert Message in admin.site._registry

@@ -1,0 +1,114 @@
+"""A real nginx with the configuration of docker-compose.yml."""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from core.embedded.server import free_port
+from tests.support.databases import ROOT
+
+CONFIG = ROOT / "core/nginx.conf"
+# Unpacked, not installed: Debian's package would start a server on port 80 of this machine.
+UNPACKED = ROOT / ".venv/nginx"
+PACKAGES = ["nginx", "nginx-common"]
+PATIENCE = 20.0  # seconds
+DOWNLOAD_SECONDS = 300
+
+
+class NoNginx(Exception):
+    """There is none and none could be had."""
+
+
+def executable() -> Path:
+    """Return the machine's nginx, else Debian's, unpacked now."""
+    own = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    unpacked = UNPACKED / "usr/sbin/nginx"
+    if own is None and not unpacked.exists():
+        unpack()
+    return Path(own) if own else unpacked
+
+
+def unpack() -> None:
+    if platform.system() != "Linux" or not shutil.which("apt-get"):
+        raise NoNginx("These tests run nginx. Install it.")
+    with tempfile.TemporaryDirectory(prefix="nginx-") as directory:
+        if not _download(directory):
+            if os.geteuid() == 0:
+                _run(["apt-get", "update", "-q"], directory)
+            if not _download(directory):
+                raise NoNginx("No nginx here, and apt-get does not find one. Install it.")
+        for package in Path(directory).glob("*.deb"):
+            _run(["dpkg-deb", "--extract", str(package), "unpacked"], directory)
+        shutil.rmtree(UNPACKED, ignore_errors=True)
+        shutil.copytree(Path(directory) / "unpacked", UNPACKED, symlinks=True)
+
+
+def _download(directory: str) -> bool:
+    return _run(["apt-get", "download", "-q", *PACKAGES], directory)
+
+
+def _run(command: list[str], directory: str) -> bool:
+    done = subprocess.run(
+        command, cwd=directory, capture_output=True, timeout=DOWNLOAD_SECONDS, check=False
+    )
+    return done.returncode == 0
+
+
+@contextmanager
+def nginx(web: str, static: Path, *, trusted: str = "127.0.0.9/32") -> Iterator[str]:
+    """Run nginx before the server `web` ("HOST:PORT"), with files from `static`; yields its URL.
+
+    The configuration is the one of production. Only its places are exchanged, and the network
+    whose proxies it believes.
+    """
+    program = executable()
+    types = UNPACKED / "etc/nginx/mime.types"
+    port, health = free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="nginx-") as directory:
+        places = {
+            "listen 8080 ": f"listen 127.0.0.1:{port} ",
+            "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{health};",
+            "set $web web:8000;": f"set $web {web};",
+            "alias /srv/static/;": f"alias {static}/;",
+            "172.30.77.0/24": trusted,
+            "/tmp/": f"{directory}/",
+            "/etc/nginx/mime.types": str(types if types.exists() else "/etc/nginx/mime.types"),
+        }
+        text = CONFIG.read_text()
+        for ours, here in places.items():
+            assert ours in text, f"{CONFIG.name} no longer says {ours!r}"
+            text = text.replace(ours, here)
+        config = Path(directory, "nginx.conf")
+        config.write_text(text)
+        command = [str(program), "-p", directory, "-c", str(config), "-e", "stderr"]
+        options = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
+        with Path(directory, "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, "-g", options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            _wait(process, f"http://127.0.0.1:{health}/", Path(directory, "log"))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            assert httpx.get(url).status_code == 204
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(f"nginx does not start:\n{log.read_text()}")
