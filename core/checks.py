@@ -50,7 +50,7 @@ def check(function: Callable[[], Iterator[CheckMessage]]) -> Check:
 
 def refuse_what_is_wrong() -> None:
     """Raise a Problem with a line for each error; log the warnings."""
-    messages = run_checks()
+    messages = sorted(run_checks(), key=lambda message: message.id or "")
     for message in messages:
         if not message.is_serious():
             logger.warning("%s", _line(message))

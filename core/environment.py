@@ -6,6 +6,7 @@ another variable.
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -66,14 +67,14 @@ class Env(environ.Env):
         )
 
     def db_url(self, var: str, default: Any = UNSET, engine: str | None = None) -> dict[str, Any]:
-        wanted = "an address of PostgreSQL, as postgres://USER:PASSWORD@HOST:PORT/NAME"
         url = self.get_value(var, default=default)
-        try:
-            config: dict[str, Any] = self.db_url_config(url, engine=engine)
-        except ValueError:
-            config = {}
-        if not url.startswith(("postgres://", "postgresql://")) or not config.get("NAME"):
-            raise Problem(f"{var} must be {wanted}.")  # without its value: a password is in it
+        config: dict[str, Any] = {}
+        if url.startswith(("postgres://", "postgresql://")):
+            with suppress(ValueError):
+                config = self.db_url_config(url, engine=engine)
+        if not config.get("NAME"):  # said without the value: a password is in it
+            wanted = "an address of PostgreSQL, as postgres://USER:PASSWORD@HOST:PORT/NAME"
+            raise Problem(f"{var} must be {wanted}.")
         return config
 
     @staticmethod

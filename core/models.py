@@ -20,6 +20,12 @@ class User(AbstractUser):
 
     display_name = models.CharField(max_length=80, blank=True)
     is_guest = models.BooleanField(default=False)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_invisible = models.BooleanField(
+        default=False,
+        db_default=False,  # for the old code that runs beside the migration
+        help_text="Others never see this person online, typing or last seen.",
+    )
 
     objects: ClassVar[ChatUserManager] = ChatUserManager()
 

@@ -5,12 +5,14 @@ so that it runs on Redis Cluster too. A script that changes who is here returns 
 caller alone: so each coming and going is announced once, by whoever caused or found it.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -36,7 +38,7 @@ Members = Mapping[str, Sequence[str]]
 class Store:
     """Presence in one Redis (or cluster). Raises redis.exceptions.RedisError where it can't."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis | RedisCluster) -> None:
         self._redis = redis
         self._scripts = {
             path.stem: redis.register_script(_source(path.stem))
@@ -73,11 +75,16 @@ class Store:
         return State(frozenset(user.decode() for user in users), version)
 
     async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
-        """One call a scope, all in one round trip."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for scope, each in members.items():
-                await self._scripts[script](_keys(scope), [*first, *each], client=pipe)
-            replies = await pipe.execute()
+        """One call a scope, all in one round trip (on a cluster: at once, one to a node)."""
+        run = self._scripts[script]
+        calls = [(keys(scope), [*first, *each]) for scope, each in members.items()]
+        if isinstance(self._redis, RedisCluster):  # whose pipelines run no scripts
+            replies = await asyncio.gather(*(run(names, arguments) for names, arguments in calls))
+        else:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for names, arguments in calls:
+                    await run(names, arguments, client=pipe)
+                replies = await pipe.execute()
         return dict(zip(members, replies, strict=True))
 
 
@@ -86,7 +93,8 @@ def _source(name: str) -> str:
     return (SCRIPTS / "common.lua").read_text() + (SCRIPTS / f"{name}.lua").read_text()
 
 
-def _keys(scope: str) -> list[str]:
+def keys(scope: str) -> list[str]:
+    """A scope's keys; all in one slot of a cluster."""
     return [f"presence:{{{scope}}}:{name}" for name in ("users", "leases", "counts", "version")]
 
 

@@ -146,7 +146,9 @@ def test_its_database_sorts_as_a_developers_does() -> None:
 
 def test_the_image_has_the_python_of_the_lock_file() -> None:
     (version,) = re.findall(r"--python-version (\S+)", (ROOT / "Makefile").read_text())
-    images = {arguments.split()[0] for name, arguments in deployment.instructions() if name == "FROM"}
+    images = {
+        arguments.split()[0] for name, arguments in deployment.instructions() if name == "FROM"
+    }
     assert images == {f"python:{version}-slim"}
 
 
@@ -167,8 +169,10 @@ def test_what_the_image_copies_is_there_and_is_sent_to_the_build() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [".env", ".git/config", ".local/secret_key", ".venv/bin/python", "tests/conftest.py"]
-    + ["core/__pycache__/settings.cpython-311.pyc", "requirements/dev.txt"],
+    [
+        *(".env", ".git/config", ".local/secret_key", ".venv/bin/python", "tests/conftest.py"),
+        *("core/__pycache__/settings.cpython-311.pyc", "requirements/dev.txt"),
+    ],
 )
 def test_what_is_nobodys_business_is_not_sent_to_the_build(path: str) -> None:
     assert not deployment.is_sent(path)

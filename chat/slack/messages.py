@@ -74,6 +74,8 @@ class Intake:
         Only messages of imported accounts count: nobody else can claim an entry's place by
         posting under the client_id that it is going to get.
         """
+        if not self.room.head:
+            return {}
         times = {entry.ts for entry in entries} | {one.thread for one in entries if one.thread}
         wanted = {self._client_id(ts) for ts in times}
         # The whole room once: asking for each would take the index as often as there are entries.

@@ -111,7 +111,8 @@ def test_shift_enter_makes_a_line_and_the_box_grows(new_context: NewContext) -> 
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("two")
     tall = page.locator(INPUT).bounding_box()
-    assert low and tall
+    assert low
+    assert tall
     assert tall["height"] > low["height"]
     page.keyboard.press("Enter")
     expect(stored(page, "two").locator(".body")).to_have_text("one\ntwo", use_inner_text=True)

@@ -235,9 +235,7 @@ def test_blank_text_is_empty(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["chat.message", "chat.edit"])
-def test_a_text_is_too_long_past_the_limit_and_not_at_it(
-    kind: str, settings: Settings
-) -> None:
+def test_a_text_is_too_long_past_the_limit_and_not_at_it(kind: str, settings: Settings) -> None:
     settings.CHAT_MESSAGE_MAX = 10
     decode(a_frame(type=kind, id=1, message="👍" * 10))
     refused = refusal(a_frame(type=kind, id=1, message="👍" * 11, client_id=SOME_ID))

@@ -66,6 +66,7 @@ def test_an_open_room_comes_into_being_when_somebody_enters(client: Client, memb
     page = response.content.decode()
     for part in ("chat-log", "chat-message-input", "chat-message-submit"):
         assert f'id="{part}"' in page
+    assert "<noscript><p" in page
 
 
 def test_looking_at_the_list_makes_no_guest_and_no_room(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile, read and carried out as far as that goes without Docker."""
+"""docker-compose.yml and the Dockerfile, read, and carried out as far as can be without Docker."""
 
 import fnmatch
 import os
@@ -86,7 +86,9 @@ def build(directory: Path) -> None:
             place.mkdir(exist_ok=True)
             shutil.copy(ROOT / source, place)
     (command,) = (
-        arguments for name, arguments in instructions() if name == "RUN" and "manage.py" in arguments
+        arguments
+        for name, arguments in instructions()
+        if name == "RUN" and "manage.py" in arguments
     )
     *_, last = command.split("&&")
     words = shlex.split(last)

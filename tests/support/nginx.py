@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -83,9 +84,10 @@ def nginx(web: str, static: Path, *, trusted: str = "127.0.0.9/32") -> Iterator[
             "/etc/nginx/mime.types": str(types if types.exists() else "/etc/nginx/mime.types"),
         }
         text = CONFIG.read_text()
-        for ours, here in places.items():
+        for ours in places:
             assert ours in text, f"{CONFIG.name} no longer says {ours!r}"
-            text = text.replace(ours, here)
+        # in one go: what is put in is not exchanged again
+        text = re.sub("|".join(map(re.escape, places)), lambda ours: places[ours[0]], text)
         config = Path(directory, "nginx.conf")
         config.write_text(text)
         command = [str(program), "-p", directory, "-c", str(config), "-e", "stderr"]

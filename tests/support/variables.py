@@ -20,9 +20,12 @@ class Variable(NamedTuple):
 @cache
 def read_by_the_code() -> dict[str, Variable]:
     found: dict[str, Variable] = {}
-    for path in [ROOT / "manage.py", *(file for app in APPS for file in (ROOT / app).rglob("*.py"))]:
+    for path in [
+        ROOT / "manage.py",
+        *(file for app in APPS for file in (ROOT / app).rglob("*.py")),
+    ]:
         for name, variable in _read_in(path):
-            if name not in NOT_SETTINGS and (name not in found or variable.default):
+            if name not in NOT_SETTINGS and (name not in found or variable.default is not None):
                 found[name] = variable
     return found
 

@@ -127,14 +127,16 @@ export class MessageList extends HTMLElement {
     const { me, names } = this.#source;
     const { message, target, grouped } = row;
     const focused = node.contains(document.activeElement) && document.activeElement.dataset.focus;
-    const menu = node.querySelector("message-menu");
     node.className = classesOf(message, { me, grouped });
-    node.replaceChildren(...viewOf(message, { me, names, target }));
+    // The menu stays where it is: moved, it would lose the focus.
+    const menu = node.querySelector("message-menu");
+    [...node.children].filter((child) => child !== menu).forEach((child) => child.remove());
+    node.prepend(...viewOf(message, { me, names, target }));
+    if (message.deleted) menu?.leave();
     if (row.type === "message") {
       node.dataset.id = message.id;
       node.setAttribute("role", "article");
       if (!node.hasAttribute("tabindex")) node.tabIndex = -1;
-      if (menu && !message.deleted) node.append(menu);
     } else this.#fillDraft(node, row.draft);
     if (focused) node.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
   }

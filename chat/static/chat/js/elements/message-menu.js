@@ -9,6 +9,7 @@ export class MessageMenu extends HTMLElement {
   #list;
   #source;
   #row = null;
+  #moving = false; // moving an element takes the focus from it, which is no leaving
 
   /** `source` is {history, me, can}, where `can(what)` tells what this person may do here. */
   start(list, source) {
@@ -26,7 +27,7 @@ export class MessageMenu extends HTMLElement {
     });
     list.addEventListener("focusin", (event) => this.#goTo(rowOf(event)));
     list.addEventListener("focusout", (event) => {
-      if (!list.contains(event.relatedTarget)) this.leave();
+      if (!this.#moving && !list.contains(event.relatedTarget)) this.leave();
     });
     list.addEventListener("click", (event) => this.#tapped(event));
   }
@@ -68,7 +69,9 @@ export class MessageMenu extends HTMLElement {
     for (const [name, show] of Object.entries(shown)) {
       this.querySelector(`[data-do="${name}"]`).hidden = !show;
     }
+    this.#moving = true;
     row.append(this);
+    this.#moving = false;
   }
 
   #open(open) {

@@ -1,0 +1,131 @@
+"""The connections that see who is online in one room, and what they have not been told yet.
+
+Comings and goings that gather within a moment leave together, one frame a connection. In a crowd
+nobody reads a list of thousands, and telling each arrival to everybody would grow with the square
+of the people: there everybody sees the same first hundred and a count, renewed once a second.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from heapq import nsmallest
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from chat import events
+from chat.events import Person
+from chat.outbox import Parcel
+from presence.roster import Roster
+
+if TYPE_CHECKING:
+    from chat.connection import Connection
+
+Named = Callable[[str], Person]
+
+
+class Audience:
+    """`roster` is who is there; `named` gives a user's name."""
+
+    def __init__(self, roster: Roster, named: Named) -> None:
+        self._roster = roster
+        self._named = named
+        self._watchers: set[Connection] = set()
+        self._newcomers: dict[Connection, int] = {}  # with the version that they were shown
+        self._news: list[tuple[int, bytes]] = []
+        self._shown: set[str] | None = None  # of a crowd, those that everybody sees
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __contains__(self, connection: object) -> bool:
+        return connection in self._watchers or connection in self._newcomers
+
+    def show(self, connection: "Connection", ref: str | int | None = None) -> None:
+        """Send `presence.state`; from then on the connection is told each change after it."""
+        connection.push_one(self._state(ref))
+        self._watchers.discard(connection)
+        if not connection.is_closing:
+            self._newcomers[connection] = self._roster.version
+
+    def show_all(self) -> None:
+        """Begin again: something was lost on the way."""
+        self._news.clear()
+        self._shown = None
+        self._settle()
+        self._push(Parcel([self._state(None)]), self._watchers)
+
+    def leave(self, connection: "Connection") -> None:
+        self._watchers.discard(connection)
+        self._newcomers.pop(connection, None)
+
+    def tell(self, news: Sequence[tuple[int, bytes]]) -> None:
+        """Frames with their versions, in order; they leave in a moment."""
+        self._news += news
+        if self._timer is None:
+            wait = settings.PRESENCE_GATHER_SECONDS
+            if self._shown is not None:
+                wait = max(wait, settings.PRESENCE_COUNT_SECONDS)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    @property
+    def _is_crowd(self) -> bool:
+        return len(self._roster.users) > settings.PRESENCE_LIST_MAX
+
+    def _flush(self) -> None:
+        self._timer = None
+        news, self._news = self._news, []
+        if not self._is_crowd and self._shown is None:
+            self._push(Parcel([frame for _, frame in news]), self._watchers)
+            self._tell_newcomers(news)
+            self._settle()
+            return
+        self._settle()
+        if self._is_crowd and self._shown is not None:
+            frame = self._count()
+        else:  # it has become a crowd, or is one no longer: everybody begins again
+            self._shown = None
+            frame = self._state(None)
+        self._push(Parcel([frame]), self._watchers)
+
+    def _tell_newcomers(self, news: Sequence[tuple[int, bytes]]) -> None:
+        """What is new to them: their state has the rest already."""
+        for connection, seen in self._newcomers.items():
+            frames = [frame for version, frame in news if version > seen]
+            if frames and not connection.push(Parcel(frames)):
+                connection.too_slow()
+
+    def _settle(self) -> None:
+        self._watchers |= self._newcomers.keys()
+        self._newcomers.clear()
+
+    def _push(self, parcel: Parcel, connections: "set[Connection]") -> None:
+        for connection in [one for one in connections if not one.push(parcel)]:
+            connection.too_slow()
+
+    def _state(self, ref: str | int | None) -> bytes:
+        online, version = len(self._roster.users), self._roster.version
+        if not self._is_crowd:
+            people = [self._named(user) for user in self._roster.users]
+            return events.presence_state(people, online, version, ref=ref)
+        if self._shown is None:
+            self._shown = self._first()
+        people = [self._named(user) for user in sorted(self._shown, key=_order)]
+        return events.presence_state(people, online, version, more=True, ref=ref)
+
+    def _count(self) -> bytes:
+        assert self._shown is not None
+        before, self._shown = self._shown, self._first()
+        joined = [self._named(user) for user in sorted(self._shown - before, key=_order)]
+        left = [self._named(user) for user in sorted(before - self._shown, key=_order)]
+        online, version = len(self._roster.users), self._roster.version
+        return events.presence_count(online, version, joined, left)
+
+    def _first(self) -> set[str]:
+        """The same ones in every process, whoever came when."""
+        return set(nsmallest(settings.PRESENCE_SHOWN, self._roster.users, key=_order))
+
+
+def _order(user: str) -> tuple[int, str]:
+    return len(user), user  # numbers in the order of numbers

@@ -1,0 +1,72 @@
+"""When people were last here: written at most once a minute a person, a statement for all."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from chat.reading import reading
+
+logger = logging.getLogger(__name__)
+
+EVERY = 60.0  # seconds
+
+# Rows that another process is just writing are skipped: it writes the same.
+_WRITE = """
+UPDATE core_user SET last_seen_at = now()
+ WHERE id IN (
+       SELECT id FROM core_user
+        WHERE id = ANY(%s) AND NOT is_invisible
+          AND (last_seen_at IS NULL OR last_seen_at < now() - make_interval(secs => %s))
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+"""
+
+
+class LastSeen:
+    """`connected` gives the ids of those who have a connection to this process."""
+
+    def __init__(self, connected: Callable[[], Iterable[int]]) -> None:
+        self._connected = connected
+        self._left: set[int] = set()
+        self._written: dict[int, float] = {}
+        self._timer: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.create_task(self._write_for_ever())
+
+    def left(self, user: int) -> None:
+        """The last connection of `user` here is gone; it is written with the others."""
+        self._left.add(user)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def write(self) -> None:
+        """Write those who are here, or left, and were not written in the last minute."""
+        now = time.monotonic()
+        left, self._left = self._left, set()
+        self._written = {user: at for user, at in self._written.items() if at > now - EVERY}
+        due = [user for user in left | {*self._connected()} if user not in self._written]
+        if due:
+            await reading(_write)(due)
+            self._written |= dict.fromkeys(due, now)
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY / 4)
+            try:
+                await self.write()
+            except DatabaseError as error:
+                logger.warning("Could not write when people were last seen: %s", error)
+            except Exception:
+                logger.exception("Writing when people were last seen failed")
+
+
+def _write(users: list[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, [users, EVERY * 0.9])

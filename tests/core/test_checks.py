@@ -1,0 +1,128 @@
+"""Settings that are wrong say so at the start, each by its id and with what to do."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.checks import Error, Warning  # noqa: A004
+from django.test import override_settings
+
+from core import checks
+from core.errors import Problem
+
+ALL = (
+    *(checks.hosts, checks.origins, checks.secrets, checks.services),
+    *(checks.limits, checks.sizes, checks.presence),
+)
+PRODUCTION = {
+    "DEBUG": False,
+    "HTTPS": True,
+    "ALLOWED_HOSTS": ["chat.example.org"],
+    "ORIGINS": ["https://chat.example.org"],
+    "SECRET_KEY": "x" * 50,
+    "TRUSTED_PROXY": True,
+}
+DEVELOPMENT = {"DEBUG": True, "HTTPS": False, "ALLOWED_HOSTS": ["localhost"], "ORIGINS": []}
+
+
+@pytest.fixture(autouse=True)
+def no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOST", raising=False)
+
+
+def found(**changes: Any) -> list[str]:
+    with override_settings(**changes):
+        messages = [message for check in ALL for message in check()]
+    for message in messages:
+        wanted = Error if message.id.startswith("core.E") else Warning
+        assert type(message) is wanted
+        assert message.msg.endswith(".")
+    return [message.id.removeprefix("core.") for message in messages]
+
+
+def test_production_as_it_should_be_has_nothing_to_say() -> None:
+    assert found(**PRODUCTION) == []
+
+
+def test_a_developers_checkout_has_nothing_to_say() -> None:
+    assert found(**DEVELOPMENT, SECRET_KEY="short", TRUSTED_PROXY=False) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"ALLOWED_HOSTS": []}, ["E001"]),
+        ({"ALLOWED_HOSTS": ["*"]}, ["W001"]),
+        ({"ORIGINS": []}, ["W004"]),
+        ({"ORIGINS": ["*"]}, ["E002"]),
+        ({"ORIGINS": ["chat.example.org"]}, ["E002"]),
+        ({"ORIGINS": ["https://*.example.org"]}, ["E002"]),
+        ({"ORIGINS": ["https://chat.example.org/"]}, ["E002"]),
+        ({"ORIGINS": ["https://chat.example.org/chat"]}, ["E002"]),
+        ({"ORIGINS": ["https://me@chat.example.org"]}, ["E002"]),
+        ({"ORIGINS": ["https://chat.example.org:https"]}, ["E002"]),
+        ({"ORIGINS": ["wss://chat.example.org"]}, ["E002"]),
+        ({"ORIGINS": ["https://"]}, ["E002"]),
+        ({"ORIGINS": ["https://chat.example.org", "https://[::1]:8443"]}, []),
+        ({"ORIGINS": ["http://chat.example.org"]}, ["E003"]),
+        ({"ORIGINS": ["http://chat.example.org"], "HTTPS": False}, []),
+        ({"REDIS_URL": "redis"}, ["E004"]),
+        ({"SECRET_KEY": "short"}, ["W005"]),
+        ({"TRUSTED_PROXY": False}, ["W003"]),
+        ({"CHAT_RATE_SECONDS": 0}, ["E006"]),
+        ({"CHAT_RATE_MESSAGES": 0}, []),
+        ({"CHAT_RATE_MESSAGES": -1}, ["E006"]),
+        ({"PRESENCE_GRACE_SECONDS": float("nan")}, ["E006"]),
+        ({"CHAT_GUESTS_PER_ADDRESS": ""}, []),
+        ({"CHAT_GUESTS_PER_ADDRESS": "60"}, ["E007"]),
+        ({"CHAT_SIGN_UPS_PER_ADDRESS": "many"}, ["E007"]),
+        ({"CHAT_HISTORY_PAGE": 101}, ["E008"]),
+        ({"CHAT_MESSAGE_MAX": 40_001, "CHAT_FRAME_IN_MAX": 10**6}, ["E009"]),
+        ({"CHAT_MESSAGE_MAX": 5_000}, ["E010"]),
+        ({"CHAT_FRAME_OUT_MAX": 100_000}, ["E011"]),
+        ({"CHAT_FRAME_OUT_MAX": 2**20 + 1, "CHAT_OUTBOX_BYTES": 2**21}, ["E011"]),
+        ({"CHAT_OUTBOX_BYTES": 262_143}, ["E012"]),
+        ({"PRESENCE_LEASE_SECONDS": 37}, ["E013"]),
+        ({"PRESENCE_GRACE_SECONDS": 45}, ["E014"]),
+    ],
+)
+def test_what_is_wrong_in_production(wrong: dict[str, Any], says: list[str]) -> None:
+    assert found(**PRODUCTION | wrong) == says
+
+
+def test_a_pool_must_be_wide_enough_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"]["pool"], "max_size", 5)
+    assert [message.id for message in checks.services()] == ["core.E005"]
+
+
+@pytest.mark.parametrize("names", [["chat.example.org"], ["*"], ["localhost", "chat.lan"]])
+def test_debug_under_a_name_of_others(names: list[str]) -> None:
+    assert found(**DEVELOPMENT | {"ALLOWED_HOSTS": names}) == ["W002"]
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [("0.0.0.0", ["W002"]), ("192.0.2.1", ["W002"]), ("127.0.0.1", []), ("[::1]", []), ("", [])],
+)
+def test_debug_for_other_machines(
+    monkeypatch: pytest.MonkeyPatch, host: str, says: list[str]
+) -> None:
+    monkeypatch.setenv("HOST", host)
+    assert found(**DEVELOPMENT) == says
+
+
+def test_the_server_refuses_with_a_line_for_each(caplog: pytest.LogCaptureFixture) -> None:
+    wrong = {"ALLOWED_HOSTS": [], "CHAT_HISTORY_PAGE": 101, "ORIGINS": []}
+    with override_settings(**PRODUCTION | wrong), pytest.raises(Problem) as refused:
+        checks.refuse_what_is_wrong()
+    first, second = str(refused.value).splitlines()
+    assert first.startswith("(core.E001) ALLOWED_HOSTS is empty")
+    assert "ALLOWED_HOSTS=chat.example.org" in first, "what to do belongs to it"
+    assert second.startswith("(core.E008) CHAT_HISTORY_PAGE (101)")
+    assert "core.W004" in caplog.text
+
+
+def test_the_server_starts_with_what_is_merely_doubtful(caplog: pytest.LogCaptureFixture) -> None:
+    with override_settings(**PRODUCTION | {"TRUSTED_PROXY": False}):
+        checks.refuse_what_is_wrong()
+    assert "core.W003" in caplog.text

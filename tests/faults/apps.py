@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class FaultsConfig(AppConfig):
+    """Hooks in a server under test; nothing outside tests/faults installs it."""
+
+    name = "tests.faults"
+    label = "faults"
+
+    def ready(self) -> None:
+        from tests.faults import breaks
+
+        breaks.log_closings()
+        if settings.FAULTS_BREAK:
+            breaks.BREAKS[settings.FAULTS_BREAK]()

@@ -1,0 +1,84 @@
+"""Parts of the server broken on purpose, to show that the harness finds it."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+logger = logging.getLogger(__name__)
+
+CLOSED_SLOW = "faults: closes as too slow: "
+
+
+def log_closings() -> None:
+    """Have the server log whom it closes as too slow: a client that does not read cannot tell."""
+    from chat.connection import Connection
+
+    too_slow = Connection.too_slow
+
+    def logged(self: Connection) -> None:
+        if not self.is_closing:
+            logger.warning("%s%d", CLOSED_SLOW, self.user.id)
+        too_slow(self)
+
+    Connection.too_slow = logged  # type: ignore[method-assign]
+
+
+def holes() -> None:
+    """The feed sees no holes: whatever comes later than its head is next in line."""
+    from chat.feed import Feed
+
+    def in_line(self: Any) -> list[Any]:
+        ready = [self._pending.pop(pos) for pos in sorted(self._pending) if pos > self.head]
+        self._pending.clear()
+        for change in ready:
+            self.head = change.pos
+            self._keep(change)
+        return ready
+
+    Feed._in_line = in_line  # type: ignore[method-assign]
+
+
+def idempotency() -> None:
+    """Each post is written under a `client_id` of its own; only its frame bears the sender's."""
+    from chat import actions, posting
+    from chat.events import Change
+
+    post_all = posting.post_all
+
+    def without_idempotency(jobs: Any) -> list[Any]:
+        asked = [job.command.client_id for job in jobs]
+        fresh = [uuid4() for _ in jobs]
+        outcomes = post_all(
+            [
+                job._replace(command=msgspec.structs.replace(job.command, client_id=new))
+                for job, new in zip(jobs, fresh, strict=True)
+            ]
+        )
+        return [
+            outcome._replace(state=outcome.state.replace(str(new).encode(), str(old).encode()))
+            if isinstance(outcome, Change)
+            else outcome
+            for outcome, new, old in zip(outcomes, fresh, asked, strict=True)
+        ]
+
+    actions.post_all = without_idempotency  # type: ignore[assignment]
+
+
+def heads() -> None:
+    """Heads are never compared with the database."""
+    from chat.hub import Hub
+
+    async def compare(self: Any) -> None:
+        pass
+
+    Hub.compare = compare  # type: ignore[method-assign]
+
+
+BREAKS: dict[str, Callable[[], None]] = {
+    "holes": holes,
+    "idempotency": idempotency,
+    "heads": heads,
+}

@@ -1,0 +1,158 @@
+"""The clients' logs held against the database, message by message and state by state."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from tests.faults.clients import Client
+from tests.faults.log import Problem
+
+Row = dict[str, Any]
+
+# Written for this check alone: nothing of the server's own reading is used.
+_ROOM = "SELECT id, head, message_count FROM chat_room WHERE slug = %s"
+_MESSAGES = """
+SELECT id, seq, pos, client_id::text, author_id, body, kind, reply_to_id, created_at, edited_at,
+       deleted_at
+  FROM chat_message WHERE room_id = %s ORDER BY seq
+"""
+_REACTIONS = """
+SELECT r.message_id, r.emoji, r.user_id
+  FROM chat_reaction r JOIN chat_message m ON m.id = r.message_id
+ WHERE m.room_id = %s ORDER BY r.id
+"""
+_REVISIONS = """
+SELECT r.message_id, r.kind, r.body
+  FROM chat_revision r JOIN chat_message m ON m.id = r.message_id
+ WHERE m.room_id = %s ORDER BY r.id
+"""
+_COLUMNS = "id seq pos client_id user message kind reply_to created edited deleted".split()
+
+
+class Truth(NamedTuple):
+    """A room as the database has it."""
+
+    head: int
+    count: int
+    messages: dict[int, Row]
+    revisions: list[tuple[int, str, str]]
+
+
+def truth(url: str, room: str, *, patience: float = 10.0) -> Truth:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with psycopg.connect(url, connect_timeout=3, options=_REPEATABLE) as connection:
+                return _read(connection, room)
+        except psycopg.OperationalError:  # it is being restarted
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+_REPEATABLE = "-c default_transaction_isolation=repeatable\\ read"  # all from one snapshot
+
+
+def _read(connection: psycopg.Connection, room: str) -> Truth:
+    found = connection.execute(_ROOM, [room]).fetchone()
+    if found is None:
+        return Truth(0, 0, {}, [])
+    pk, head, count = found
+    messages = {
+        row[0]: dict(zip(_COLUMNS, row, strict=True)) | {"reactions": {}}
+        for row in connection.execute(_MESSAGES, [pk])
+    }
+    for message, emoji, user in connection.execute(_REACTIONS, [pk]):
+        messages[message]["reactions"].setdefault(emoji, []).append(user)
+    return Truth(head, count, messages, connection.execute(_REVISIONS, [pk]).fetchall())
+
+
+def check_database(truth: Truth) -> list[Problem]:
+    """What the database must hold to by itself: no holes, no doubles."""
+    problems = []
+    rows = truth.messages.values()
+    seqs = [row["seq"] for row in rows]
+    if seqs != list(range(1, truth.count + 1)):
+        problems.append(Problem("order", f"seq is not 1 to {truth.count}: {seqs}"))
+    places = [row["pos"] for row in rows]
+    if len(set(places)) != len(places) or max(places, default=0) != truth.head:
+        problems.append(Problem("order", f"pos is not distinct up to {truth.head}"))
+    tokens = Counter(row["message"].split(maxsplit=1)[0] for row in rows if row["message"])
+    problems += [
+        Problem("doubled", f"{token} is there {many} times")
+        for token, many in tokens.items()
+        if many > 1
+    ]
+    problems += [
+        Problem("doubled", f"one change of message {change} was applied {many} times")
+        for change, many in Counter(truth.revisions).items()
+        if many > 1
+    ]
+    return problems
+
+
+def check_client(client: Client, truth: Truth) -> list[Problem]:
+    """What one client saw and was told, against the room as it is."""
+    problems = [*client.log.problems, *client.problems]
+    problems += _seen(client, truth)
+    problems += _confirmed(client, truth)
+    problems += [Problem("unanswered", f"{command.frame}") for command in client.waiting.values()]
+    return [Problem(kind, f"{client.name}: {what}") for kind, what in problems]
+
+
+def _seen(client: Client, truth: Truth) -> Iterable[Problem]:
+    held = client.log.messages
+    for pk, row in truth.messages.items():
+        if pk in held:
+            if differences := _differences(held[pk], row):
+                yield Problem("differing", f"message {pk}: {differences}")
+        elif row["seq"] >= client.log.first_seq:
+            yield Problem("missing", f"message {pk}, seq {row['seq']}, pos {row['pos']}")
+    for pk in held.keys() - truth.messages.keys():
+        yield Problem("lost", f"message {pk} was seen, and is not in the database")
+
+
+def _differences(mine: Row, row: Row) -> list[str]:
+    seen = {
+        "seq": mine["seq"],
+        "pos": mine["pos"],
+        "client_id": mine["client_id"],
+        "user": mine["user"]["id"],
+        "message": mine["message"],
+        "kind": mine.get("kind", "text"),
+        "reply_to": mine.get("reply_to"),
+        "created": _time(mine["created"]),
+        "edited": _time(mine.get("edited")),
+        "deleted": _time(mine.get("deleted")),
+        "reactions": mine.get("reactions", {}),
+    }
+    return [f"{name}: {seen[name]} ≠ {row[name]}" for name in seen if seen[name] != row[name]]
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _confirmed(client: Client, truth: Truth) -> Iterable[Problem]:
+    """Whatever was confirmed is there, for good."""
+    for client_id, own in client.effects.posts.items():
+        row = truth.messages.get(own.id)
+        if row is None or (row["seq"], row["user"]) != (own.seq, client.person.id):
+            yield Problem("lost", f"{client_id} was confirmed as {own}, and the database has {row}")
+        elif bool(row["deleted"]) != own.deleted and not _waits(client, own.id):
+            yield Problem("lost", f"deleted is {own.deleted}, and the database has {row}")
+        elif not own.deleted and row["message"] != own.text and not _waits(client, own.id):
+            yield Problem("lost", f"the text is {own.text!r}, and the database has {row}")
+    for (pk, emoji), on in client.effects.reactions.items():
+        users = truth.messages[pk]["reactions"].get(emoji, []) if pk in truth.messages else []
+        if on != (client.person.id in users) and not _waits(client, pk):
+            yield Problem("lost", f"{emoji} on {pk} is {on}, and the database has {users}")
+
+
+def _waits(client: Client, pk: int) -> bool:
+    """An unconfirmed change may be there or not."""
+    return any(command.about == pk for command in client.waiting.values())

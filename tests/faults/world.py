@@ -1,0 +1,143 @@
+"""What is broken and mended: a PostgreSQL and a Valkey of its own, and server processes on them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from core import embedded
+from core.embedded.postgres import Postgres
+from core.embedded.server import ENVIRONMENT, NoAnswer, Server
+from core.embedded.valkey import Valkey
+from tests.support.databases import manage
+from tests.support.servers import ChatServer
+
+PROCESSES = 3
+START_WITHIN = 30.0  # seconds
+ENV = {
+    "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+    "ENV_FILE": "",
+    "SECRET_KEY": "only for the harness, which signs its own sessions with it",
+    "DEBUG": "off",
+    "HTTPS": "off",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "ORIGINS": "http://127.0.0.1",
+    "CHAT_RATE_MESSAGES": "0",
+    "CHAT_FRAMES_PER_SECOND": "0",
+    "CHAT_GUESTS_PER_ADDRESS": "",
+}
+
+
+class Service:
+    """PostgreSQL or Valkey: ended, stopped in its tracks, started again on the same port."""
+
+    def __init__(self, server: Server, url: str) -> None:
+        process = server.find()
+        assert process is not None
+        words = process.cmdline()
+        self.url = url
+        self._server = server
+        self._port = int(words[words.index(server.port_option) + 1])
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def end(self, number: signal.Signals) -> None:
+        """Send it a signal that ends it; returns once it is gone."""
+        process = self._server.find()
+        if process is not None:
+            process.send_signal(number)
+            process.wait(START_WITHIN)
+
+    def start(self) -> None:
+        if self._child is not None:
+            self._child.wait(START_WITHIN)
+        self._server.prepare()
+        with (self._server.directory / "log").open("ab") as log:
+            self._child = subprocess.Popen(
+                self._server.command(self._port),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=ENVIRONMENT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_WITHIN
+        while True:
+            try:
+                self._server.ping(self.url)
+            except NoAnswer:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def signal(self, number: signal.Signals) -> None:
+        process = self._server.find()
+        if process is not None:
+            process.send_signal(number)
+
+    def reap(self) -> None:
+        if self._child is not None:
+            self._child.wait(START_WITHIN)
+
+
+class World:
+    """Three processes of one chat. `env` is what they all run with."""
+
+    def __init__(self, directory: Path, urls: Mapping[str, str]) -> None:
+        self.env = {**ENV, **urls}
+        self.database_url = urls["DATABASE_URL"]
+        self.postgres = Service(Postgres(directory / "postgres"), urls["DATABASE_URL"])
+        self.redis = Service(Valkey(directory / "valkey"), urls["REDIS_URL"])
+        self.servers = [
+            ChatServer(self.env, directory / f"server-{n}.log") for n in range(PROCESSES)
+        ]
+
+    @property
+    def addresses(self) -> list[str]:
+        return [server.ws_url for server in self.servers]
+
+    async def start(self, **env: str) -> None:
+        """Start the processes, with more in their environment for this time."""
+        for server in self.servers:
+            server.env = {**os.environ, **self.env, **env}
+            server.env |= {"HOST": "127.0.0.1", "PORT": str(server.port)}
+        async with asyncio.TaskGroup() as group:
+            for server in self.servers:
+                group.create_task(asyncio.to_thread(server.start))
+
+    async def stop(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for server in self.servers:
+                group.create_task(asyncio.to_thread(server.kill))
+
+    def said(self, text: str) -> int:
+        """How often the servers' logs have `text`."""
+        return sum(server.log.read_text(errors="replace").count(text) for server in self.servers)
+
+    def close(self) -> None:
+        self.redis.signal(signal.SIGCONT)
+        for server in self.servers:
+            server.kill()
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """A world whose server processes do not run yet. Everything is gone afterwards."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chat-faults-")))
+        directory = directory.resolve()
+        reapers = stack.enter_context(ExitStack())  # after the servers have been ended
+        urls = stack.enter_context(embedded.servers(directory, durable=True))
+        manage("migrate", "--verbosity=0", env={**ENV, **urls})
+        made = World(directory, urls)
+        reapers.callback(made.postgres.reap)
+        reapers.callback(made.redis.reap)
+        stack.callback(made.close)
+        yield made
