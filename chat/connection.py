@@ -26,6 +26,7 @@ class Connection:
         self, user: User, entry: Entry, outbox: Outbox, close: Close, process: str
     ) -> None:
         self.user = Person(user.pk, user.name)
+        self.is_invisible = user.is_invisible
         self.room = entry.room
         self.feed: Feed | None = None
         self.name = f"{process}.{next(_numbers)}"
@@ -41,6 +42,7 @@ class Connection:
                 "role": entry.role,
                 "guest": user.is_guest,
                 "can": entry.can,
+                **({"invisible": True} if user.is_invisible else {}),
             }
         )
 
@@ -114,7 +116,8 @@ class Connection:
         self.is_closing = True
         if self.feed is not None:
             self.feed.connections.discard(self)
-            self.feed.watchers.discard(self)
+            if self.feed.audience is not None:
+                self.feed.audience.leave(self)
         self._ending = asyncio.create_task(self._end(code))
 
     async def closed(self) -> None:

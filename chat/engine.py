@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +19,7 @@ from chat.connection import Connection
 from chat.errors import Refused, Turned
 from chat.events import Change, Person
 from chat.hub import Hub
+from chat.last_seen import LastSeen
 from chat.online import Online
 from chat.people import People
 from chat.rates import Buckets
@@ -55,8 +56,12 @@ class Engine:
         self.typists = Buckets(1 / TYPING_EVERY, 1)
         self.connections: dict[int, set[Connection]] = {}
         self.leaving = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self.hub.handlers["user.read"] = self._on_read
         self.hub.handlers["user.typing"] = self._on_typing
+        self.hub.handlers["user.visibility"] = self._on_visibility
+        self.hub.handlers["connection.end"] = self._on_end
+        self.last_seen = LastSeen(lambda: self.connections)
 
     @classmethod
     def current(cls) -> "Engine":
@@ -78,12 +83,14 @@ class Engine:
                 4429, f"You have {settings.CHAT_CONNECTIONS_MAX} connections open already."
             )
         mine.add(connection)
+        self.last_seen.start()
 
     def dismiss(self, connection: Connection) -> None:
         mine = self.connections.get(connection.user.id, set())
         mine.discard(connection)
         if not mine:
             self.connections.pop(connection.user.id, None)
+            self.last_seen.left(connection.user.id)
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -124,11 +131,32 @@ class Engine:
             if connection.room.pk == message["room"] and connection is not origin:
                 connection.push_one(events.read(message["pos"]))
 
+    # -- what pages and the admin tell all processes (chat/broadcast.py) ------------------------
+
+    def _on_visibility(self, message: dict[str, Any]) -> None:
+        for connection in list(self.connections.get(message["user"], ())):
+            if connection.feed is not None:
+                change = self.online.set_visibility(
+                    connection.feed, connection, message["invisible"]
+                )
+                self._spawn(change)
+
+    def _on_end(self, message: dict[str, Any]) -> None:
+        for connection in list(self.connections.get(message["user"], ())):
+            if connection.name == message["connection"]:
+                connection.push_one(events.closed(message["detail"]))
+                connection.end(message["code"])
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     # -- typing -------------------------------------------------------------------------------
 
     def typing(self, connection: Connection) -> None:
         """Show that somebody types: at most so often a person, stored nowhere."""
-        if self.typists.take((connection.user.id, connection.room.pk)):
+        if connection.is_invisible or self.typists.take((connection.user.id, connection.room.pk)):
             return
         user = connection.user
         message = {"type": "user.typing", "room": connection.room.pk, "user": [user.id, user.name]}
@@ -159,6 +187,7 @@ class Engine:
             closing = [asyncio.create_task(one.closed()) for one in everybody]
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
         await self.online.tracker.close(grace=settings.PRESENCE_GRACE_SECONDS + RETURN_WITHIN)
+        self.last_seen.close()
         await self.hub.close()
 
 

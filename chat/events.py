@@ -109,10 +109,31 @@ def error(refused: Refused, *, ref: str | int | None = None, client_id: Any | No
 
 
 def presence_state(
-    users: Sequence[Person], online: int, version: int, ref: str | int | None = None
+    users: Sequence[Person],
+    online: int,
+    version: int,
+    *,
+    more: bool = False,
+    ref: str | int | None = None,
 ) -> bytes:
-    fields = {"type": "presence.state", "users": users, "online": online, "version": version}
+    """`more`: these are not all; in a crowd only the first are named."""
+    fields: dict[str, Any] = {"type": "presence.state", "users": users, "online": online}
+    fields["version"] = version
+    if more:
+        fields["more"] = True
     return encode(fields if ref is None else fields | {"ref": ref})
+
+
+def presence_count(
+    online: int, version: int, joined: Sequence[Person], left: Sequence[Person]
+) -> bytes:
+    """How many are in a crowd, and who came to or went from those that are named."""
+    fields: dict[str, Any] = {"type": "presence.count", "online": online, "version": version}
+    if joined:
+        fields["joined"] = joined
+    if left:
+        fields["left"] = left
+    return encode(fields)
 
 
 def presence_change(kind: str, user: Person, online: int, version: int) -> bytes:

@@ -15,6 +15,7 @@ from chat.outbox import Parcel
 from presence.roster import Roster
 
 if TYPE_CHECKING:
+    from chat.audience import Audience
     from chat.connection import Connection
 
 KEPT = 1_000  # changes a room
@@ -30,7 +31,7 @@ class Feed:
         self.room = room
         self.connections: set[Connection] = set()
         self.coming: set[Connection] = set()  # those that read the log now, and join it next
-        self.watchers: set[Connection] = set()  # those that were shown who is online
+        self.audience: Audience | None = None  # those that were shown who is online
         self.roster = Roster()
         self.head = 0
         self.floor = 0  # every change after it is in `_recent`, net

@@ -5,7 +5,10 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
 from chat import events
+from chat.audience import Audience
 from chat.events import Person
 from chat.feed import Feed
 from chat.hub import Hub
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SITE = "site"  # the scope of everybody who is in any room
 PATIENCE = 1.0  # seconds that a newcomer waits for Redis before the room is shown without it
 
 
@@ -48,24 +52,47 @@ class Online:
         await self.learn_names(feed)
 
     async def _enter(self, feed: Feed, connection: "Connection") -> None:
-        scope, user = str(feed.room), str(connection.user.id)
-        await self.tracker.enter(scope, user, connection.name)
+        if not connection.is_invisible:
+            await self._take_leases(feed, connection)
         if not feed.roster.known:
             await self._hub.once(("presence", feed.room), lambda: self._refresh(feed))
 
+    async def _take_leases(self, feed: Feed, connection: "Connection") -> None:
+        user = str(connection.user.id)
+        scopes = (str(feed.room), SITE)
+        await asyncio.gather(
+            *(self.tracker.enter(scope, user, connection.name) for scope in scopes)
+        )
+
     def leave(self, feed: Feed, connection: "Connection") -> None:
-        feed.watchers.discard(connection)
-        self.tracker.leave(str(feed.room), str(connection.user.id), connection.name)
+        if feed.audience is not None:
+            feed.audience.leave(connection)
+        self._give_leases_back(feed, connection)
+
+    def _give_leases_back(self, feed: Feed, connection: "Connection", **options: bool) -> None:
+        for scope in (str(feed.room), SITE):
+            self.tracker.leave(scope, str(connection.user.id), connection.name, **options)
+
+    async def set_visibility(self, feed: Feed, connection: "Connection", invisible: bool) -> None:
+        """The person has chosen to be seen, or not to be."""
+        if connection.is_invisible == invisible:
+            return
+        connection.is_invisible = invisible
+        if invisible:
+            self._give_leases_back(feed, connection, at_once=True)
+        else:
+            await self._take_leases(feed, connection)
 
     def show(self, feed: Feed, connection: "Connection", ref: str | int | None = None) -> None:
         """Send `presence.state`; from then on the connection gets each change after it."""
-        connection.push_one(self._state(feed, ref))
-        if not connection.is_closing:
-            feed.watchers.add(connection)
+        if not feed.roster.known:
+            connection.push_one(self._state_here(feed, ref))
+        else:
+            self._audience(feed).show(connection, ref)
 
     def show_again(self, feed: Feed, connection: "Connection") -> None:
         """Redis has answered late."""
-        if connection in feed.watchers:
+        if feed.roster.known and connection in feed.connections:
             self.show(feed, connection)
 
     async def learn_names(self, feed: Feed) -> None:
@@ -76,10 +103,10 @@ class Online:
 
     def announce(self, scope: str, changes: Sequence[Change]) -> None:
         """The tracker's callback: what this process has brought about."""
-        if not changes:
+        if not changes or scope == SITE:
             return
         room = int(scope)
-        named = [[*change, self._name(change.user)] for change in changes]
+        named = [[*change, self._named(change.user).name] for change in changes]
         self._apply(room, named)
         self._hub.tell(f"room.{room}", {"type": "room.presence", "room": room, "changes": named})
 
@@ -94,17 +121,9 @@ class Online:
             if name:
                 self._people.remember(Person(int(user), name))
         applied, hole = feed.roster.apply(Change(*fields[:4]) for fields in named)
-        frames = [
-            events.presence_change(
-                change.kind,
-                Person(int(change.user), self._name(change.user)),
-                change.online,
-                change.version,
-            )
-            for change in applied
-        ]
-        if frames:
-            feed.send(frames, feed.watchers)
+        news = [(change.version, self._news(change)) for change in applied]
+        if news:
+            self._audience(feed).tell(news)
         if hole and feed.roster.known:
             self._hub.once(("presence", room), lambda: self._recover(feed))
 
@@ -115,8 +134,7 @@ class Online:
         await self._refresh(feed)
         if feed.roster.version > before:
             await self.learn_names(feed)
-            for connection in list(feed.watchers):
-                self.show(feed, connection)
+            self._audience(feed).show_all()
 
     async def _refresh(self, feed: Feed) -> None:
         try:
@@ -127,13 +145,20 @@ class Online:
         await self._people.named(map(int, state.users))
         feed.roster.reset(state)
 
-    def _state(self, feed: Feed, ref: str | int | None) -> bytes:
-        if feed.roster.known:
-            users = [Person(int(pk), self._name(pk)) for pk in feed.roster.users]
-        else:  # Redis is away: at least those who are connected here
-            users = list({one.user.id: one.user for one in feed.connections}.values())
-        return events.presence_state(users, len(users), feed.roster.version, ref)
+    def _audience(self, feed: Feed) -> Audience:
+        if feed.audience is None:
+            feed.audience = Audience(feed.roster, self._named)
+        return feed.audience
 
-    def _name(self, user: str) -> str:
-        person = self._people.known(int(user))
-        return person.name if person else ""
+    def _state_here(self, feed: Feed, ref: str | int | None) -> bytes:
+        """Redis is away: at least those who are connected to this process."""
+        seen = (one.user for one in feed.connections if not one.is_invisible)
+        users = list({user.id: user for user in seen}.values())[: settings.PRESENCE_LIST_MAX]
+        return events.presence_state(users, len(users), feed.roster.version, ref=ref)
+
+    def _news(self, change: Change) -> bytes:
+        user = self._named(change.user)
+        return events.presence_change(change.kind, user, change.online, change.version)
+
+    def _named(self, user: str) -> Person:
+        return self._people.known(int(user)) or Person(int(user), "")

@@ -6,7 +6,7 @@ Where Redis is away they answer as if nobody were there: a page must not fail fo
 import logging
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 from django.conf import settings
@@ -51,7 +51,7 @@ def present(scope: str, users: Sequence[str]) -> set[str]:
 def leases(scope: str) -> list[Lease]:
     """Every connection in the scope."""
     try:
-        members = _redis().zrange(keys(scope)[1], 0, -1)
+        members: Any = _redis().zrange(keys(scope)[1], 0, -1)
     except RedisError as error:
         logger.warning("Presence can't be read: %s", error)
         return []
@@ -61,6 +61,4 @@ def leases(scope: str) -> list[Lease]:
 
 @cache
 def _redis() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=1.0
-    )
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=1.0)

@@ -38,6 +38,7 @@ class Tracker:
         self._leases: dict[str, dict[str, None]] = {}
         self._entering: dict[str, dict[str, asyncio.Future[int]]] = {}
         self._leaving: dict[str, list[str]] = {}
+        self._leaving_at_once: dict[str, list[str]] = {}
         self._lingering: dict[str, float] = {}  # scope → when its last left lease has ended
         self._flight: asyncio.Task[None] | None = None
         self._timers: list[asyncio.Task[None]] = []
@@ -51,8 +52,8 @@ class Tracker:
         self._fly()
         return await answer
 
-    def leave(self, scope: str, user: str, connection: str) -> None:
-        """Give a lease back; it ends after the grace, and is announced then."""
+    def leave(self, scope: str, user: str, connection: str, *, at_once: bool = False) -> None:
+        """Give a lease back; it ends after the grace, or at once, and is announced then."""
         member = f"{user}:{connection}"
         members = self._leases.get(scope, {})
         if members.pop(member, member) is not None:
@@ -62,7 +63,8 @@ class Tracker:
         entering = self._entering.get(scope, {}).pop(member, None)
         if entering is not None and not entering.done():
             entering.set_result(0)
-        self._leaving.setdefault(scope, []).append(member)
+        leaving = self._leaving_at_once if at_once else self._leaving
+        leaving.setdefault(scope, []).append(member)
         self._fly()
 
     async def renew(self) -> None:
@@ -91,12 +93,13 @@ class Tracker:
 
     def _landed(self, flight: "asyncio.Task[None]") -> None:
         self._flight = None
-        if self._entering or self._leaving:
+        if self._entering or self._leaving or self._leaving_at_once:
             self._fly()
 
     async def _exchange(self) -> None:
         entering, self._entering = self._entering, {}
         leaving, self._leaving = self._leaving, {}
+        at_once, self._leaving_at_once = self._leaving_at_once, {}
         counts: dict[str, dict[str, int]] = {}
         try:
             if entering:
@@ -107,6 +110,8 @@ class Tracker:
                 over = time.monotonic() + self._grace
                 self._lingering |= dict.fromkeys(leaving, over)
                 self._announce_all(await self.store.leave(leaving, self._grace))
+            if at_once:
+                self._announce_all(await self.store.leave(at_once, 0))
         except AWAY as error:
             logger.warning("Presence: Redis is away, leases will be taken and end later: %s", error)
         finally:

@@ -30,7 +30,19 @@ SELECT r.message_id, r.kind, r.body
   FROM chat_revision r JOIN chat_message m ON m.id = r.message_id
  WHERE m.room_id = %s ORDER BY r.id
 """
-_COLUMNS = "id seq pos client_id user message kind reply_to created edited deleted".split()
+_COLUMNS = [
+    "id",
+    "seq",
+    "pos",
+    "client_id",
+    "user",
+    "message",
+    "kind",
+    "reply_to",
+    "created",
+    "edited",
+    "deleted",
+]
 
 
 class Truth(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 Frame = dict[str, Any]
 
 EMOJI = ("👍", "🎉", "😄", "🙏")
-WORDS = "tea rain bridge lamp green seven paper river stone bread".split()
+WORDS = ["tea", "rain", "bridge", "lamp", "green", "seven", "paper", "river", "stone", "bread"]
 
 
 @dataclass

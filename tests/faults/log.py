@@ -34,7 +34,7 @@ class Log:
         self._answers: Counter[tuple[str, Any]] = Counter()
 
     def connected(self) -> None:
-        """A new connection: each `pos` at most once begins anew, and what was asked is forgotten."""
+        """A new connection: each `pos` may come once more, and nothing has been asked yet."""
         self.joined = False
         self._seen.clear()
         self._answers.clear()

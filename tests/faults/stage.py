@@ -136,6 +136,9 @@ class Stage:
         heads = {room: (await self._truth(room)).head for room in self.rooms}
         return all(client.log.cursor == heads[client.room] for client in self.clients)
 
+    async def quiet(self) -> None:
+        await asyncio.sleep(QUIET)
+
     async def examine(self, outcome: Outcome) -> None:
         """Hold every log against the database."""
         for room in self.rooms:

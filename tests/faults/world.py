@@ -1,12 +1,11 @@
 """What is broken and mended: a PostgreSQL and a Valkey of its own, and server processes on them."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -98,24 +97,26 @@ class World:
         self.servers = [
             ChatServer(self.env, directory / f"server-{n}.log") for n in range(PROCESSES)
         ]
+        self._running_with: dict[str, str] | None = None
 
     @property
     def addresses(self) -> list[str]:
         return [server.ws_url for server in self.servers]
 
-    async def start(self, **env: str) -> None:
-        """Start the processes, with more in their environment for this time."""
+    async def run(self, env: Mapping[str, str]) -> None:
+        """Have all processes run with `env` added to their environment; they may do so already."""
+        if env == self._running_with:
+            return
+        await self._each(lambda server: server.kill())
         for server in self.servers:
-            server.env = {**os.environ, **self.env, **env}
-            server.env |= {"HOST": "127.0.0.1", "PORT": str(server.port)}
-        async with asyncio.TaskGroup() as group:
-            for server in self.servers:
-                group.create_task(asyncio.to_thread(server.start))
+            server.env |= env
+        await self._each(lambda server: server.start())
+        self._running_with = dict(env)
 
-    async def stop(self) -> None:
+    async def _each(self, work: Callable[[ChatServer], object]) -> None:
         async with asyncio.TaskGroup() as group:
             for server in self.servers:
-                group.create_task(asyncio.to_thread(server.kill))
+                group.create_task(asyncio.to_thread(work, server))
 
     def said(self, text: str) -> int:
         """How often the servers' logs have `text`."""

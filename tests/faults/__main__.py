@@ -1,0 +1,126 @@
+"""`python -m tests.faults`: three real server processes under load and every fault we know.
+
+Prints a table; ends with status 1 where a message was lost, doubled, out of order, missing or
+different anywhere. `--break` breaks a part of the servers first: then a run must fail.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+import django
+
+from tests.faults import people, table
+from tests.faults.breaks import BREAKS
+from tests.faults.clients import Person
+from tests.faults.faults import FAULTS, Fault
+from tests.faults.stage import Outcome, Stage
+from tests.faults.world import World, world
+
+EXTRA_PEOPLE = 4  # for clients that a fault adds
+REVEALED_BY = {"holes": 8, "idempotency": 10, "heads": 3}  # the fault that shows what is broken
+
+
+def main() -> int:
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    began = time.monotonic()
+    with world() as made:
+        # What this process itself needs of Django: to make accounts with sessions.
+        os.environ.update(made.env)
+        django.setup()
+        crowd = people.make(options.clients + EXTRA_PEOPLE)
+        outcomes = asyncio.run(_run(made, crowd, options))
+    _say("\n" + table.table(outcomes))
+    failed = [outcome.name for outcome in outcomes if not outcome.holds]
+    _say(f"\nseed {options.seed}, {time.monotonic() - began:.0f} s: ", end="")
+    _say(f"FAILED: {', '.join(failed)}" if failed else "everything holds")
+    return 1 if failed else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=10, help="of load for each fault")
+    parser.add_argument("--clients", type=int, default=36)
+    parser.add_argument("--only", type=_numbers, default=[], help="these faults, as 1,5,8")
+    parser.add_argument("--patience", type=float, default=25, help="seconds for all to agree")
+    parser.add_argument("--list", action="store_true", help="show the faults")
+    parser.add_argument("--break", dest="broken", default="", help="of: " + ", ".join(BREAKS))
+    parser.add_argument("--logs", action="store_true", help="show the servers' logs of a failure")
+    options = parser.parse_args()
+    options.broken = [name for name in options.broken.split(",") if name]
+    if unknown := {*options.broken} - {*BREAKS} or {*options.only} - {*FAULTS}:
+        parser.error(f"there is no {unknown}")
+    if options.list:
+        _say("\n".join(f"{number:>2}  {fault.title}" for number, fault in FAULTS.items()))
+        raise SystemExit
+    return options
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
+async def _run(made: World, crowd: Sequence[Person], options: argparse.Namespace) -> list[Outcome]:
+    if options.broken:
+        plan = [(REVEALED_BY[name], name) for name in options.broken]
+        plan = [(number, name) for one, name in plan for number in options.only or [one]]
+    else:
+        plan = [(number, "") for number in options.only or FAULTS]
+    outcomes = []
+    for number, broken in plan:
+        fault = FAULTS[number]
+        env = {"FAULTS_BREAK": broken, "FAULTS_LAYER": ""}
+        if fault.layer:
+            env["FAULTS_LAYER"] = f"{fault.layer},seed={options.seed}"
+        await made.run(env)
+        outcome = await _suffer(made, number, fault, crowd, options)
+        if broken:
+            outcome.name += f", {broken} broken"
+        outcomes.append(outcome)
+        agree = "never" if outcome.agree is None else f"after {outcome.agree:.1f} s"
+        _say(
+            f"{outcome.name}: {outcome.commands} commands, all agree {agree}, "
+            f"{'holds' if outcome.holds else 'FAILED'}"
+        )
+        if not outcome.holds:
+            _say(table.problems(outcome))
+            if options.logs:
+                for server in made.servers:
+                    _say(f"--- {server.log}\n{server.log.read_text(errors='replace')[-20_000:]}")
+    return outcomes
+
+
+async def _suffer(
+    made: World, number: int, fault: Fault, crowd: Sequence[Person], options: argparse.Namespace
+) -> Outcome:
+    outcome = Outcome(f"{number:>2} {fault.title}")
+    name = f"fault-{number}-{time.monotonic_ns()}"
+    stage = Stage(made, name, f"{options.seed}/{number}", seconds=options.seconds)
+    try:
+        stage.people(crowd[: options.clients])
+        if fault.prepare is not None:
+            fault.prepare(stage, crowd)
+        await stage.entered()
+        stage.begin_load()
+        await fault.run(stage)
+        await stage.end_load()
+        outcome.agree = await stage.agreed(options.patience)
+        await stage.quiet()
+        await stage.examine(outcome)
+    finally:
+        await stage.close()
+    return outcome
+
+
+def _say(text: str, end: str = "\n") -> None:
+    print(text, end=end, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())
