@@ -94,7 +94,7 @@ async def _measure(
         _percentile(latencies, 0.99),
     )
     tally.sending = False
-    await _until(lambda: tally.delivered >= tally.sent * members)
+    await until(lambda: tally.delivered >= tally.sent * members)
     if tally.delivered != tally.sent * members or tally.closed or tally.errors:
         raise Miscounted(
             f"{target.name}: {tally.sent} sent to {members} each, {tally.delivered} delivered,"
@@ -103,7 +103,7 @@ async def _measure(
     return result
 
 
-async def _until(is_so: Callable[[], bool]) -> None:
+async def until(is_so: Callable[[], bool]) -> None:
     """Wait until it is so, DRAIN seconds at most."""
     deadline = time.perf_counter() + DRAIN
     while time.perf_counter() < deadline and not is_so():  # noqa: ASYNC110 - it is a count
@@ -177,9 +177,9 @@ async def _post(target: Target, url: str, cookie: str, *, count: int) -> None:
     member = await connect(url, Member(0, tally, in_flight=1, waits=True), cookie=cookie)
     tally.sending = True
     member.post()
-    await _until(lambda: tally.confirmed >= count - 1)
+    await until(lambda: tally.confirmed >= count - 1)
     tally.sending = False
-    await _until(lambda: tally.confirmed >= tally.sent)
+    await until(lambda: tally.confirmed >= tally.sent)
     member.leave()
 
 

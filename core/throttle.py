@@ -8,6 +8,7 @@ import asyncio
 import logging
 from functools import cache
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -75,6 +76,6 @@ def _item(limit: str) -> RateLimitItem:
 
 @cache
 def _limiter() -> SlidingWindowCounterRateLimiter:
-    timeouts = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+    timeouts: dict[str, Any] = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
     storage = RedisStorage(settings.REDIS_URL, key_prefix="throttle", **timeouts)
     return SlidingWindowCounterRateLimiter(storage)

@@ -77,7 +77,9 @@ class Store:
     async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
         """One call a scope, all in one round trip (on a cluster: at once, one to a node)."""
         run = self._scripts[script]
-        calls = [(keys(scope), [*first, *each]) for scope, each in members.items()]
+        calls: list[tuple[list[str], list[str | int]]] = [
+            (keys(scope), [*first, *each]) for scope, each in members.items()
+        ]
         if isinstance(self._redis, RedisCluster):  # whose pipelines run no scripts
             replies = await asyncio.gather(*(run(names, arguments) for names, arguments in calls))
         else:

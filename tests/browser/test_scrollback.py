@@ -24,7 +24,7 @@ reseed_random(1)
 people = UserFactory.create_batch(6)
 room = RoomFactory(slug="long")
 for n in range(400):
-    MessageFactory(room=room, author=randgen.choice(people), body=f"line {n} " * randgen.randint(1, 80))
+    MessageFactory(room=room, author=randgen.choice(people), body=f"{n} " * randgen.randint(1, 99))
 """
 
 

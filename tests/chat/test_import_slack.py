@@ -282,13 +282,18 @@ def test_somebody_who_joined_since_becomes_a_member(tmp_path: Path) -> None:
 def test_nobody_claims_the_place_of_an_entry_by_posting_under_its_client_id(tmp_path: Path) -> None:
     run(general(tmp_path, said(1)))
     here = Room.objects.get(slug="general")
-    seq, pos = here.reserve(messages=1)
     forger = User.objects.create_user("forger")
-    forged = client_id("C1", ts(2))
-    Message.objects.create(room=here, seq=seq, pos=pos, author=forger, client_id=forged, body="ha")
-    summary = run(general(tmp_path, said(1), said(2, "true"), said(3, "re", thread_ts=ts(2))))
-    assert bodies() == ["Hello", "ha", "true", "re"]
-    assert the("re").reply_to == the("true")
+    for number in (2, 9):
+        seq, pos = here.reserve(messages=1)
+        forged = client_id("C1", ts(number))
+        Message.objects.create(
+            room=here, seq=seq, pos=pos, author=forger, client_id=forged, body="forged"
+        )
+    answers = said(3, "one", thread_ts=ts(2)), said(4, "two", thread_ts=ts(9))
+    summary = run(general(tmp_path, said(1), said(2, "true"), *answers))
+    assert bodies() == ["Hello", "forged", "forged", "true", "one", "two"]
+    assert the("one").reply_to == the("true")
+    assert the("two").reply_to is None
     assert counts(summary)["already there"] == 1
 
 
@@ -437,9 +442,11 @@ def test_at_one_time_the_order_of_the_file_holds(tmp_path: Path) -> None:
             said(1, "z", user="U2"),
             said(1, "a", user="U1"),
             said(1, "z again", user="U2"),
+            said(2, "to the first", thread_ts=ts(1)),
         )
     )
-    assert bodies() == ["z", "a"]
+    assert bodies() == ["z", "a", "to the first"]
+    assert the("to the first").reply_to == the("z")
     assert counts(summary)["skipped: comes twice in the export"] == 1
     assert_adds_up(summary)
 

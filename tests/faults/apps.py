@@ -12,5 +12,6 @@ class FaultsConfig(AppConfig):
         from tests.faults import breaks
 
         breaks.log_closings()
+        breaks.show_what_hangs()
         if settings.FAULTS_BREAK:
             breaks.BREAKS[settings.FAULTS_BREAK]()

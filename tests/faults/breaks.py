@@ -1,6 +1,10 @@
-"""Parts of the server broken on purpose, to show that the harness finds it."""
+"""Hooks in a server under test: what it tells the harness, and parts of it broken on purpose."""
 
+import asyncio
+import faulthandler
 import logging
+import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -24,6 +28,17 @@ def log_closings() -> None:
         too_slow(self)
 
     Connection.too_slow = logged  # type: ignore[method-assign]
+
+
+def show_what_hangs() -> None:
+    """On SIGUSR1 the server writes where each thread and each task stands."""
+
+    def show(*_: object) -> None:
+        faulthandler.dump_traceback(all_threads=True)
+        for task in asyncio.all_tasks(asyncio.get_event_loop()):
+            task.print_stack(file=sys.stderr)
+
+    signal.signal(signal.SIGUSR1, show)
 
 
 def holes() -> None:

@@ -83,6 +83,7 @@ class Stage:
         while missing := [client.name for client in self.clients if not client.is_joined]:
             if time.monotonic() > deadline:
                 self.fail(f"these never came in: {missing}")
+                self.world.ask_what_hangs()
                 return
             await asyncio.sleep(0.02)
 

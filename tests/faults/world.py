@@ -1,6 +1,7 @@
 """What is broken and mended: a PostgreSQL and a Valkey of its own, and server processes on them."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import tempfile
@@ -121,6 +122,11 @@ class World:
     def said(self, text: str) -> int:
         """How often the servers' logs have `text`."""
         return sum(server.log.read_text(errors="replace").count(text) for server in self.servers)
+
+    def ask_what_hangs(self) -> None:
+        """Have the servers write into their logs where they stand."""
+        for server in self.servers:
+            os.kill(server.pid, signal.SIGUSR1)
 
     def close(self) -> None:
         self.redis.signal(signal.SIGCONT)

@@ -7,8 +7,9 @@ import { clock, full } from "./time.js";
 
 /** The inside of a message's row. `context` is {me, names, target, grouped}. */
 export function viewOf(message, context) {
-  if (message.kind === "notice") return [notice(message)];
-  return [avatar(message.user), content(message, context)];
+  if (message.kind === "notice") return [notice(message, context)];
+  const { id } = message.user;
+  return [avatar({ id, name: context.names.of(id) }), content(message, context)];
 }
 
 export function avatar({ id, name }) {
@@ -24,8 +25,8 @@ export function classesOf(message, { me, grouped }) {
   return classes.join(" ");
 }
 
-function notice(message) {
-  const { name } = message.user;
+function notice(message, { names }) {
+  const name = names.of(message.user.id);
   const text = el("span", { class: "body" }, message.message.startsWith(name) ? null : `${name} `);
   text.append(...message.message.split("\n").flatMap((line) => inline(line).map(part)));
   return el("p", { class: "content" }, text, " ", time(message));
@@ -35,19 +36,19 @@ function content(message, { me, names, target }) {
   return el(
     "div",
     { class: "content" },
-    message.kind === "action" && !message.deleted ? null : heading(message, me),
-    message.reply_to == null || message.deleted ? null : quote(message, target),
-    body(message, me),
+    message.kind === "action" && !message.deleted ? null : heading(message, me, names),
+    message.reply_to == null || message.deleted ? null : quote(message, target, names),
+    body(message, me, names),
     message.deleted ? null : reactions(message, me, names),
   );
 }
 
-function heading(message, me) {
-  const { id, name } = message.user;
+function heading(message, me, names) {
+  const { id } = message.user;
   return el(
     "div",
     { class: "heading" },
-    el("span", { class: `name hue-${hue(id)}` }, name),
+    el("span", { class: `name hue-${hue(id)}` }, names.of(id)),
     id === me.id ? el("span", { class: "tag" }, "you") : null,
     message.kind === "bot" ? el("span", { class: "tag" }, "bot") : null,
     time(message),
@@ -59,19 +60,19 @@ function time(message) {
   return el("time", { datetime: message.created, title: full(date) }, clock(date));
 }
 
-function quote(message, target) {
+function quote(message, target, names) {
   const gone = target === undefined;
   const text = gone ? "An earlier message" : summary(target);
   return el(
     "button",
     { type: "button", class: "quote", "data-jump": message.reply_to, "data-focus": "quote", disabled: gone },
     el("span", { class: "visually-hidden" }, "In reply to "),
-    gone ? null : el("strong", {}, target.user.name),
+    gone ? null : el("strong", {}, names.of(target.user.id)),
     el("span", {}, text),
   );
 }
 
-function body(message, me) {
+function body(message, me, names) {
   if (message.deleted) {
     const when = full(new Date(message.deleted));
     return el("p", { class: "body", title: when }, "This message was deleted.");
@@ -84,9 +85,9 @@ function body(message, me) {
   );
   box.append(...blocks);
   if (message.kind === "action") {
-    const { id, name } = message.user;
+    const { id } = message.user;
     if (!blocks[0]?.matches("p")) box.prepend(el("p"));
-    box.firstElementChild.prepend(el("span", { class: `name hue-${hue(id)}` }, name), " ");
+    box.firstElementChild.prepend(el("span", { class: `name hue-${hue(id)}` }, names.of(id)), " ");
     box.firstElementChild.append(" ", time(message));
   }
   if (message.edited) {

@@ -14,15 +14,27 @@ export function initials(name) {
   return letters.map((word) => [...word][0]).join("").toLocaleUpperCase() || "?";
 }
 
-/** The names we have come across, by id: reactions carry only ids. */
-export class Names {
-  #names = new Map();
+/**
+ * People's names, by id. A message has the name that its author bore when we were sent it; who is
+ * here now says what they are called now. Event "change".
+ */
+export class Names extends EventTarget {
+  #current = new Map();
+  #heard = new Map();
 
+  /** From you or presence: what they are called now. */
   learn({ id, name }) {
-    this.#names.set(id, name);
+    if (this.#current.get(id) === name) return;
+    this.#current.set(id, name);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** From a message. */
+  hear({ id, name }) {
+    this.#heard.set(id, name);
   }
 
   of(id) {
-    return this.#names.get(id) ?? "someone";
+    return this.#current.get(id) ?? this.#heard.get(id) ?? "someone";
   }
 }

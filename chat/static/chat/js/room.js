@@ -64,22 +64,20 @@ class RoomPage {
   #latest = document.getElementById("to-latest");
 
   start() {
-    const { history, drafts, reading, me, names, can } = this.#shared();
+    const [history, drafts, reading] = [this.#history, this.#drafts, this.#reading];
+    const [me, names] = [this.#me, this.#names];
+    const can = (what) => this.#can.has(what);
+    names.learn(me);
+    this.#hearSocket();
     this.#log.start({ history, drafts, reading, me, names });
     document.createElement("message-menu").start(this.#log, { history, me, can });
     document.querySelector("people-list").start(this.#presence, me);
     document.querySelector("typing-line").start(this.#typing);
     this.#state.start(this.#socket);
     this.#composer.start(drafts);
-    this.#hearSocket();
     this.#hearPeople();
     this.#hearBrowser();
     this.#socket.connect();
-  }
-
-  #shared() {
-    const can = (what) => this.#can.has(what);
-    return { history: this.#history, drafts: this.#drafts, reading: this.#reading, me: this.#me, names: this.#names, can };
   }
 
   #hearSocket() {
@@ -137,7 +135,7 @@ class RoomPage {
   }
 
   #historyChanged({ reason, messages }) {
-    messages.forEach(({ user }) => this.#names.learn(user));
+    messages.forEach(({ user }) => this.#names.hear(user));
     this.#drafts.confirm(messages);
     if (reason === "reset") this.#reading.begin(messages);
     else if (reason === "live" || reason === "since") {

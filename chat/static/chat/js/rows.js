@@ -5,7 +5,7 @@ import { dayKey, dayName } from "./time.js";
 
 const GROUP_MS = 5 * 60_000; // a later message of the same author begins a new group
 
-export function rowsOf({ history, drafts, line, me, now = new Date() }) {
+export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
   if (!history.loaded && !drafts.length) return [];
   const rows = [edge(history)];
   let previous = null;
@@ -24,7 +24,7 @@ export function rowsOf({ history, drafts, line, me, now = new Date() }) {
     }
     const target = message.reply_to == null ? undefined : history.get(message.reply_to);
     const grouped = belongs(message, previous);
-    const sign = `${message.pos} ${grouped} ${target?.pos}`;
+    const sign = [message.pos, grouped, names.of(message.user.id), ...seen(target, names)].join();
     rows.push({ key: `m:${message.id}`, type: "message", message, target, grouped, sign });
     previous = message;
   }
@@ -32,11 +32,16 @@ export function rowsOf({ history, drafts, line, me, now = new Date() }) {
     const message = asMessage(draft, me);
     const target = draft.reply_to === null ? undefined : history.get(draft.reply_to);
     const grouped = belongs(message, previous);
-    const sign = `${draft.state} ${draft.detail} ${grouped} ${target?.pos}`;
+    const sign = [draft.state, draft.detail, grouped, ...seen(target, names)].join();
     rows.push({ key: `d:${draft.client_id}`, type: "draft", message, draft, target, grouped, sign });
     previous = message;
   }
   return rows;
+}
+
+/** What a quote of `target` shows. */
+function seen(target, names) {
+  return target ? [target.pos, names.of(target.user.id)] : [];
 }
 
 function edge(history) {

@@ -28,7 +28,9 @@ export class MessageList extends HTMLElement {
     this.addEventListener("focusin", (event) => this.#rove(event.target.closest(".message")));
     source.history.addEventListener("change", ({ detail }) => this.#historyChanged(detail));
     source.drafts.addEventListener("change", () => this.draw());
-    source.reading.addEventListener("change", () => this.#drawSoon());
+    for (const each of [source.reading, source.names]) {
+      each.addEventListener("change", () => this.#drawSoon());
+    }
     this.draw();
   }
 
@@ -45,8 +47,8 @@ export class MessageList extends HTMLElement {
   draw() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    const { history, drafts, reading, me } = this.#source;
-    const rows = rowsOf({ history, drafts: drafts.list, line: reading.line, me });
+    const { history, drafts, reading, me, names } = this.#source;
+    const rows = rowsOf({ history, drafts: drafts.list, line: reading.line, me, names });
     this.querySelector(".skeleton")?.toggleAttribute("hidden", rows.length > 0);
     this.#scroller.keep(() => this.#place(rows));
     if (!this.contains(document.activeElement)) this.#rove(null);
