@@ -86,9 +86,7 @@ async def _send(options: argparse.Namespace, crowd: list[Member], tally: Tally) 
                 progress.update(int(passed) - progress.n)
                 progress.set_postfix_str(_line(tally, passed))
             await asyncio.sleep(0.005)
-    deadline = time.perf_counter() + 10
-    while time.perf_counter() < deadline and tally.delivered < tally.sent * options.members:
-        await asyncio.sleep(0.05)
+    await until(lambda: tally.delivered >= tally.sent * options.members)
 
 
 def _report(options: argparse.Namespace, tally: Tally, missing: int) -> None:

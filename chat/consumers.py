@@ -33,6 +33,9 @@ from core.origins import is_own_origin
 logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = "chat.v1"
+# An error of ours, after which the client comes back. Daphne refuses to close with 1011, and the
+# socket would stay open and deaf: seen where a newcomer met a database connection that had died.
+FAILED = 4500
 
 
 class RoomConsumer(AsyncConsumer):
@@ -61,10 +64,10 @@ class RoomConsumer(AsyncConsumer):
         except DatabaseError as error:
             logger.warning("A socket could not be served: %s", error)
             self.outbox.push_one(events.error(_unavailable()))
-            await self._close(1011)
+            await self._close(FAILED)
         except Exception:
             logger.exception("A socket failed")
-            await self._close(1011)
+            await self._close(FAILED)
         finally:
             self._leave()
 

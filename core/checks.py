@@ -32,7 +32,10 @@ AT_LEAST_1 = (
     *("CHAT_CONNECTIONS_MAX", "CHAT_BAD_FRAMES_MAX", "CHAT_OUTBOX_FRAMES", "CHAT_OUTBOX_BYTES"),
     *("CHAT_WRITER_QUEUE", "PRESENCE_LEASE_SECONDS", "PRESENCE_RENEW_SECONDS"),
 )
-AT_LEAST_0 = ("CHAT_RATE_MESSAGES", "CHAT_FRAMES_PER_SECOND", "PRESENCE_GRACE_SECONDS")
+AT_LEAST_0 = (
+    *("CHAT_RATE_MESSAGES", "CHAT_FRAMES_PER_SECOND", "PRESENCE_GRACE_SECONDS"),
+    *("PRESENCE_GATHER_SECONDS", "PRESENCE_LIST_MAX", "PRESENCE_SHOWN", "PRESENCE_COUNT_SECONDS"),
+)
 
 
 class Check(Protocol):
@@ -254,4 +257,11 @@ def presence() -> Iterator[CheckMessage]:
             f"PRESENCE_LEASE_SECONDS ({lease}).",
             hint="The grace is for who left; the lease is for who was cut off.",
             id="core.E014",
+        )
+    if settings.PRESENCE_SHOWN > settings.PRESENCE_LIST_MAX:
+        yield Error(
+            f"PRESENCE_SHOWN ({settings.PRESENCE_SHOWN}) is over PRESENCE_LIST_MAX "
+            f"({settings.PRESENCE_LIST_MAX}).",
+            hint="In a big room fewer people are named than in a small one, not more.",
+            id="core.E015",
         )

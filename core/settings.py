@@ -191,6 +191,7 @@ CHAT_SIGN_UPS_PER_ADDRESS = env.str("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hou
 PRESENCE_LEASE_SECONDS = env.int("PRESENCE_LEASE_SECONDS", default=45)
 PRESENCE_RENEW_SECONDS = env.int("PRESENCE_RENEW_SECONDS", default=15)
 # How long somebody may be away (a reload, a flicker of the network) without anybody's noticing.
+PRESENCE_GRACE_SECONDS = env.float("PRESENCE_GRACE_SECONDS", default=5.0)
 # Comings and goings that gather for so long leave as one frame a connection.
 PRESENCE_GATHER_SECONDS = env.float("PRESENCE_GATHER_SECONDS", default=0.25)
 # Where more people are online than LIST_MAX, the first SHOWN of them are named and the rest are
@@ -198,7 +199,6 @@ PRESENCE_GATHER_SECONDS = env.float("PRESENCE_GATHER_SECONDS", default=0.25)
 PRESENCE_LIST_MAX = env.int("PRESENCE_LIST_MAX", default=250)
 PRESENCE_SHOWN = env.int("PRESENCE_SHOWN", default=100)
 PRESENCE_COUNT_SECONDS = env.float("PRESENCE_COUNT_SECONDS", default=1.0)
-PRESENCE_GRACE_SECONDS = env.float("PRESENCE_GRACE_SECONDS", default=5.0)
 
 # -- Logging ----------------------------------------------------------------------------------
 

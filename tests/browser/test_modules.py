@@ -370,7 +370,8 @@ def test_the_line_stands_where_the_unread_begin(run: Run) -> None:
     script = """
       const make = (readPos) => {
         const reading = new all.Reading({me: 1, readPos, tell: () => true});
-        reading.begin([message(1), message(2, {pos: 9}), message(3, {pos: 3}), message(4, {pos: 10})]);
+        const [edited, old, fresh] = [{pos: 9}, {pos: 3}, {pos: 10}];
+        reading.begin([message(1), message(2, edited), message(3, old), message(4, fresh)]);
         return reading.line;
       };
       const away = new all.Reading({me: 1, readPos: 4, tell: () => true});

@@ -84,6 +84,7 @@ def test_a_developers_checkout_has_nothing_to_say() -> None:
         ({"CHAT_OUTBOX_BYTES": 262_143}, ["E012"]),
         ({"PRESENCE_LEASE_SECONDS": 37}, ["E013"]),
         ({"PRESENCE_GRACE_SECONDS": 45}, ["E014"]),
+        ({"PRESENCE_SHOWN": 251}, ["E015"]),
     ],
 )
 def test_what_is_wrong_in_production(wrong: dict[str, Any], says: list[str]) -> None:

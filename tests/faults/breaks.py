@@ -4,6 +4,7 @@ import asyncio
 import faulthandler
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,21 @@ def log_closings() -> None:
         too_slow(self)
 
     Connection.too_slow = logged  # type: ignore[method-assign]
+
+
+def keep_little_in_the_kernel() -> None:
+    """Small send buffers: what a client does not read fills its outbox in a second or two."""
+    from core.wire import WiredServer
+
+    create_application = WiredServer.create_application
+
+    def small(self: Any, protocol: Any, scope: dict[str, Any]) -> Any:
+        handle = getattr(protocol.transport, "socket", None)
+        if scope["type"] == "websocket" and handle is not None:
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
+        return create_application(self, protocol, scope)
+
+    WiredServer.create_application = small
 
 
 def show_what_hangs() -> None:

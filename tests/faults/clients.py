@@ -153,12 +153,6 @@ class Client:
             self._socket.transport.write(frame[: self.plan.random.randrange(1, len(frame))])
             self._socket.transport.close()
 
-    def shrink_buffer(self) -> None:
-        """Have the kernel keep little of what is not read."""
-        assert self._socket is not None
-        tcp = self._socket.transport.get_extra_info("socket")
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-
     # -- sending ------------------------------------------------------------------------------
 
     def submit(self, frame: Frame) -> None:

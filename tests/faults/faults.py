@@ -144,7 +144,6 @@ async def stop_reading(stage: Stage) -> None:
     (slow,) = stage.extra
     others = [client for client in stage.clients if client.room == slow.room and client != slow]
     returns = sum(len(client.closings) for client in others)
-    slow.shrink_buffer()
     slow.reads.clear()
     began = time.monotonic()
     closing = f"{CLOSED_SLOW}{slow.person.id}\n"

@@ -1,0 +1,454 @@
+"""One process's fan-out on the real channel layer: what Redis loses is found in PostgreSQL."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from pytest_django import Settings
+
+from chat import events, history, hub
+from chat.events import Change
+from chat.factories import MessageFactory, RoomFactory
+from chat.feed import Feed
+from chat.hub import Hub
+from chat.models import Message, Room
+from tests.chat.test_feed import Reader
+from tests.support.sockets import PATIENCE
+
+pytestmark = pytest.mark.usefixtures("transactional_db", "clean_redis")
+
+Scenario = Callable[[Hub, Hub], Awaitable[None]]
+
+
+class Follower(Reader):
+    """A connection as the hub sees it."""
+
+    def send_page(self, mode: str) -> None:
+        assert self.feed is not None
+        self.show_page(self.feed, mode)
+
+
+@pytest.fixture
+def room() -> Room:
+    return RoomFactory()
+
+
+@pytest.fixture
+def slow_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads are compared when the test says so."""
+    monkeypatch.setattr(Hub, "_compare_for_ever", _never)
+
+
+async def _never(self: Hub) -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The reads of the log that reach PostgreSQL, by name."""
+    made: list[str] = []
+    for name in ("page", "since"):
+        real = getattr(history, name)
+
+        def counted(*args: Any, real: Any = real, name: str = name, **options: Any) -> Any:
+            made.append(name)
+            time.sleep(0.05)  # a moment for others to come in the meantime
+            return real(*args, **options)
+
+        monkeypatch.setattr(history, name, counted)
+    return made
+
+
+def run(scenario: Scenario) -> None:
+    """Run `scenario` with the hubs of two processes."""
+
+    async def with_hubs() -> None:
+        hubs = Hub(), Hub()
+        try:
+            async with asyncio.timeout(60):
+                await scenario(*hubs)
+        finally:
+            for each in hubs:
+                await each.close()
+            await hubs[0]._layer.flush()
+            await asyncio.sleep(0.05)
+
+    asyncio.run(with_hubs())
+
+
+async def come(to: Hub, room: Room) -> Follower:
+    follower = Follower()
+    feed = await to.follow(room.pk, follower)  # type: ignore[arg-type]
+    follower.show_page(feed, "page")
+    follower.feed = feed
+    to.join(feed, follower)  # type: ignore[arg-type]
+    return follower
+
+
+async def eventually(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def heard(one: Hub, other: Hub) -> None:
+    """Wait until both processes know of each other."""
+    await eventually(lambda: not one.is_alone and not other.is_alone)
+
+
+async def commit(room: Room, count: int = 1) -> list[Change]:
+    """Messages that somebody commits, and has not published yet."""
+
+    def write() -> list[Change]:
+        pks = [MessageFactory(room=Room.objects.get(pk=room.pk)).pk for _ in range(count)]
+        states = history.states(room.pk, pks)
+        return [events.change_of(events.POSTED, states[pk]) for pk in pks]
+
+    return await asyncio.to_thread(_closing, write)
+
+
+def _closing(work: Callable[[], Any]) -> Any:
+    from django.db import connection
+
+    try:
+        return work()
+    finally:
+        connection.close()
+
+
+def test_what_one_process_publishes_is_delivered_in_both(room: Room) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near, far = await come(here, room), await come(there, room)
+        await heard(here, there)
+        for change in await commit(room, 3):
+            here.publish(room.pk, [change])
+        assert near.places == [1, 2, 3]
+        await eventually(lambda: far.places == [1, 2, 3])
+        assert [frame for frame in near.frames if "pos" in frame] == far.frames[1:]
+
+    run(scenario)
+
+
+def test_a_last_event_that_is_lost_is_found_by_comparing_heads(
+    room: Room, slow_comparison: None
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        far = await come(there, room)
+        await commit(room)  # and Redis loses it
+        await asyncio.sleep(0.2)
+        assert far.places == []
+        await there.compare()
+        assert far.places == [1]
+
+    run(scenario)
+
+
+def test_heads_are_compared_without_anybody_asking(room: Room) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        far = await come(there, room)
+        await commit(room)
+        await eventually(lambda: far.places == [1])
+
+    run(scenario)
+
+
+def test_events_that_the_layer_loses_doubles_and_reorders_are_put_right(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near, far = await come(here, room), await come(there, room)
+        await heard(here, there)
+        held_back: list[dict[str, Any]] = []
+        on_changes = there.handlers["room.changes"]
+        arrived = 0
+
+        def unreliable(message: dict[str, Any]) -> None:
+            nonlocal arrived
+            arrived += 1
+            if arrived % 5 == 1:
+                return  # lost
+            if arrived % 5 == 2:
+                held_back.append(message)  # late
+                return
+            on_changes(message)
+            on_changes(message)  # twice
+            while held_back:
+                on_changes(held_back.pop())
+
+        monkeypatch.setitem(there.handlers, "room.changes", unreliable)
+        for change in await commit(room, 30):
+            here.publish(room.pk, [change])
+            await asyncio.sleep(0.005)
+        await eventually(lambda: arrived == 30 or sum(1 for _ in far.places) == 30)
+        await there.compare()
+        assert near.places == far.places == list(range(1, 31))
+
+    run(scenario)
+
+
+def test_a_hole_that_stays_is_read_from_the_database_though_nothing_more_comes(
+    room: Room, slow_comparison: None
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        _lost, second = await commit(room, 2)
+        here.publish(room.pk, [second])
+        assert follower.places == []
+        await eventually(lambda: follower.places == [1, 2])
+
+    run(scenario)
+
+
+def test_a_hole_is_closed_once_the_database_answers_again(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        real = history.since
+        away = True
+
+        def since(*args: Any, **options: Any) -> Any:
+            if away:
+                raise OperationalError("the database is away")
+            return real(*args, **options)
+
+        monkeypatch.setattr(history, "since", since)
+        here.publish(room.pk, (await commit(room, 2))[1:])
+        await asyncio.sleep(0.3)
+        assert follower.places == []
+        away = False
+        await eventually(lambda: follower.places == [1, 2])
+
+    run(scenario)
+
+
+def test_too_much_to_replay_is_a_fresh_page_that_says_so(
+    room: Room, slow_comparison: None, settings: Settings
+) -> None:
+    settings.CHAT_CATCH_UP_MAX = 5
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        changes = await commit(room, 9)
+        here.publish(room.pk, changes[-1:])
+        await eventually(lambda: len(follower.frames) > 1)
+        assert [frame.get("mode") for frame in follower.frames] == ["page", "reset"]
+        assert follower.log.cursor == 9
+        here.publish(room.pk, await commit(room))
+        assert follower.places == [10]
+
+    run(scenario)
+
+
+def test_a_room_is_opened_once_however_many_come_at_once(room: Room, reads: list[str]) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        feeds = await asyncio.gather(
+            *(here.follow(room.pk, Follower()) for _ in range(50))  # type: ignore[arg-type]
+        )
+        assert len(set(map(id, feeds))) == 1
+
+    run(scenario)
+    assert reads == ["page"]
+
+
+def test_a_crowd_that_comes_back_at_once_reads_the_database_a_few_times(
+    room: Room, reads: list[str]
+) -> None:
+    MessageFactory.create_batch(40, room=room)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+
+        async def come_back(cursor: int) -> None:
+            missed = await here.catch_up(feed, cursor)
+            assert [change.pos for change in missed or ()] == list(range(cursor + 1, 41))
+
+        await asyncio.gather(*(come_back(n % 40) for n in range(200)))
+
+    run(scenario)
+    assert reads.count("since") <= 3
+
+
+def test_a_cursor_from_the_future_gets_a_fresh_page(room: Room) -> None:
+    MessageFactory.create_batch(3, room=room)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        assert await here.catch_up(feed, 4) is None
+        assert await here.catch_up(feed, 3) == []
+
+    run(scenario)
+
+
+def test_a_cursor_ahead_of_this_process_only_is_caught_up_with(
+    room: Room, slow_comparison: None
+) -> None:
+    """The client saw more in another process, before this one heard of it."""
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        await commit(room, 3)
+        assert await here.catch_up(feed, 2) is not None
+        assert feed.head == 3
+
+    run(scenario)
+
+
+def test_more_than_may_be_caught_up_with_is_a_fresh_page(room: Room, settings: Settings) -> None:
+    settings.CHAT_CATCH_UP_MAX = 5
+    MessageFactory.create_batch(8, room=room)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        assert await here.catch_up(feed, 2) is None
+        assert len(await here.catch_up(feed, 3) or ()) == 5
+
+    run(scenario)
+
+
+def test_a_repeat_that_another_process_wrote_is_answered_in_its_place(
+    room: Room, slow_comparison: None
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        _before, mine = await commit(room, 2)  # elsewhere, and Redis is slow
+        assert follower.feed is not None
+        here.answer(follower.feed, mine, follower, "again")  # type: ignore[arg-type]
+        assert follower.places == []
+        await eventually(lambda: follower.places == [1, 2])
+        assert follower.answered == ["again"]
+
+    run(scenario)
+
+
+def test_who_comes_while_a_room_is_being_forgotten_hears_it(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "LINGER", 0.05)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        first = await come(here, room)
+        assert first.feed is not None
+        here.leave(first.feed, first)  # type: ignore[arg-type]
+        late = Follower()
+        late.feed = feed = await here.follow(room.pk, late)  # type: ignore[arg-type]
+        await asyncio.sleep(0.3)  # it reads what it missed; the timer of the first one ends
+        late.show_page(feed, "page")
+        here.join(feed, late)  # type: ignore[arg-type]
+        here.publish(room.pk, await commit(room))
+        assert late.places == [1]
+
+    run(scenario)
+
+
+def test_a_room_that_nobody_follows_is_forgotten_and_heard_again_when_somebody_comes(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "LINGER", 0.05)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        first, far = await come(here, room), await come(there, room)
+        await heard(here, there)
+        assert first.feed is not None
+        here.leave(first.feed, first)  # type: ignore[arg-type]
+        await eventually(lambda: room.pk not in here.feeds)
+        there.publish(room.pk, await commit(room))
+        assert far.places == [1]
+        again = await come(here, room)
+        assert again.log.cursor == 1
+        there.publish(room.pk, await commit(room))
+        await eventually(lambda: again.places == [2])
+
+    run(scenario)
+
+
+def test_a_message_that_cannot_be_handled_does_not_make_a_process_deaf(
+    room: Room, slow_comparison: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "chat.hub")
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        far = await come(there, room)
+        await come(here, room)
+        await heard(here, there)
+        here.tell(f"room.{room.pk}", {"type": "from.a.newer.version"})
+        await asyncio.sleep(0.1)
+        here.publish(room.pk, await commit(room))
+        await eventually(lambda: far.places == [1])
+
+    run(scenario)
+
+
+def test_single_flight_begins_again_at_once_for_what_comes_after_it_has_ended() -> None:
+    """Whoever asks between the end of a flight and its clean-up must not share the old one."""
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        runs: list[int] = []
+
+        async def work() -> None:
+            runs.append(1)
+
+        flight = here.once("key", work)
+        while not runs:
+            await asyncio.sleep(0)
+        here.once("key", work)
+        await flight
+        await eventually(lambda: len(runs) == 2)
+
+    run(scenario)
+
+
+def test_single_flight_shares_one_run_and_its_failure() -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        async def work() -> None:
+            await asyncio.sleep(0.05)
+            raise RuntimeError("shared")
+
+        results = await asyncio.gather(
+            *(here.once("key", work) for _ in range(5)), return_exceptions=True
+        )
+        assert [str(one) for one in results] == ["shared"] * 5
+        assert len({id(one) for one in results}) == 1
+
+    run(scenario)
+
+
+def test_a_room_is_shown_and_followed_while_redis_is_away(
+    room: Room, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MessageFactory(room=room)
+
+    async def refused(*args: Any) -> None:
+        raise ConnectionError("Redis is away")
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        for name in ("new_channel", "group_add", "group_send", "send"):
+            monkeypatch.setattr(here._layer, name, refused)
+        follower = await come(here, room)
+        assert follower.log.cursor == 1
+        await commit(room)
+        await eventually(lambda: follower.places == [2])
+
+    run(scenario)
+
+
+def test_publishing_needs_nobody_there(room: Room) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        here.publish(room.pk, await commit(room))
+        assert here.feeds == {}
+
+    run(scenario)
+    assert Message.objects.filter(room=room).count() == 1
+
+
+def test_a_feed_is_one_for_all_of_a_process(room: Room) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        one, other = await come(here, room), await come(here, room)
+        assert isinstance(one.feed, Feed)
+        assert one.feed is other.feed
+
+    run(scenario)
