@@ -27,7 +27,7 @@ WITH input AS (
     SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::uuid[], %s::text[], %s::text[],
                          %s::bigint[])
         AS t(n, room_id, author_id, client_id, kind, body, reply_to_id)
-), judged AS (
+), weighed AS (
     SELECT input.*, author.username, author.display_name,
            earlier.id AS earlier_id,
            coalesce(ceil(extract(epoch FROM slow.until - now())), room.slow_mode_seconds)::float
@@ -38,13 +38,12 @@ WITH input AS (
                WHEN earlier.id IS NOT NULL THEN 'earlier'
                WHEN room.is_archived THEN 'archived'
                WHEN sanction.muted THEN 'muted'
-               WHEN slow.until > now() OR room.slow_mode_seconds > 0 AND NOT moderates.it
-                    AND row_number() OVER (PARTITION BY room.id, author.id ORDER BY n) > 1
-                   THEN 'slow_mode'
+               WHEN slow.until > now() THEN 'slow_mode'
                WHEN input.reply_to_id IS NOT NULL AND NOT EXISTS (
                    SELECT FROM chat_message r
                     WHERE r.id = input.reply_to_id AND r.room_id = input.room_id) THEN 'not_found'
-           END AS verdict
+           END AS objection,
+           room.slow_mode_seconds > 0 AND NOT moderates.it AS slowly
       FROM input
       LEFT JOIN chat_room room ON room.id = input.room_id
       LEFT JOIN core_user author ON author.id = input.author_id
@@ -67,6 +66,13 @@ WITH input AS (
            WHERE room.slow_mode_seconds > 0 AND NOT moderates.it
              AND mine.author_id = input.author_id AND mine.room_id = input.room_id
            ORDER BY mine.id DESC LIMIT 1) slow ON true
+), judged AS (
+    -- Of what one person sends at once, slow mode takes the first that may be written.
+    SELECT weighed.*,
+           CASE WHEN objection IS NULL AND slowly AND row_number() OVER (
+                     PARTITION BY room_id, author_id, objection IS NULL ORDER BY n) > 1
+                THEN 'slow_mode' ELSE objection END AS verdict
+      FROM weighed
 ), placed AS (
     SELECT judged.*, row_number() OVER (PARTITION BY room_id ORDER BY n) AS place
       FROM judged WHERE verdict IS NULL

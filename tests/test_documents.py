@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -24,10 +25,17 @@ TEXT = {".py", ".md", ".toml", ".yml", ".txt", ".sh", ".js", ".css", ".html", ".
 
 @cache
 def tracked() -> list[Path]:
-    """The project's files: what git knows, and what is new and not ignored."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    paths = [ROOT / name for name in names.split("\0") if name]
+    """The project's files: what git knows, and what is new and not ignored.
+
+    Where there is no git, all but what tools and runs have made.
+    """
+    if shutil.which("git") and (ROOT / ".git").exists():
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+        names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        paths = [ROOT / name for name in names.split("\0") if name]
+    else:
+        made = re.compile(r"^\.(?!ci/|env\.|gitignore|dockerignore)|^staticfiles/|__pycache__")
+        paths = [path for path in ROOT.rglob("*") if not made.search(name_of(path))]
     return [path for path in paths if path.is_file() and path.suffix in TEXT]
 
 

@@ -14,7 +14,7 @@ from chat.models import Message, Revision
 from chat.models.message import BODY_MAX
 from core.admin_lists import DayFilter, ReadOnly
 
-SEARCH_MAX = 200  # characters; PostgreSQL refuses words beyond two thousand bytes
+SEARCH_MAX = 200  # characters; each word more is another set of matches to build
 AROUND = 25  # messages after this one, when it is shown in its talk
 
 

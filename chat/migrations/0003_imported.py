@@ -6,24 +6,57 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('chat', '0002_audit_append_only'),
+        ("chat", "0002_audit_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Imported',
+            name="Imported",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(help_text='The other chat, as “slack”.', max_length=20)),
-                ('key', models.CharField(help_text='Its id over there.', max_length=120)),
-                ('room', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='imported', to='chat.room')),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='imported', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(help_text="The other chat, as “slack”.", max_length=20),
+                ),
+                ("key", models.CharField(help_text="Its id over there.", max_length=120)),
+                (
+                    "room",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="imported",
+                        to="chat.room",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="imported",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('source', 'key'), name='imported_once'), models.CheckConstraint(condition=models.Q(models.Q(('room__isnull', False), ('user', None)), models.Q(('room', None), ('user__isnull', False)), _connector='OR'), name='imported_is_user_or_room')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "key"), name="imported_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("room__isnull", False), ("user", None)),
+                            models.Q(("room", None), ("user__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="imported_is_user_or_room",
+                    ),
+                ],
             },
         ),
     ]

@@ -1,6 +1,7 @@
 """The page's logic without its page: modules are imported and asked, in a real browser."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -43,8 +44,9 @@ Wire.all = [];
 def run(new_context: NewContext) -> Run:
     """Run a script with everything that some modules export; returns what it returns."""
     page = new_context().new_page()
-    page.clock.install()
+    page.clock.install(time=datetime(2026, 11, 22, 9))
     page.goto("/accounts/sign-in/")
+    page.clock.pause_at(datetime(2026, 11, 22, 10))
 
     def run(names: str, script: str, argument: Any = None) -> Any:
         modules = " ".join(

@@ -716,6 +716,21 @@ def test_two_imports_do_not_run_at_once(tmp_path: Path) -> None:
     assert bodies() == ["Hello"]
 
 
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_shows_the_progress_where_a_person_looks_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = general(tmp_path, said(1))
+    for stream, shown in ((Terminal(), True), (StringIO(), False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert "Importing" not in run(export)  # the summary stays free of it
+        assert ("Importing: 100%" in stream.getvalue()) is shown
+
+
 def test_help_says_what_happens_to_names_that_are_taken() -> None:
     shown = subprocess.run(
         [sys.executable, "manage.py", "import_slack", "--help"],

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from tests.faults.clients import Client
-from tests.faults.log import Problem
+from tests.faults.log import Log, Problem
 
 Row = dict[str, Any]
 
@@ -59,7 +59,7 @@ def truth(url: str, room: str, *, patience: float = 10.0) -> Truth:
     while True:
         try:
             with psycopg.connect(url, connect_timeout=3, options=_REPEATABLE) as connection:
-                return _read(connection, room)
+                return read(connection, room)
         except psycopg.OperationalError:  # it is being restarted
             if time.monotonic() > deadline:
                 raise
@@ -69,7 +69,7 @@ def truth(url: str, room: str, *, patience: float = 10.0) -> Truth:
 _REPEATABLE = "-c default_transaction_isolation=repeatable\\ read"  # all from one snapshot
 
 
-def _read(connection: psycopg.Connection, room: str) -> Truth:
+def read(connection: psycopg.Connection, room: str) -> Truth:
     found = connection.execute(_ROOM, [room]).fetchone()
     if found is None:
         return Truth(0, 0, {}, [])
@@ -110,19 +110,20 @@ def check_database(truth: Truth) -> list[Problem]:
 def check_client(client: Client, truth: Truth) -> list[Problem]:
     """What one client saw and was told, against the room as it is."""
     problems = [*client.log.problems, *client.problems]
-    problems += _seen(client, truth)
+    problems += check_seen(client.log, truth)
     problems += _confirmed(client, truth)
     problems += [Problem("unanswered", f"{command.frame}") for command in client.waiting.values()]
     return [Problem(kind, f"{client.name}: {what}") for kind, what in problems]
 
 
-def _seen(client: Client, truth: Truth) -> Iterable[Problem]:
-    held = client.log.messages
+def check_seen(log: Log, truth: Truth) -> Iterable[Problem]:
+    """What a client that is up to date holds, against what it should."""
+    held = log.messages
     for pk, row in truth.messages.items():
         if pk in held:
             if differences := _differences(held[pk], row):
                 yield Problem("differing", f"message {pk}: {differences}")
-        elif row["seq"] >= client.log.first_seq:
+        elif row["seq"] >= log.first_seq:
             yield Problem("missing", f"message {pk}, seq {row['seq']}, pos {row['pos']}")
     for pk in held.keys() - truth.messages.keys():
         yield Problem("lost", f"message {pk} was seen, and is not in the database")

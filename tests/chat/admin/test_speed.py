@@ -76,6 +76,24 @@ def test_no_query_counts_or_reads_the_whole_table(look: Look, many: Room, query:
         assert not any("COUNT(" in sql for sql in page.queries)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["chat/room/", "chat/membership/", "chat/sanction/", "chat/auditentry/", "core/user/"],
+)
+def test_no_list_counts_to_the_end(look: Look, address: str) -> None:
+    RoomFactory(direct=True)
+    counts = [sql for sql in look(address).queries if "COUNT(" in sql]
+    assert counts
+    assert all("LIMIT" in sql for sql in counts)
+
+
+def test_a_search_is_bounded_in_words(look: Look) -> None:
+    MessageFactory(body="tea")
+    page = look("chat/message/?q=" + "tea+" * 1000)
+    assert len(page.rows) == 1
+    assert max(len(sql) for sql in page.queries) < 3_000
+
+
 QUERIES = {
     "chat/message/": 9,
     "chat/message/?room={room}": 10,

@@ -205,10 +205,8 @@ class RoomPage {
   }
 
   async #save({ message, text }) {
-    const before = message.kind === "action" ? `/me ${message.message}` : message.message;
-    const done =
-      text === before || (await this.#call({ type: "chat.edit", id: message.id, message: text }));
-    if (done) this.#composer.cancel();
+    const saved = await this.#call({ type: "chat.edit", id: message.id, message: text });
+    if (!saved) this.#composer.edit(message, text);
   }
 
   #editLast() {

@@ -37,10 +37,10 @@ export class ChatComposer extends HTMLElement {
     this.#enter("reply", message, `Replying to ${message.user.name}: ${summary(message, 80)}`);
   }
 
-  edit(message) {
+  /** Edit a message, from what it says, or from `text` where saving that has failed. */
+  edit(message, text = asTyped(message)) {
     this.cancel();
     this.#aside = this.#input.value;
-    const text = message.kind === "action" ? `/me ${message.message}` : message.message;
     this.#enter("edit", message, `Editing: ${summary(message, 80)}`);
     this.#write(text);
   }
@@ -93,7 +93,9 @@ export class ChatComposer extends HTMLElement {
     if (this.#input.disabled || !text.trim() || this.#left(text) < 0) return;
     this.note("");
     if (this.#mode?.type === "edit") {
-      emit(this, "save", { message: this.#mode.message, text });
+      const { message } = this.#mode;
+      this.cancel();
+      if (text !== asTyped(message)) emit(this, "save", { message, text });
       return;
     }
     const replyTo = this.#mode?.message.id ?? null;
@@ -130,4 +132,8 @@ export class ChatComposer extends HTMLElement {
   #left(text) {
     return this.#max - (text.length > this.#max - NEAR_LIMIT ? [...text].length : text.length);
   }
+}
+
+function asTyped({ kind, message }) {
+  return kind === "action" ? `/me ${message}` : message;
 }

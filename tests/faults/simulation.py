@@ -1,0 +1,307 @@
+"""Two processes of the chat without sockets, threads or timers: what happens next is the caller's.
+
+Everything that takes time is cut into steps: a commit and its announcement, a read of the database
+and its coming back, a message on the channel layer, a timer. In between runs what the event loop
+has ready. So an order of steps is repeatable, however unlikely it is in life. Writing, announcing,
+feeds, catch-up and answers are the server's own code, on a real PostgreSQL.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+from pytest import MonkeyPatch
+
+from chat import actions, hub
+from chat.access import Entry
+from chat.actions import Job, Outcome
+from chat.commands import TYPES, Command
+from chat.connection import Connection
+from chat.consumers import RoomConsumer
+from chat.engine import Engine
+from chat.models import Room
+from chat.outbox import Parcel
+from core.models import User
+from tests.faults.log import Frame, Log
+
+PROCESSES = 2
+ROUNDS = 50  # more than enough for everything to come to rest
+Batch = list[tuple[Job, Connection, Outcome]]
+
+
+class Outbox:
+    """Hands everything to a log at once."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def push(self, parcel: Parcel) -> None:
+        for one in parcel.objects:
+            self._log.take(json.loads(one))
+
+    async def flushed(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Layer:
+    """The channel layer of one process; what is sent waits until the caller lets it through."""
+
+    def __init__(self, mail: "list[Letter]", number: int) -> None:
+        self.groups: set[str] = set()
+        self._mail = mail
+        self._number = number
+        self.others: list[tuple[int, Layer]] = []
+
+    async def group_add(self, group: str, mailbox: str) -> None:
+        self.groups.add(group)
+
+    async def group_discard(self, group: str, mailbox: str) -> None:
+        self.groups.discard(group)
+
+    async def group_send(self, group: str, bundle: dict[str, Any]) -> None:
+        packed = msgspec.msgpack.encode(bundle)
+        for number, other in self.others:
+            if group in other.groups:
+                self._mail.append(Letter(number, packed))
+
+
+class Letter(NamedTuple):
+    """A message of the channel layer on its way to a process."""
+
+    to: int
+    bundle: bytes
+
+
+class Read:
+    """A read of the database: first it is carried out, then its result comes back."""
+
+    def __init__(self, work: Callable[[], Any], result: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.result = result
+        self.answer: Any = None
+        self.is_done = False
+
+
+class Client:
+    """Somebody with a cursor; connected to a process, or not."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self.log = Log(user.pk)
+        self.connection: Connection | None = None
+        self.engine: Engine | None = None
+        self.entering: asyncio.Task[None] | None = None
+        self.sent: list[Frame] = []
+
+    @property
+    def is_joined(self) -> bool:
+        return self.connection is not None and self.log.joined
+
+
+class Simulation:
+    def __init__(
+        self, room: Room, users: Iterable[User], thread: ThreadPoolExecutor, patch: MonkeyPatch
+    ) -> None:
+        self.room = room
+        self.clients = [Client(user) for user in users]
+        self.mail: list[Letter] = []
+        self.reads: list[Read] = []
+        self.timers: list[Callable[[], Any]] = []
+        self.comparisons: list[asyncio.Task[None]] = []
+        self.failures: list[BaseException] = []
+        self._thread = thread
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._failed)
+        patch.setattr(loop, "call_later", self._call_later)
+        patch.setattr(hub, "reading", self._reading)
+        patch.setattr(hub, "HOLD", 0)
+        self.engines = [Engine() for _ in range(PROCESSES)]
+        self.queues: list[list[tuple[Job, Connection]]] = [[] for _ in self.engines]
+        self.committed: list[deque[Batch]] = [deque() for _ in self.engines]
+        self._connect_layers()
+
+    def _connect_layers(self) -> None:
+        layers = [Layer(self.mail, number) for number in range(PROCESSES)]
+        for number, (engine, layer) in enumerate(zip(self.engines, layers, strict=True)):
+            layer.others = [(n, other) for n, other in enumerate(layers) if n != number]
+            one = engine.hub
+            one._layer, one._mailbox = layer, f"mailbox-{number}"
+            one._tried.set()
+            one._tasks = [asyncio.create_task(asyncio.sleep(0))]  # no timers, no pulses
+            # Everybody is heard, and Redis is there.
+            one._pulses = dict.fromkeys([one.process, "another"], float("inf"))
+
+    # -- what takes time ----------------------------------------------------------------------
+
+    def ask(self, work: Callable[[], Any]) -> Any:
+        """The database's answer, while everything else stands still."""
+        return self._thread.submit(work).result()
+
+    def _reading(self, function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+        async def read(*args: Any, **options: Any) -> Any:
+            result = asyncio.get_running_loop().create_future()
+            self.reads.append(Read(partial(function, *args, **options), result))
+            return await result
+
+        return read
+
+    def _call_later(self, delay: float, callback: Callable[..., Any], *args: Any, **_: Any) -> None:
+        self.timers.append(partial(callback, *args))
+
+    def _failed(self, _: Any, context: Mapping[str, Any]) -> None:
+        self.failures.append(context.get("exception") or AssertionError(context["message"]))
+
+    async def breathe(self) -> None:
+        """Run what is ready. Nothing waits for anything but the caller."""
+        for _ in range(12):
+            await asyncio.sleep(0)
+
+    # -- steps --------------------------------------------------------------------------------
+
+    async def connect(self, client: Client, process: int) -> None:
+        if client.connection is not None:
+            return
+        engine = self.engines[process]
+        client.log.connected()
+        entry = Entry(self.room, "member", ["post", "react"])
+        connection = Connection(
+            client.user, entry, Outbox(client.log), self._close, engine.hub.process
+        )
+        client.connection, client.engine = connection, engine
+        client.entering = asyncio.create_task(self._enter(client, connection, engine))
+
+    async def _enter(self, client: Client, connection: Connection, engine: Engine) -> None:
+        """As RoomConsumer does after it has let somebody in."""
+        consumer = RoomConsumer()
+        cursor = client.log.cursor
+        query = b"" if cursor is None else b"since=%d" % cursor
+        consumer.scope, consumer.engine = {"query_string": query}, engine
+        connection.feed = await engine.hub.follow(self.room.pk, connection)
+        await consumer._show_history(connection)
+
+    @staticmethod
+    async def _close(code: int) -> None:
+        pass
+
+    async def disconnect(self, client: Client) -> None:
+        connection, engine, entering = client.connection, client.engine, client.entering
+        if connection is None or engine is None or entering is None:
+            return
+        if not entering.done():
+            entering.cancel()
+            await asyncio.wait([entering])
+        connection.is_closing = True
+        if connection.feed is not None:
+            connection.feed.watchers.discard(connection)
+            engine.hub.leave(connection.feed, connection)
+        client.connection = client.engine = client.entering = None
+
+    def send(self, client: Client, frame: Frame) -> None:
+        """A command reaches the process's writer, and waits there."""
+        if not client.is_joined or client.connection is None or client.engine is None:
+            return
+        client.log.sent(frame)
+        client.sent.append(frame)
+        job = Job(self.room.pk, client.user.pk, _command(frame))
+        self.queues[self.engines.index(client.engine)].append((job, client.connection))
+
+    def commit(self, process: int, *, cut_off: bool = False) -> None:
+        """Write what waits in one transaction. `cut_off`: its commit was not heard, and the
+        writer has applied it again."""
+        waiting, self.queues[process] = self.queues[process], []
+        if not waiting:
+            return
+        jobs = [job for job, _ in waiting]
+        if cut_off:
+            self.ask(lambda: actions.apply(jobs))
+        outcomes = self.ask(lambda: actions.apply(jobs))
+        batch = [(job, one, outcome) for (job, one), outcome in zip(waiting, outcomes, strict=True)]
+        self.committed[process].append(batch)
+
+    def announce(self, process: int) -> None:
+        """The writer's outcomes come back to the event loop."""
+        if self.committed[process]:
+            self.engines[process]._written(self.committed[process].popleft())
+
+    def read(self, number: int) -> None:
+        """Carry out a read; one that was carried out comes back."""
+        if not self.reads:
+            return
+        read = self.reads[number % len(self.reads)]
+        if not read.is_done:
+            read.answer, read.is_done = self.ask(read.work), True
+            return
+        self.reads.remove(read)
+        if not read.result.done():
+            read.result.set_result(read.answer)
+
+    def deliver(self, number: int, *, keep: bool = False, lose: bool = False) -> None:
+        """Bring a letter; `keep` brings it once more later, `lose` brings it never."""
+        if not self.mail:
+            return
+        number %= len(self.mail)
+        letter = self.mail[number] if keep else self.mail.pop(number)
+        if not lose:
+            receiver = self.engines[letter.to].hub
+            bundle = msgspec.msgpack.decode(letter.bundle)
+            for message in bundle["messages"]:
+                receiver.handlers[message["type"]](message)
+
+    def fire(self, number: int) -> None:
+        """A timer's time has come."""
+        if self.timers:
+            self.timers.pop(number % len(self.timers))()
+
+    def compare(self, process: int) -> None:
+        """The timer that compares heads with the database."""
+        self.comparisons.append(asyncio.create_task(self.engines[process].hub.compare()))
+
+    # -- the end ------------------------------------------------------------------------------
+
+    async def rest(self, *, lose: bool) -> None:
+        """Let everything come to its end; what is still on the layer is lost, or comes."""
+        for process in range(PROCESSES):
+            self.commit(process)
+        for _ in range(ROUNDS):
+            for process in range(PROCESSES):
+                self.announce(process)
+            self.deliver(0, lose=lose)
+            self.read(0)
+            await self.breathe()
+        for process in range(PROCESSES):
+            self.compare(process)
+        for _ in range(ROUNDS):
+            self.deliver(0, lose=lose)
+            self.read(0)
+            await self.breathe()
+        for comparison in self.comparisons:
+            assert comparison.done()
+            comparison.result()
+        assert not self.mail
+        assert not self.reads
+
+    async def close(self) -> None:
+        for client in self.clients:
+            await self.disconnect(client)
+        for engine in self.engines:
+            await engine.hub.close()
+        await self.breathe()
+        assert not self.failures, self.failures
+
+
+def _command(frame: Frame) -> Command:
+    fields = {name: value for name, value in frame.items() if name != "type"}
+    return msgspec.convert(fields, TYPES[frame["type"]])
+
+
+def client_id(number: int) -> str:
+    return str(UUID(int=number + 1))

@@ -1,0 +1,172 @@
+"""Random orders of everything that may happen; one rule: who is connected at the end has it all."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.test import override_settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chat import feed
+from chat.factories import RoomFactory, UserFactory
+from chat.models import Room
+from core.models import User
+from tests.faults import check
+from tests.faults.simulation import PROCESSES, Simulation, client_id
+
+PEOPLE = 4
+EMOJI = ("👍", "🎉")
+# Small, so that a few steps reach what otherwise takes thousands of messages.
+LIMITS = {"CHAT_HISTORY_PAGE": 4, "CHAT_CATCH_UP_MAX": 6}
+KEPT = 8
+
+STEPS = {
+    "connect": 4,
+    "disconnect": 2,
+    "post": 6,
+    "edit": 3,
+    "delete": 1,
+    "react": 2,
+    "resend": 1,
+    "commit": 6,
+    "commit, cut off": 1,
+    "announce": 6,
+    "read": 8,
+    "deliver": 5,
+    "deliver twice": 1,
+    "lose": 2,
+    "compare": 1,
+    "timer": 1,
+}
+numbers = st.integers(0, 11)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from([name for name, many in STEPS.items() for _ in range(many)]),
+        numbers,
+        numbers,
+    ),
+    max_size=120,
+)
+
+
+@pytest.fixture
+def thread() -> Iterator[ThreadPoolExecutor]:
+    """The one that all reads and writes of a simulation run on."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+        executor.submit(connection.close).result()
+
+
+@pytest.fixture
+def users(transactional_db: None) -> list[User]:
+    return UserFactory.create_batch(PEOPLE)
+
+
+@given(steps=steps, lose=st.booleans())
+@settings(
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_whoever_is_connected_at_the_end_has_the_databases_state(
+    steps: Sequence[tuple[str, int, int]],
+    lose: bool,
+    users: list[User],
+    thread: ThreadPoolExecutor,
+) -> None:
+    room = RoomFactory()
+    with override_settings(**LIMITS), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feed, "KEPT", KEPT)
+        asyncio.run(_carry_out(steps, lose, room, users, thread, patch))
+
+
+async def _carry_out(
+    steps: Sequence[tuple[str, int, int]],
+    lose: bool,
+    room: Room,
+    users: list[User],
+    thread: ThreadPoolExecutor,
+    patch: pytest.MonkeyPatch,
+) -> None:
+    simulation = Simulation(room, users, thread, patch)
+    try:
+        for step in steps:
+            await _take(simulation, *step)
+            await simulation.breathe()
+        for number, client in enumerate(simulation.clients):
+            if client.connection is None and number % 2:
+                await simulation.connect(client, number % PROCESSES)
+        await simulation.rest(lose=lose)
+        truth = simulation.ask(lambda: check.read(connection.connection, room.slug))
+        problems = check.check_database(truth)
+        for client in simulation.clients:
+            problems += client.log.problems
+            if client.connection is not None:
+                assert client.is_joined
+                assert client.log.cursor == truth.head
+                problems += check.check_seen(client.log, truth)
+        assert not problems, "\n".join(map(str, problems))
+    finally:
+        await simulation.close()
+
+
+async def _take(simulation: Simulation, step: str, one: int, other: int) -> None:
+    client = simulation.clients[one % PEOPLE]
+    process = one % PROCESSES
+    known = sorted(client.log.messages)
+    target = known[other % len(known)] if known else 0
+    number = len(client.sent)
+    ref = f"{client.user.pk}/{number}"
+    match step:
+        case "connect":
+            await simulation.connect(client, other % PROCESSES)
+        case "disconnect":
+            await simulation.disconnect(client)
+        case "post":
+            frame = {
+                "type": "chat.message",
+                "message": f"{client.user.pk}-{number} said",
+                "client_id": client_id(client.user.pk * 1_000 + number),
+            }
+            simulation.send(client, frame | ({"ref": ref} if other % 2 else {}))
+        case "edit" if target:
+            text = f"{client.log.messages[target]['message'].split(' ')[0]} edit {number}"
+            simulation.send(
+                client, {"type": "chat.edit", "id": target, "message": text, "ref": ref}
+            )
+        case "delete" if target:
+            simulation.send(client, {"type": "chat.delete", "id": target, "ref": ref})
+        case "react" if target:
+            reaction = {"emoji": EMOJI[other % len(EMOJI)], "on": bool(other % 3)}
+            simulation.send(client, {"type": "chat.react", "id": target, "ref": ref, **reaction})
+        case "resend" if client.sent:
+            simulation.send(client, client.sent[other % len(client.sent)])
+        case "compare":
+            simulation.compare(process)
+        case _:
+            _pass_time(simulation, step, process, other)
+
+
+def _pass_time(simulation: Simulation, step: str, process: int, other: int) -> None:
+    match step:
+        case "commit":
+            simulation.commit(process)
+        case "commit, cut off":
+            simulation.commit(process, cut_off=True)
+        case "announce":
+            simulation.announce(process)
+        case "read":
+            simulation.read(other)
+        case "deliver":
+            simulation.deliver(other)
+        case "deliver twice":
+            simulation.deliver(other, keep=True)
+        case "lose":
+            simulation.deliver(other, lose=True)
+        case "timer":
+            simulation.fire(other)
