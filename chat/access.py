@@ -2,8 +2,10 @@
 
 from typing import Any, NamedTuple
 
-from django.core.exceptions import ValidationError
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, Subquery
 
+from chat import entry
 from chat.errors import Turned
 from chat.models import Membership, Room, Sanction
 from core.models import User
@@ -17,23 +19,49 @@ class Entry(NamedTuple):
     can: list[str]
 
 
-def enter(user: User, slug: str) -> Entry:
-    """Let `user` into the room; an open one comes into being. Raises Turned, to be closed with."""
-    room = Room.objects.filter(slug=slug).first() or _opened(slug)
-    sanctions = set(
-        Sanction.objects.in_force().here(room).filter(user=user).values_list("kind", flat=True)
-    )
-    membership = Membership.objects.filter(room=room, user=user).first()
-    if membership is None:
-        if room.kind != Room.Kind.OPEN:
-            raise Turned(4404, "There is no such room.")
-        if Sanction.Kind.BAN not in sanctions:
-            membership, _ = Membership.objects.get_or_create(room=room, user=user)
-    if Sanction.Kind.BAN in sanctions or membership is None:
+def enter(user: User, slug: str, address: str) -> Entry:
+    """Let `user` into the room; an open one comes into being, not too many from one address.
+
+    Raises Turned, to be closed with. One query where the user has been here before.
+    """
+    found = _found(user, slug)
+    if found is None:
+        _create(user, slug, address)
+        found = _found(user, slug)
+    if found is None:
+        raise Turned(4404, "There is no such room.")
+    room, role, sanctions = found
+    if role is None and room.kind != Room.Kind.OPEN:
+        raise Turned(4404, "There is no such room.")
+    if Sanction.Kind.BAN in sanctions:
         raise Turned(4403, "You are banned from this room.")
+    if role is None:
+        role = Membership.objects.get_or_create(room=room, user=user)[0].role
     writes = not room.is_archived and Sanction.Kind.MUTE not in sanctions
     can = ["post", "react"] if writes else []
-    return Entry(room, membership.role, can + (["moderate"] if membership.moderates else []))
+    return Entry(room, role, can + (["moderate"] if role in Membership.MODERATES else []))
+
+
+def _found(user: User, slug: str) -> tuple[Room, str | None, list[str]] | None:
+    """The room, the user's role in it (None: no member), and the kinds of sanctions in force."""
+    here = Q(room=OuterRef("pk")) | Q(room=None)
+    sanctions = Sanction.objects.in_force().filter(here, user=user).values("kind")
+    roles = Membership.objects.filter(room=OuterRef("pk"), user=user).values("role")
+    room = (
+        Room.objects.filter(slug=slug)
+        .annotate(my_role=Subquery(roles[:1]), my_sanctions=ArraySubquery(sanctions))
+        .first()
+    )
+    return None if room is None else (room, room.my_role, room.my_sanctions)
+
+
+def _create(user: User, slug: str, address: str) -> None:
+    try:
+        entry.create(slug, user, address)
+    except entry.NoSuchRoom:
+        raise Turned(4404, "There is no such room.") from None
+    except entry.TooManyRooms:
+        raise Turned(4429, "Too many new rooms from your address just now.") from None
 
 
 def as_fields(room: Room) -> dict[str, Any]:
@@ -46,12 +74,3 @@ def as_fields(room: Room) -> dict[str, Any]:
         "kind": room.kind,
     }
     return fields | ({"archived": True} if room.is_archived else {})
-
-
-def _opened(slug: str) -> Room:
-    """An open room comes into being when somebody enters it."""
-    try:
-        Room(slug=slug).clean_fields()
-    except ValidationError:
-        raise Turned(4404, "There is no such room.") from None
-    return Room.objects.get_or_create(slug=slug)[0]

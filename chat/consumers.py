@@ -27,7 +27,7 @@ from chat.outbox import Outbox
 from chat.rates import Bucket
 from chat.reading import reading
 from chat.writer import RETRY_AFTER
-from core import guests, identity
+from core import guests, identity, throttle
 from core.origins import is_own_origin
 
 logger = logging.getLogger(__name__)
@@ -94,12 +94,13 @@ class RoomConsumer(AsyncConsumer):
 
     async def _enter(self) -> Connection:
         slug = self.scope["url_route"]["kwargs"]["slug"]
+        address = (self.scope.get("client") or [None])[0]
         user = await reading(identity.of_scope)(self.scope)
         if user is None:
-            user = await guests.admit((self.scope.get("client") or [None])[0])
+            user = await guests.admit(address)
         if user is None:
             raise Turned(4401, "Sign in first.")
-        entry = await reading(access.enter)(user, slug)
+        entry = await reading(access.enter)(user, slug, throttle.network(address))
         return Connection(user, entry, self.outbox, self._close, self.engine.hub.process)
 
     async def _show_history(self, connection: Connection) -> None:

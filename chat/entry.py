@@ -35,7 +35,7 @@ def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
 
     Raises NoSuchRoom and TooManyRooms. `address` is what `core.throttle.network` made of it.
     """
-    room = find(slug, user) or _create(slug, user, address)
+    room = find(slug, user) or create(slug, user, address)
     if room.kind != Room.Kind.OPEN:
         return room, Membership.objects.get(room=room, user=user)
     membership, _ = Membership.objects.get_or_create(room=room, user=user)
@@ -50,7 +50,8 @@ def find(slug: str, user: Any) -> Room | None:
     return room
 
 
-def _create(slug: str, user: User, address: str) -> Room:
+def create(slug: str, user: User, address: str) -> Room:
+    """Make an open room. Raises NoSuchRoom where the address can't be, and TooManyRooms."""
     bans = Sanction.objects.in_force().bans()
     if slug != slug_for(slug) or bans.filter(user=user, room=None).exists():
         raise NoSuchRoom

@@ -15,6 +15,8 @@ class Membership(models.Model):
         MENTIONS = "mentions", "mentions only"
         NOTHING = "nothing"
 
+    MODERATES = (Role.MODERATOR, Role.OWNER)
+
     # The unique (room, user) index serves look-ups by room.
     room = models.ForeignKey(
         "chat.Room", on_delete=models.CASCADE, related_name="memberships", db_index=False
@@ -37,4 +39,4 @@ class Membership(models.Model):
 
     @property
     def moderates(self) -> bool:
-        return self.role in (self.Role.MODERATOR, self.Role.OWNER)
+        return self.role in self.MODERATES

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from pytest import MonkeyPatch
+import pytest
 
 from chat import actions, hub
 from chat.access import Entry
@@ -109,7 +109,11 @@ class Client:
 
 class Simulation:
     def __init__(
-        self, room: Room, users: Iterable[User], thread: ThreadPoolExecutor, patch: MonkeyPatch
+        self,
+        room: Room,
+        users: Iterable[User],
+        thread: ThreadPoolExecutor,
+        patch: pytest.MonkeyPatch,
     ) -> None:
         self.room = room
         self.clients = [Client(user) for user in users]
@@ -201,7 +205,6 @@ class Simulation:
             await asyncio.wait([entering])
         connection.is_closing = True
         if connection.feed is not None:
-            connection.feed.watchers.discard(connection)
             engine.hub.leave(connection.feed, connection)
         client.connection = client.engine = client.entering = None
 

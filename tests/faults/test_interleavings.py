@@ -57,7 +57,7 @@ def thread() -> Iterator[ThreadPoolExecutor]:
     """The one that all reads and writes of a simulation run on."""
     with ThreadPoolExecutor(1) as executor:
         yield executor
-        executor.submit(connection.close).result()
+        executor.submit(lambda: connection.close()).result()  # the thread's own
 
 
 @pytest.fixture

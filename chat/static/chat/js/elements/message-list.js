@@ -146,7 +146,7 @@ export class MessageList extends HTMLElement {
   #fillDraft(node, { client_id, state, detail }) {
     node.classList.add("draft", state);
     node.dataset.clientId = client_id;
-    const foot = clone(state === "failed" ? "draft-failed" : "draft-waiting");
+    const foot = clone(`draft-${state}`);
     if (detail) foot.querySelector(".detail").textContent = detail;
     node.querySelector(".content").append(foot);
   }
