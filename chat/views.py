@@ -17,7 +17,7 @@ from core.models import User
 # What the menu of a message offers; others may come from other clients.
 REACTIONS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "✅")
 # Loaded by the base template, or by other pages.
-NOT_IN_A_ROOM = {"tokens", "base", "page", "rooms", "slug", "room"}
+NOT_IN_A_ROOM = {"tokens", "base", "parts", "page", "rooms", "slug", "room"}
 HERE = Path(__file__).parent / "static"
 
 

@@ -63,9 +63,11 @@ class Writer:
     async def drain(self) -> None:
         """Take no more, finish what was accepted, end the thread."""
         self._open = False
-        await self._idle.wait()
+        try:
+            await self._idle.wait()
+        finally:
+            self._queue.put(None)  # else the thread, and so the process, would never end
         if self._task is not None:
-            self._queue.put(None)
             await self._task
 
     def _start(self) -> None:

@@ -28,7 +28,7 @@ from chat.engine import Engine
 from chat.models import Room
 from chat.outbox import Parcel
 from core.models import User
-from tests.faults.log import Frame, Log
+from tests.faults.log import Frame, Log, Problem
 
 PROCESSES = 2
 ROUNDS = 50  # more than enough for everything to come to rest
@@ -120,6 +120,7 @@ class Simulation:
         self.mail: list[Letter] = []
         self.reads: list[Read] = []
         self.timers: list[Callable[[], Any]] = []
+        self.problems: list[Problem] = []  # of logs that were given up
         self.comparisons: list[asyncio.Task[None]] = []
         self.failures: list[BaseException] = []
         self._thread = thread
@@ -171,9 +172,13 @@ class Simulation:
 
     # -- steps --------------------------------------------------------------------------------
 
-    async def connect(self, client: Client, process: int) -> None:
+    async def connect(self, client: Client, process: int, *, anew: bool = False) -> None:
+        """`anew` without a cursor, as a page does that was just opened."""
         if client.connection is not None:
             return
+        if anew:
+            self.problems += client.log.problems
+            client.log = Log(client.user.pk)
         engine = self.engines[process]
         client.log.connected()
         entry = Entry(self.room, "member", ["post", "react"])
@@ -263,6 +268,15 @@ class Simulation:
         """A timer's time has come."""
         if self.timers:
             self.timers.pop(number % len(self.timers))()
+
+    def all_mail(self, *, lose: bool) -> None:
+        for _ in range(len(self.mail)):
+            self.deliver(0, lose=lose)
+
+    async def all_reads(self) -> None:
+        for _ in range(ROUNDS):
+            self.read(0)
+            await self.breathe()
 
     def compare(self, process: int) -> None:
         """The timer that compares heads with the database."""

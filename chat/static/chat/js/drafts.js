@@ -133,7 +133,8 @@ export class Drafts extends EventTarget {
     const now = Date.now();
     let next = Infinity;
     for (const draft of this.#drafts.values()) {
-      if (draft.state === "waiting" && this.#heldUntil > now) next = Math.min(next, this.#heldUntil);
+      if (draft.state === "waiting" && this.#heldUntil > now)
+        next = Math.min(next, this.#heldUntil);
       if (draft.state === "sent") next = Math.min(next, draft.sentAt + CONFIRM_MS);
     }
     if (next === Infinity) return;
@@ -162,9 +163,13 @@ export class Drafts extends EventTarget {
 
   #read(key) {
     try {
-      const { client_id, message, reply_to = null, at = 0, detail } = JSON.parse(
-        this.#storage.getItem(key),
-      );
+      const {
+        client_id,
+        message,
+        reply_to = null,
+        at = 0,
+        detail,
+      } = JSON.parse(this.#storage.getItem(key));
       return { client_id, message, reply_to, at, detail };
     } catch {
       return null; // not ours

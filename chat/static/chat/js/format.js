@@ -1,11 +1,15 @@
 // What people wrote, as parts that can be shown: no HTML is made here, and none is understood.
 //
 // parse(text) → blocks: {type: "code", text} or {type: "text", parts}, where a part is
-// {type: "text" | "code" | "mention" | "link" | "strong" | "em", text, href?}.
+// {type: "text" | "code" | "mention" | "link", text, href?, name?}.
 
 // A word right after the opening marks, alone on its line, names the language.
 const FENCE = /```(?:[\w+#.-]*[^\S\n]*\n)?([\s\S]+?)```/;
-const INLINE = /`([^`\n]+)`|(https?:\/\/[^\s<>"]+)|(?<![\p{L}\p{N}_])@([\p{L}\p{N}](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?)/giu;
+const CODE = /`([^`\n]+)`/;
+const LINK = /(https?:\/\/[^\s<>"]+)/;
+// "@name", but not the middle of a mail address.
+const MENTION = /(?<![\p{L}\p{N}_])@([\p{L}\p{N}](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?)/u;
+const INLINE = new RegExp([CODE, LINK, MENTION].map(({ source }) => source).join("|"), "giu");
 
 export function parse(text) {
   const blocks = [];
@@ -48,7 +52,8 @@ function link(url) {
   let text = url;
   // What ends a sentence is not part of the address, nor a bracket that opened before it.
   const surplus = {};
-  for (const [open, shut] of ["()", "[]", "{}"]) surplus[shut] = count(url, shut) - count(url, open);
+  for (const [open, shut] of ["()", "[]", "{}"])
+    surplus[shut] = count(url, shut) - count(url, open);
   while (surplus[text.at(-1)] > 0 || ".,;:!?'\"*_~".includes(text.at(-1))) {
     surplus[text.at(-1)] -= 1;
     text = text.slice(0, -1);
@@ -69,7 +74,10 @@ function count(text, character) {
 /** One line for a quote: what a reader recognises a message by. */
 export function summary(message, length = 140) {
   if (message.deleted) return "This message was deleted.";
-  const line = message.message.replace(/```\w*/g, "").replace(/\s+/g, " ").trim();
+  const line = message.message
+    .replace(/```\w*/g, "")
+    .replace(/\s+/g, " ")
+    .trim();
   const characters = [...line];
   return characters.length > length ? `${characters.slice(0, length).join("")}…` : line;
 }

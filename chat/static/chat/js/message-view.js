@@ -65,7 +65,13 @@ function quote(message, target, names) {
   const text = gone ? "An earlier message" : summary(target);
   return el(
     "button",
-    { type: "button", class: "quote", "data-jump": message.reply_to, "data-focus": "quote", disabled: gone },
+    {
+      type: "button",
+      class: "quote",
+      "data-jump": message.reply_to,
+      "data-focus": "quote",
+      disabled: gone,
+    },
     el("span", { class: "visually-hidden" }, "In reply to "),
     gone ? null : el("strong", {}, names.of(target.user.id)),
     el("span", {}, text),

@@ -11,7 +11,12 @@ export function hue(userId) {
 export function initials(name) {
   const words = name.split(/[\s._-]+/u).filter(Boolean);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
-  return letters.map((word) => [...word][0]).join("").toLocaleUpperCase() || "?";
+  return (
+    letters
+      .map((word) => [...word][0])
+      .join("")
+      .toLocaleUpperCase() || "?"
+  );
 }
 
 /**

@@ -2,35 +2,13 @@
 
 import { Calls } from "./calls.js";
 import { Drafts, safeStorage } from "./drafts.js";
-import { ChatComposer } from "./elements/chat-composer.js";
-import { ConnectionState } from "./elements/connection-state.js";
-import { DeleteDialog } from "./elements/delete-dialog.js";
-import { MessageList } from "./elements/message-list.js";
-import { MessageMenu } from "./elements/message-menu.js";
-import { PeopleList } from "./elements/people-list.js";
-import { RoomList } from "./elements/room-list.js";
-import { SideDrawer } from "./elements/side-drawer.js";
-import { TypingLine } from "./elements/typing-line.js";
+import "./elements/all.js";
 import { History } from "./history.js";
 import { Names } from "./people.js";
 import { Presence } from "./presence.js";
 import { Reading } from "./reading.js";
 import { ChatSocket } from "./socket.js";
 import { Typing } from "./typing.js";
-
-for (const [name, element] of Object.entries({
-  "chat-composer": ChatComposer,
-  "connection-state": ConnectionState,
-  "delete-dialog": DeleteDialog,
-  "message-list": MessageList,
-  "message-menu": MessageMenu,
-  "people-list": PeopleList,
-  "room-list": RoomList,
-  "side-drawer": SideDrawer,
-  "typing-line": TypingLine,
-})) {
-  customElements.define(name, element);
-}
 
 class RoomPage {
   #root = document.getElementById("room");
@@ -157,9 +135,13 @@ class RoomPage {
       if (command && this.#send(command)) this.#log.draw();
     });
     this.#log.addEventListener("moved", () => this.#looked());
-    this.#log.addEventListener("react", ({ detail }) => this.#call({ type: "chat.react", ...detail }));
+    this.#log.addEventListener("react", ({ detail }) =>
+      this.#call({ type: "chat.react", ...detail }),
+    );
     this.#log.addEventListener("draft-retry", ({ detail }) => this.#drafts.retry(detail.clientId));
-    this.#log.addEventListener("draft-discard", ({ detail }) => this.#drafts.discard(detail.clientId));
+    this.#log.addEventListener("draft-discard", ({ detail }) =>
+      this.#drafts.discard(detail.clientId),
+    );
     this.#log.addEventListener("reply", ({ detail }) => this.#composer.reply(detail.message));
     this.#log.addEventListener("edit", ({ detail }) => this.#composer.edit(detail.message));
     this.#log.addEventListener("delete", ({ detail }) => this.#askDelete(detail.message));

@@ -33,7 +33,15 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
     const target = draft.reply_to === null ? undefined : history.get(draft.reply_to);
     const grouped = belongs(message, previous);
     const sign = [draft.state, draft.detail, grouped, ...seen(target, names)].join();
-    rows.push({ key: `d:${draft.client_id}`, type: "draft", message, draft, target, grouped, sign });
+    rows.push({
+      key: `d:${draft.client_id}`,
+      type: "draft",
+      message,
+      draft,
+      target,
+      grouped,
+      sign,
+    });
     previous = message;
   }
   return rows;
@@ -46,7 +54,8 @@ function seen(target, names) {
 
 function edge(history) {
   const { more, loading, loaded, messages } = history;
-  const state = !loaded || more ? (loading ? "loading" : "more") : messages.length ? "begin" : "empty";
+  const state =
+    !loaded || more ? (loading ? "loading" : "more") : messages.length ? "begin" : "empty";
   return { key: "edge", type: "edge", state, sign: state };
 }
 

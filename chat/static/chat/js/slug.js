@@ -10,5 +10,8 @@ export function slugFor(name) {
     .trim()
     .replace(/[-\s]+/g, "-")
     .replace(/^[-_]+|[-_]+$/g, "");
-  return [...plain].slice(0, SLUG_MAX).join("").replace(/^[-_]+|[-_]+$/g, "");
+  return [...plain]
+    .slice(0, SLUG_MAX)
+    .join("")
+    .replace(/^[-_]+|[-_]+$/g, "");
 }

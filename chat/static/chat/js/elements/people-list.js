@@ -19,7 +19,9 @@ export class PeopleList extends HTMLElement {
       ),
     );
     if (presence.unnamed) {
-      items.push(el("li", { class: "person more" }, `and ${presence.unnamed.toLocaleString()} more`));
+      items.push(
+        el("li", { class: "person more" }, `and ${presence.unnamed.toLocaleString()} more`),
+      );
     }
     this.querySelector("ul").replaceChildren(...items);
     this.querySelector(".count").textContent = presence.online.toLocaleString();

@@ -1,0 +1,134 @@
+"""The server says goodbye: the page says why, and comes back only where it may."""
+
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
+
+from tests.browser.acting import INPUT, enter, message, new_room, say
+from tests.browser.conftest import NewContext
+
+
+def enter_and_be_closed(new_context: NewContext, code: int, *before: str) -> tuple[Page, list[str]]:
+    """Enter a room whose server sends these frames and closes; also returns the connects."""
+    context = new_context()
+    connects: list[str] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        connects.append(socket.url)
+        server = socket.connect_to_server()
+        if len(connects) > 1:
+            return
+
+        def passed(frame: str | bytes) -> None:
+            socket.send(frame)
+            if "presence.state" in str(frame):
+                for text in before:
+                    socket.send(text)
+                socket.close(code=code)
+
+        server.on_message(passed)
+
+    context.route_web_socket("**/ws/chat/**", between)
+    page = enter(context, new_room())
+    return page, connects
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (4400, "The connection was closed. Reload the page to come back."),
+        (4401, "You are signed out."),
+        (4403, "You were removed from this room."),
+        (4404, "This room is not there any more."),
+    ],
+)
+def test_it_stays_away_and_says_why(new_context: NewContext, code: int, words: str) -> None:
+    page, connects = enter_and_be_closed(new_context, code)
+    state = page.locator("connection-state")
+    expect(state.locator(".words")).to_have_text(words)
+    expect(state.locator("button")).to_be_hidden()
+    expect(state.get_by_role("link", name="Sign in")).to_be_visible(visible=code == 4401)
+    say(page, "kept all the same")
+    expect(message(page, "kept all the same")).to_have_count(1)
+    page.wait_for_timeout(2_500)
+    assert len(connects) == 1
+
+
+def test_it_gives_the_server_s_own_words(new_context: NewContext) -> None:
+    frame = '{"type": "room.closed", "detail": "You were banned until Monday."}'
+    page, _ = enter_and_be_closed(new_context, 4403, frame)
+    expect(page.locator("connection-state")).to_contain_text("You were banned until Monday.")
+
+
+@pytest.mark.parametrize("code", [4408, 1000, 1011])
+def test_it_comes_back_with_its_cursor(new_context: NewContext, code: int) -> None:
+    page, connects = enter_and_be_closed(new_context, code)
+    say(page, "written in between")
+    expect(page.locator(".message[data-id]")).to_have_count(1, timeout=15_000)
+    assert "since=" not in connects[0]
+    assert "since=0" in connects[1]
+
+
+def test_too_many_places_are_said_and_waited_for(new_context: NewContext) -> None:
+    page, connects = enter_and_be_closed(new_context, 4429)
+    expect(page.locator("connection-state")).to_contain_text("open in too many places")
+    page.wait_for_timeout(2_500)
+    assert len(connects) == 1
+    page.locator("connection-state button").click()
+    expect(page.locator("connection-state")).to_be_hidden()
+    assert len(connects) == 2
+
+
+def test_who_may_only_read_is_told(new_context: NewContext) -> None:
+    context = new_context()
+
+    def muted(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda frame: socket.send(str(frame).replace('"post","react"', "")))
+
+    context.route_web_socket("**/ws/chat/**", muted)
+    page = enter(context, new_room())
+    expect(page.locator(INPUT)).to_be_disabled()
+    expect(page.locator(INPUT)).to_have_attribute(
+        "placeholder", "You may read here, but not write."
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "failed"), [("muted", True), ("rate_limited", False), ("unavailable", False)]
+)
+def test_a_refused_message_is_kept_and_tried_again(
+    new_context: NewContext, code: str, failed: bool
+) -> None:
+    context = new_context()
+    refusals: list[str] = []
+
+    def refusing(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def asked(frame: str | bytes) -> None:
+            if "client_id" in str(frame) and not refusals:
+                refusals.append(str(frame))
+                client_id = str(frame).split('"client_id":"')[1][:36]
+                answer = (
+                    f'{{"type": "error", "code": "{code}", "detail": "Not just now.",'
+                    f' "client_id": "{client_id}", "retry_after": 1.5}}'
+                )
+                socket.send(answer)
+            else:
+                server.send(frame)
+
+        socket.on_message(asked)
+        server.on_message(socket.send)
+
+    context.route_web_socket("**/ws/chat/**", refusing)
+    page = enter(context, new_room())
+    say(page, "hear me")
+    expect(page.locator(".draft .detail")).to_have_text("Not just now.")
+    if failed:
+        page.reload()
+        expect(page.locator(".draft .detail")).to_have_text("Not just now.")
+        page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".message[data-id]")).to_have_count(1)
+    expect(page.locator(".draft")).to_have_count(0)
+    page.reload()
+    expect(page.locator(".message[data-id]")).to_have_count(1)

@@ -1,0 +1,235 @@
+"""History, socket and drafts, asked without a page around them."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.modules import run
+
+
+class TestHistory:
+    def test_messages_stand_in_the_order_of_seq_however_they_come(self, page: Page) -> None:
+        script = """
+          const history = new all.History();
+          history.receive(page([1, 2]));
+          for (const seq of [5, 4, 3, 4]) history.receive(live(seq));
+          return [seqs(history), history.cursor];
+        """
+        assert run(page, "history", script) == [[1, 2, 3, 4, 5], 5]
+
+    def test_the_state_with_the_highest_pos_stays(self, page: Page) -> None:
+        script = """
+          const history = new all.History();
+          history.receive(page([1, 2]));
+          history.receive({...live(1, {pos: 4, message: "newer"}), type: "chat.edited"});
+          history.receive({...live(1, {pos: 3, message: "older"}), type: "chat.edited"});
+          return [history.get(101).message, history.cursor, seqs(history)];
+        """
+        assert run(page, "history", script) == ["newer", 4, [1, 2]]
+
+    def test_a_page_goes_before_what_is_there(self, page: Page) -> None:
+        script = """
+          const history = new all.History();
+          history.receive(page([11, 12], {more: true}));
+          const asked = history.pageBefore("r1", 50);
+          const again = history.pageBefore("r2", 50);
+          history.receive(page([9, 10], {more: false, ref: "r1", head: 99}));
+          return [asked, again, seqs(history), history.more, history.cursor];
+        """
+        asked = {"type": "chat.history", "before": 11, "limit": 50, "ref": "r1"}
+        assert run(page, "history", script) == [asked, None, [9, 10, 11, 12], False, 12]
+
+    def test_a_change_of_what_is_not_loaded_waits_for_its_page(self, page: Page) -> None:
+        script = """
+          const history = new all.History();
+          history.receive(page([11, 12], {more: true}));
+          history.pageBefore("r1", 50);
+          // The page was read before this edit, and arrives after it.
+          history.receive({...live(10, {pos: 13, message: "edited"}), type: "chat.edited"});
+          const before = seqs(history);
+          history.receive(page([9, 10], {ref: "r1"}));
+          return [before, history.get(110).message, history.cursor];
+        """
+        assert run(page, "history", script) == [[11, 12], "edited", 13]
+
+    def test_catching_up_and_starting_over(self, page: Page) -> None:
+        script = """
+          const history = new all.History();
+          history.receive(page([1, 2]));
+          const since = [message(1, {pos: 3}), message(3, {pos: 4})];
+          history.receive({type: "chat.history", mode: "since", messages: since, head: 6});
+          const caughtUp = [seqs(history), history.cursor];
+          history.receive(page([50, 51], {mode: "reset", more: true}));
+          return [caughtUp, seqs(history), history.cursor, history.more];
+        """
+        assert run(page, "history", script) == [[[1, 2, 3], 6], [50, 51], 51, True]
+
+    def test_what_was_trimmed_can_be_paged_in_again(self, page: Page) -> None:
+        script = """
+          const history = new all.History();
+          history.receive(page([1, 2, 3, 4]));
+          history.trim(2);
+          const kept = seqs(history);
+          return [kept, history.pageBefore("r", 2).before];
+        """
+        assert run(page, "history", script) == [[3, 4], 3]
+
+
+class TestSocket:
+    def test_a_frame_may_hold_several_objects(self, page: Page) -> None:
+        script = 'return all.decode(\'{"type": "a"}\\n{"type": "b"}\\n\');'
+        assert run(page, "socket", script) == [{"type": "a"}, {"type": "b"}]
+
+    def test_waits_grow_and_are_spread(self, page: Page) -> None:
+        script = (
+            "return [0, 1, 2, 9].map((n) => [all.backoff(n, () => 0), all.backoff(n, () => 1)]);"
+        )
+        assert run(page, "socket", script) == [
+            [500, 1000],
+            [1000, 2000],
+            [2000, 4000],
+            [15000, 30000],
+        ]
+
+    def test_comes_back_with_the_cursor(self, page: Page) -> None:
+        script = """
+          let cursor = null;
+          const socket = new all.ChatSocket("/ws/chat/x/", () => cursor, (url) => new Wire(url));
+          const states = [];
+          socket.addEventListener("state", () => states.push(socket.state));
+          socket.connect();
+          const early = socket.send({});
+          Wire.all[0].says(page([1]));
+          cursor = 1;
+          const sent = socket.send({type: "ping"});
+          Wire.all[0].ends(4408);
+          const wait = socket.retryAt - Date.now();
+          socket.wake();
+          const [first, second] = Wire.all.map(({url}) => new URL(url).search);
+          return [states, early, sent, first, second, wait > 0 && wait <= 1000];
+        """
+        states = ["connecting", "open", "waiting", "connecting"]
+        assert run(page, "socket", script) == [states, False, True, "", "?since=1", True]
+
+    @pytest.mark.parametrize("code", [4400, 4401, 4403, 4404])
+    def test_stays_away_where_it_is_told_to(self, page: Page, code: int) -> None:
+        script = """
+          const socket = new all.ChatSocket("/x", () => null, (url) => new Wire(url));
+          socket.connect();
+          Wire.all[0].ends(input);
+          socket.wake();
+          return [socket.state, socket.code, Wire.all.length];
+        """
+        assert run(page, "socket", script, code) == ["closed", code, 1]
+
+    def test_a_server_that_leaves_says_when_to_return(self, page: Page) -> None:
+        script = """
+          const socket = new all.ChatSocket("/x", () => 1, (url) => new Wire(url));
+          socket.connect();
+          Wire.all[0].says(page([1]), {type: "error", code: "unavailable", retry_after: 7});
+          Wire.all[0].ends(4410);
+          return socket.retryAt - Date.now();
+        """
+        assert 7_000 <= run(page, "socket", script) <= 8_000
+
+    def test_a_connection_that_went_silent_is_left(self, page: Page) -> None:
+        script = """
+          const socket = new all.ChatSocket("/x", () => 1, (url) => new Wire(url));
+          globalThis.wires = Wire.all;
+          globalThis.socket = socket;
+          socket.connect();
+          Wire.all[0].says(page([1]));
+        """
+        run(page, "socket", script)
+        page.clock.run_for(21_000)
+        assert page.evaluate("wires[0].sent") == [{"type": "ping", "ref": 1}]
+        page.evaluate("wires[0].says({type: 'pong', ref: 1})")
+        page.clock.run_for(21_000)
+        assert page.evaluate("[socket.state, wires[0].sent.length]") == ["open", 2]
+        page.clock.run_for(9_000)
+        assert page.evaluate("wires.length") >= 2
+        page.evaluate("wires[0].says({type: 'chat.history', messages: []})")  # too late
+        assert page.evaluate("socket.state") != "open"
+
+    def test_a_connection_that_never_answers_is_left(self, page: Page) -> None:
+        script = """
+          globalThis.socket = new all.ChatSocket("/x", () => 1, (url) => new Wire(url));
+          socket.connect();
+        """
+        run(page, "socket", script)
+        page.clock.run_for(15_100)
+        assert page.evaluate("socket.state") == "waiting"
+
+
+class TestDrafts:
+    SET_UP = """
+      const storage = new all.MemoryStorage();
+      const sent = [];
+      let open = true;
+      const make = () => new all.Drafts({
+        storage, room: "r", user: 7, send: (frame) => open && (sent.push(frame), true),
+      });
+      const drafts = make();
+      const states = (some) => some.list.map(({state}) => state);
+    """
+
+    def test_kept_until_confirmed_and_sent_under_one_id(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          open = false;
+          const id = drafts.add("hello", 42);
+          const waiting = states(drafts);
+          open = true;
+          const other = make();  // another tab, or the same after a reload
+          other.flush();
+          other.disconnected();
+          other.flush();
+          other.confirm([{{client_id: id}}]);
+          return [waiting, sent.map((f) => f.client_id === id), sent[0].reply_to,
+                  other.list.length, make().list.length];
+        """
+        assert run(page, "drafts", script) == [["waiting"], [True, True], 42, 0, 0]
+
+    def test_what_is_refused_for_good_waits_for_a_person(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          const id = drafts.add("hello");
+          drafts.refused({{client_id: id, code: "muted", detail: "Not now."}});
+          const draft = {{...drafts.list[0]}};
+          const kept = states(make());
+          drafts.flush();
+          const tries = sent.length;
+          drafts.retry(id);
+          return [draft.state, draft.detail, kept, tries, sent.length, states(drafts)];
+        """
+        assert run(page, "drafts", script) == ["failed", "Not now.", ["failed"], 1, 2, ["sent"]]
+
+    def test_what_is_refused_for_now_is_sent_later_in_order(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          globalThis.sent = sent;
+          const ids = ["one", "two", "three"].map((text) => drafts.add(text));
+          for (const client_id of ids) {{
+            drafts.refused({{client_id, code: "rate_limited", detail: "Slowly.", retry_after: 3}});
+          }}
+          drafts.flush();
+          return [sent.length, states(drafts)];
+        """
+        assert run(page, "drafts", script) == [3, ["waiting"] * 3]
+        page.clock.run_for(2_900)
+        assert page.evaluate("sent.length") == 3
+        page.clock.run_for(200)
+        assert page.evaluate("sent.slice(3).map(f => f.message)") == ["one", "two", "three"]
+
+    def test_an_answer_that_does_not_come_is_asked_for_again(self, page: Page) -> None:
+        run(page, "drafts", f'{self.SET_UP} globalThis.sent = sent; drafts.add("hello");')
+        page.clock.run_for(12_100)
+        assert page.evaluate("sent.map(f => f.client_id === sent[0].client_id)") == [True, True]
+
+    def test_rooms_and_people_do_not_mix(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          open = false;
+          drafts.add("hello");
+          drafts.text = "half";
+          const send = () => true;
+          const others = [{{room: "r2", user: 7}}, {{room: "r", user: 8}}].map(
+            (place) => new all.Drafts({{storage, send, ...place}}));
+          return others.map((each) => [each.list.length, each.text]);
+        """
+        assert run(page, "drafts", script) == [[0, ""], [0, ""]]

@@ -1,0 +1,169 @@
+"""Presence, typing, reading and what people write, without a page around them."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from chat.entry import slug_for
+from core.templatetags.people import hue, initials
+from tests.browser.modules import run
+
+
+class TestPresence:
+    SET_UP = """
+      let asked = 0;
+      const presence = new all.Presence(() => { asked += 1; });
+      globalThis.asked = () => asked;
+      const user = (id) => ({id, name: `User ${id}`});
+      const joined = (id, version, online) =>
+        ({type: "presence.joined", user: user(id), version, online});
+      presence.receive({type: "presence.state", users: [user(2), user(1)], online: 2, version: 5});
+      const ids = () => presence.users.map(({id}) => id);
+    """
+
+    def test_comings_and_goings_in_turn(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          presence.receive(joined(3, 6, 3));
+          presence.receive(joined(3, 6, 3));
+          presence.receive({{type: "presence.left", user: user(1), version: 7, online: 2}});
+          return [ids(), presence.online, asked];
+        """
+        assert run(page, "presence", script) == [[2, 3], 2, 0]
+
+    def test_a_gap_is_asked_about_once(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          for (const version of [8, 9, 10]) presence.receive(joined(version, version, 9));
+          const before = [ids(), asked];
+          presence.receive({{type: "presence.state", users: [user(9)], online: 1, version: 10}});
+          return [before, ids(), asked];
+        """
+        assert run(page, "presence", script) == [[[1, 2], 1], [9], 1]
+        page.clock.run_for(5_000)
+        assert page.evaluate("asked()") == 1
+
+    def test_in_a_large_room_the_rest_is_a_number(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          presence.receive({{type: "presence.state", users: [user(1)], online: 300, version: 9}});
+          return presence.unnamed;
+        """
+        assert run(page, "presence", script) == 299
+
+
+def test_typing_is_told_at_most_every_three_seconds(page: Page) -> None:
+    run(
+        page,
+        "typing",
+        "let n = 0; globalThis.typing = new all.Typing(() => { n += 1; }, 7); "
+        "globalThis.told = () => n;",
+    )
+    page.evaluate("typing.typed(); typing.typed();")
+    assert page.evaluate("told()") == 1
+    page.clock.run_for(3_100)
+    page.evaluate("typing.typed()")
+    assert page.evaluate("told()") == 2
+
+
+def test_who_types_fades_and_own_typing_is_no_news(page: Page) -> None:
+    script = """
+      globalThis.typing = new all.Typing(() => {}, 7);
+      for (const id of [7, 8, 9]) typing.receive({type: "chat.typing", user: {id, name: `U${id}`}});
+      typing.receive({...live(1), user: {id: 9, name: "U9"}});
+      return [typing.names, all.sentence(typing.names), all.sentence(["A", "B", "C"]),
+              all.sentence(["A", "B", "C", "D"])];
+    """
+    assert run(page, "typing", script) == [
+        ["U8"],
+        "U8 is typing…",
+        "A, B and C are typing…",
+        "Several people are typing…",
+    ]
+    page.clock.run_for(5_600)
+    assert page.evaluate("typing.names") == []
+
+
+def test_the_line_stands_where_the_unread_begin(page: Page) -> None:
+    script = """
+      const make = (readPos) => {
+        const reading = new all.Reading({me: 1, readPos, tell: () => true});
+        const [edited, old, fresh] = [{pos: 9}, {pos: 3}, {pos: 10}];
+        reading.begin([message(1), message(2, edited), message(3, old), message(4, fresh)]);
+        return reading.line;
+      };
+      const away = new all.Reading({me: 1, readPos: 4, tell: () => true});
+      away.begin([message(1)]);
+      away.arrived([message(2, {user: {id: 1, name: "me"}})], false);
+      away.arrived([message(3)], false);
+      away.arrived([message(4)], false);
+      const counted = [away.line, away.unseen];
+      away.seen(4);
+      return [make(3), make(10), make(0), counted, away.unseen, away.line];
+    """
+    assert run(page, "reading", script) == [3, None, None, [2, 2], 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("plain", [[["text", "plain"]]]),
+        ("a `b` c", [[["text", "a "], ["code", "b"], ["text", " c"]]]),
+        ("```\na  b\n```", ["a  b"]),
+        ("so:\n```py\nx = 1\n```\nand", [[["text", "so:"]], "x = 1", [["text", "and"]]]),
+        ("see ```one line```", [[["text", "see"]], "one line"]),
+        ("```never closed", [[["text", "```never closed"]]]),
+        ("hi @bob.b, mail@x.y", [[["text", "hi "], ["mention", "@bob.b"], ["text", ", mail@x.y"]]]),
+        (
+            "(https://a.b/c_(d)).",
+            [[["text", "("], ["link", "https://a.b/c_(d)"], ["text", ")."]]],
+        ),
+        ("https:// http://", [[["text", "https:// http://"]]]),
+    ],
+)
+def test_what_people_write_is_taken_apart(page: Page, text: str, blocks: list[Any]) -> None:
+    script = """
+      return all.parse(input).map((block) =>
+        block.type === "code" ? block.text : block.parts.map(({type, text}) => [type, text]));
+    """
+    assert run(page, "format", script, text) == blocks
+
+
+@pytest.mark.parametrize("start", ["https://a.b/", "```", "@a.", "`", "http://x((("])
+def test_no_text_takes_long_to_take_apart(page: Page, start: str) -> None:
+    script = """
+      const texts = [input + ")".repeat(40000), input.repeat(8000), input + ".".repeat(40000)];
+      const before = performance.now();
+      texts.forEach((text) => all.parse(text));
+      return performance.now() - before;
+    """
+    page.clock.resume()
+    assert run(page, "format", script, start) < 500
+
+
+NAMES = [
+    "Lobby",
+    " Öl & Gas ",
+    "a -- b",
+    "_x_",
+    "カフェ",
+    "ＬＯＢＢＹ",
+    "🎉",
+    "x" * 99,
+    "İstanbul",
+    "--a__",
+]
+
+
+def test_browser_and_server_make_the_same_address(page: Page) -> None:
+    assert run(page, "slug", "return input.map(all.slugFor);", NAMES) == [
+        slug_for(n) for n in NAMES
+    ]
+
+
+def test_browser_and_server_paint_people_alike(page: Page) -> None:
+    names = ["Alice Liddell", "bob", "guest-x7", "Ольга", "a.b.c", " "]
+    assert run(page, "people", "return input.map(all.initials);", names) == [
+        initials(n) for n in names
+    ]
+    assert run(page, "people", "return [0, 7, 12, 25].map(all.hue);") == [
+        hue(n) for n in (0, 7, 12, 25)
+    ]
