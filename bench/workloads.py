@@ -153,9 +153,13 @@ async def reconnect(target: Target, context: Context, *, members: int = 1_000) -
     query = ""
     cookies = context.cookies if target.waits else ()
     if target.waits:
-        # The cursor is taken by one who was there; then twenty messages are missed.
-        await _post(target, url, cookies[0], count=30)
-        query = f"?since={30 - missed}"
+        # They were all there; then twenty messages are missed.
+        crowd = await connect_all([url] * members, Tally(), cookies=cookies[:members])
+        for member in crowd:
+            member.leave()
+        await asyncio.sleep(1)
+        await _post(target, url, cookies[0], count=missed)
+        query = "?since=0"
     tally = Tally()
     began = time.perf_counter()
     crowd = await connect_all(

@@ -36,7 +36,8 @@ def enter(user: User, slug: str, address: str) -> Entry:
     if Sanction.Kind.BAN in sanctions:
         raise Turned(4403, "You are banned from this room.")
     if role is None:
-        role = Membership.objects.get_or_create(room=room, user=user)[0].role
+        Membership.objects.join(room, user)
+        role = Membership.Role.MEMBER
     writes = not room.is_archived and Sanction.Kind.MUTE not in sanctions
     can = ["post", "react"] if writes else []
     return Entry(room, role, can + (["moderate"] if role in Membership.MODERATES else []))

@@ -33,6 +33,7 @@ class Audience:
         self._newcomers: dict[Connection, int] = {}  # with the version that they were shown
         self._news: list[tuple[int, bytes]] = []
         self._shown: set[str] | None = None  # of a crowd, those that everybody sees
+        self._is_mixed = False  # some see a list and some a crowd, until the next flush
         self._timer: asyncio.TimerHandle | None = None
 
     def __contains__(self, connection: object) -> bool:
@@ -40,6 +41,13 @@ class Audience:
 
     def show(self, connection: "Connection", ref: str | int | None = None) -> None:
         """Send `presence.state`; from then on the connection is told each change after it."""
+        others = (self._watchers | self._newcomers.keys()) - {connection}
+        if self._is_crowd != (self._shown is not None):
+            if others:  # the room has just crossed the limit: they are told in a moment
+                self._is_mixed = True
+                self._plan()
+            else:
+                self._shown = None
         connection.push_one(self._state(ref))
         self._watchers.discard(connection)
         if not connection.is_closing:
@@ -49,6 +57,7 @@ class Audience:
         """Begin again: something was lost on the way."""
         self._news.clear()
         self._shown = None
+        self._is_mixed = False
         self._settle()
         self._push(Parcel([self._state(None)]), self._watchers)
 
@@ -59,30 +68,44 @@ class Audience:
     def tell(self, news: Sequence[tuple[int, bytes]]) -> None:
         """Frames with their versions, in order; they leave in a moment."""
         self._news += news
-        if self._timer is None:
-            wait = settings.PRESENCE_GATHER_SECONDS
-            if self._shown is not None:
-                wait = max(wait, settings.PRESENCE_COUNT_SECONDS)
-            self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
+        self._plan()
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
     @property
+    def shown(self) -> set[str]:
+        """Those of a crowd that are named."""
+        if self._shown is None:
+            self._shown = self._first()
+        return self._shown
+
+    @property
     def _is_crowd(self) -> bool:
         return len(self._roster.users) > settings.PRESENCE_LIST_MAX
+
+    def _plan(self) -> None:
+        if self._timer is None:
+            wait = settings.PRESENCE_GATHER_SECONDS
+            if self._shown is not None:
+                wait = max(wait, settings.PRESENCE_COUNT_SECONDS)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
 
     def _flush(self) -> None:
         self._timer = None
         news, self._news = self._news, []
-        if not self._is_crowd and self._shown is None:
+        is_mixed, self._is_mixed = self._is_mixed, False
+        if not news and not is_mixed:  # everybody was shown all in the meantime
+            self._settle()
+            return
+        if not self._is_crowd and self._shown is None and not is_mixed:
             self._push(Parcel([frame for _, frame in news]), self._watchers)
             self._tell_newcomers(news)
             self._settle()
             return
         self._settle()
-        if self._is_crowd and self._shown is not None:
+        if self._is_crowd and self._shown is not None and not is_mixed:
             frame = self._count()
         else:  # it has become a crowd, or is one no longer: everybody begins again
             self._shown = None
@@ -91,7 +114,7 @@ class Audience:
 
     def _tell_newcomers(self, news: Sequence[tuple[int, bytes]]) -> None:
         """What is new to them: their state has the rest already."""
-        for connection, seen in self._newcomers.items():
+        for connection, seen in list(self._newcomers.items()):  # one that is too slow leaves it
             frames = [frame for version, frame in news if version > seen]
             if frames and not connection.push(Parcel(frames)):
                 connection.too_slow()
@@ -109,9 +132,7 @@ class Audience:
         if not self._is_crowd:
             people = [self._named(user) for user in self._roster.users]
             return events.presence_state(people, online, version, ref=ref)
-        if self._shown is None:
-            self._shown = self._first()
-        people = [self._named(user) for user in sorted(self._shown, key=_order)]
+        people = [self._named(user) for user in sorted(self.shown, key=_order)]
         return events.presence_state(people, online, version, more=True, ref=ref)
 
     def _count(self) -> bytes:

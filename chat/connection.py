@@ -23,11 +23,20 @@ class Connection:
     """`close` is the server's: it sends the close frame with a code."""
 
     def __init__(
-        self, user: User, entry: Entry, outbox: Outbox, close: Close, process: str
+        self,
+        user: User,
+        entry: Entry,
+        outbox: Outbox,
+        close: Close,
+        *,
+        process: str,
+        session: str | None,
     ) -> None:
         self.user = Person(user.pk, user.name)
         self.is_invisible = user.is_invisible
         self.room = entry.room
+        self.room_id = entry.room.pk
+        self.session = session
         self.feed: Feed | None = None
         self.name = f"{process}.{next(_numbers)}"
         self.is_closing = False
@@ -35,16 +44,13 @@ class Connection:
         self._close = close
         self._ending: asyncio.Task[None] | None = None
         self._room_fields = events.encode(as_fields(entry.room))
-        self._you = events.encode(
-            {
-                "id": user.pk,
-                "name": user.name,
-                "role": entry.role,
-                "guest": user.is_guest,
-                "can": entry.can,
-                **({"invisible": True} if user.is_invisible else {}),
-            }
-        )
+        self._you = {
+            "id": user.pk,
+            "name": user.name,
+            "role": entry.role,
+            "guest": user.is_guest,
+            "can": entry.can,
+        }
 
     # -- what it is sent ----------------------------------------------------------------------
 
@@ -83,7 +89,7 @@ class Connection:
         self.push_one(
             events.history(
                 room=self._room_fields,
-                you=self._you,
+                you=self._you_fields(),
                 states=states,
                 head=head,
                 more=more,
@@ -91,6 +97,9 @@ class Connection:
                 ref=ref,
             )
         )
+
+    def _you_fields(self) -> bytes:
+        return events.encode(self._you | ({"invisible": True} if self.is_invisible else {}))
 
     def refuse(self, command: Command, refused: Refused) -> None:
         """Tell the sender why a command was not carried out."""

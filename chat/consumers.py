@@ -28,6 +28,7 @@ from chat.rates import Bucket
 from chat.reading import reading
 from chat.writer import RETRY_AFTER
 from core import guests, identity, throttle
+from core.models import User
 from core.origins import is_own_origin
 
 logger = logging.getLogger(__name__)
@@ -95,13 +96,21 @@ class RoomConsumer(AsyncConsumer):
     async def _enter(self) -> Connection:
         slug = self.scope["url_route"]["kwargs"]["slug"]
         address = (self.scope.get("client") or [None])[0]
-        user = await reading(identity.of_scope)(self.scope)
+        user, entry = await reading(_identify)(self.scope, slug, address)
         if user is None:
             user = await guests.admit(address)
-        if user is None:
-            raise Turned(4401, "Sign in first.")
-        entry = await reading(access.enter)(user, slug, throttle.network(address))
-        return Connection(user, entry, self.outbox, self._close, self.engine.hub.process)
+            if user is None:
+                raise Turned(4401, "Sign in first.")
+            entry = await reading(access.enter)(user, slug, throttle.network(address))
+        assert entry is not None
+        return Connection(
+            user,
+            entry,
+            self.outbox,
+            self._close,
+            process=self.engine.hub.process,
+            session=identity.session_key(self.scope),
+        )
 
     async def _show_history(self, connection: Connection) -> None:
         feed = connection.feed
@@ -193,6 +202,16 @@ class RoomConsumer(AsyncConsumer):
 
 def _unavailable(detail: str = "The database does not answer now.") -> Refused:
     return Refused("unavailable", detail, RETRY_AFTER)
+
+
+def _identify(
+    scope: Any, slug: str, address: str | None
+) -> tuple[User | None, access.Entry | None]:
+    """Whose session it is, and what they may do in the room: one hop to a thread for both."""
+    user = identity.of_scope(scope)
+    if user is None:
+        return None, None
+    return user, access.enter(user, slug, throttle.network(address))
 
 
 def _cursor(scope: Any) -> int | None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -31,7 +32,8 @@ logger = logging.getLogger(__name__)
 
 TYPING_EVERY = 3.0  # seconds; more often is not shown
 LEAVE_WITHIN = 6.0  # seconds for the writes that were accepted, when the process ends …
-CLOSE_WITHIN = 2.0  # … and then for the close frames
+CLOSE_WITHIN = 2.0  # … then for the close frames …
+GIVE_BACK_WITHIN = 0.5  # … and then for the leases
 RETURN_WITHIN = 5.0  # seconds over which the clients of a leaving process spread their return
 
 _engines: "WeakKeyDictionary[asyncio.AbstractEventLoop, Engine]" = WeakKeyDictionary()
@@ -135,15 +137,24 @@ class Engine:
 
     def _on_visibility(self, message: dict[str, Any]) -> None:
         for connection in list(self.connections.get(message["user"], ())):
-            if connection.feed is not None:
+            if connection.feed is None:  # on its way in
+                connection.is_invisible = message["invisible"]
+            else:
                 change = self.online.set_visibility(
                     connection.feed, connection, message["invisible"]
                 )
                 self._spawn(change)
 
     def _on_end(self, message: dict[str, Any]) -> None:
+        """End a person's connections: all, or those of one name, session or room."""
+        of_it = {"connection": "name", "session": "session", "room": "room_id"}
+        wanted = {
+            attribute: message[key]
+            for key, attribute in of_it.items()
+            if message.get(key) is not None
+        }
         for connection in list(self.connections.get(message["user"], ())):
-            if connection.name == message["connection"]:
+            if all(getattr(connection, each) == value for each, value in wanted.items()):
                 connection.push_one(events.closed(message["detail"]))
                 connection.end(message["code"])
 
@@ -186,7 +197,10 @@ class Engine:
         if everybody:
             closing = [asyncio.create_task(one.closed()) for one in everybody]
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
-        await self.online.tracker.close(grace=settings.PRESENCE_GRACE_SECONDS + RETURN_WITHIN)
+        with suppress(TimeoutError):  # while Redis does not answer, the leases end by themselves
+            async with asyncio.timeout(GIVE_BACK_WITHIN):
+                grace = settings.PRESENCE_GRACE_SECONDS + RETURN_WITHIN
+                await self.online.tracker.close(grace=grace)
         self.last_seen.close()
         await self.hub.close()
 

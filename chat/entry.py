@@ -69,12 +69,24 @@ def create(slug: str, user: User, address: str) -> Room:
 class RoomLine:
     """A room as a list shows it."""
 
+    pk: int
     slug: str
     name: str
     topic: str
     kind: str
     unread: bool
     last_activity: datetime | None
+    other: User | None  # of a direct room
+    # chat.attendance knows these
+    online: int = 0
+    other_online: bool = False
+
+    @property
+    def other_last_seen(self) -> datetime | None:
+        """When the other of a direct room was last here; None while they are, or hide it."""
+        if self.other is None or self.other_online or self.other.is_invisible:
+            return None
+        return self.other.last_seen_at
 
 
 def rooms_of(user: Any) -> list[RoomLine]:
@@ -88,7 +100,7 @@ def rooms_of(user: Any) -> list[RoomLine]:
         .select_related("direct_low", "direct_high")
         .annotate(read_pos=Subquery(memberships.values("read_pos")[:1]))
     )
-    return [_line(room, user, unread=room.head > room.read_pos) for room in rooms]
+    return [line_of(room, user, unread=room.head > room.read_pos) for room in rooms]
 
 
 def rooms_beside(user: Any) -> list[RoomLine]:
@@ -96,7 +108,7 @@ def rooms_beside(user: Any) -> list[RoomLine]:
     rooms = Room.objects.visible_to(user).listed().open()
     if user.is_authenticated:
         rooms = rooms.exclude(memberships__user=user)
-    return [_line(room, user, unread=False) for room in _by_activity(rooms)]
+    return [line_of(room, user) for room in _by_activity(rooms)]
 
 
 def _by_activity(rooms: Any) -> Iterable[Any]:
@@ -105,14 +117,25 @@ def _by_activity(rooms: Any) -> Iterable[Any]:
     return rooms.annotate(last_activity=Subquery(last)).order_by(newest_first, "slug")[:LISTED_MAX]
 
 
-def _line(room: Any, user: Any, *, unread: bool) -> RoomLine:
+def line_of(room: Any, user: Any, *, unread: bool = False) -> RoomLine:
     return RoomLine(
-        room.slug, name_for(room, user), room.topic, room.kind, unread, room.last_activity
+        pk=room.pk,
+        slug=room.slug,
+        name=name_for(room, user),
+        topic=room.topic,
+        kind=room.kind,
+        unread=unread,
+        last_activity=getattr(room, "last_activity", None),
+        other=other_of(room, user),
     )
 
 
 def name_for(room: Room, user: Any) -> str:
     """What the room is called; a direct one bears the name of the other."""
-    if room.direct_low is None or room.direct_high is None:
-        return room.title or room.slug
-    return (room.direct_high if room.direct_low_id == user.pk else room.direct_low).name
+    other = other_of(room, user)
+    return room.title or room.slug if other is None else other.name
+
+
+def other_of(room: Room, user: Any) -> User | None:
+    """Whom `user` talks with in a direct room; None in another room."""
+    return room.direct_high if room.direct_low_id == user.pk else room.direct_low

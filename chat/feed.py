@@ -64,6 +64,10 @@ class Feed:
         self._recent.clear()
         self._recent_bytes = 0
         self.last_seq = page.changes[-1].seq if page.changes else 0
+        if not self.opened:
+            # Nobody is connected yet: they were for somebody who left while the feed before this
+            # one was given up. Kept, they would pass for a hole until somebody writes.
+            self._answers.clear()
         self.opened = True
         self._in_line()
         return True
@@ -112,6 +116,10 @@ class Feed:
         ]
         for change in changes:
             self._keep(change)
+        # Net, a new message that was changed since stands behind newer ones. Taken into the page in
+        # that order it would count as an old one, and newcomers would be shown a hole in its place.
+        for change in sorted(changes, key=lambda change: change.seq):
+            self._place(change)
         self.head = missed.head
         self._deliver(changes + self._in_line())
 
@@ -152,6 +160,7 @@ class Feed:
         while change := self._pending.pop(self.head + 1, None):
             self.head += 1
             self._keep(change)
+            self._place(change)
             ready.append(change)
         if self._pending:
             for pos in [pos for pos in self._pending if pos <= self.head]:
@@ -159,6 +168,7 @@ class Feed:
         return ready
 
     def _keep(self, change: Change) -> None:
+        """Put it at the end of what returning clients are given."""
         earlier = self._recent.pop(change.id, None)
         self._recent[change.id] = change  # now last: in order of `pos`
         self._recent_bytes += len(change.state) - (len(earlier.state) if earlier else 0)
@@ -166,6 +176,9 @@ class Feed:
             oldest = self._recent.pop(next(iter(self._recent)))
             self._recent_bytes -= len(oldest.state)
             self.floor = oldest.pos
+
+    def _place(self, change: Change) -> None:
+        """Put it into the page that newcomers are given, if it belongs there."""
         if change.seq > self.last_seq:
             self.last_seq = change.seq
             self._page[change.id] = change

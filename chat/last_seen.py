@@ -53,7 +53,11 @@ class LastSeen:
         self._written = {user: at for user, at in self._written.items() if at > now - EVERY}
         due = [user for user in left | {*self._connected()} if user not in self._written]
         if due:
-            await reading(_write)(due)
+            try:
+                await reading(_write)(due)
+            except DatabaseError:
+                self._left |= left  # nobody else remembers them
+                raise
             self._written |= dict.fromkeys(due, now)
 
     async def _write_for_ever(self) -> None:

@@ -97,7 +97,10 @@ class Online:
 
     async def learn_names(self, feed: Feed) -> None:
         """See that the names of all who are here are known, before they are shown."""
-        missing = [pk for pk in feed.roster.users if self._people.known(int(pk)) is None]
+        needed = feed.roster.users
+        if len(needed) > settings.PRESENCE_LIST_MAX:
+            needed = dict.fromkeys(self._audience(feed).shown)
+        missing = [pk for pk in needed if self._people.known(int(pk)) is None]
         if missing:
             await self._people.named(map(int, missing))
 
@@ -142,8 +145,8 @@ class Online:
         except AWAY as error:
             logger.warning("Presence of room %s can't be read: %s", feed.room, error)
             return
-        await self._people.named(map(int, state.users))
         feed.roster.reset(state)
+        await self.learn_names(feed)
 
     def _audience(self, feed: Feed) -> Audience:
         if feed.audience is None:

@@ -5,5 +5,6 @@ from chat.models.room import SLUG_PATTERN
 
 urlpatterns = [
     path("", views.rooms, name="rooms"),
+    path("visibility/", views.visibility, name="visibility"),
     re_path(rf"^(?P<slug>{SLUG_PATTERN})/$", views.room, name="room"),
 ]

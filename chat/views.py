@@ -3,21 +3,27 @@ from pathlib import Path
 from urllib.parse import quote
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat import entry
+from chat import attendance, entry
+from chat.broadcast import tell_processes
 from chat.forms import RoomNameForm
 from core import guests, throttle
 from core.models import User
+from core.views import next_page
 
 # What the menu of a message offers; others may come from other clients.
 REACTIONS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "✅")
 # Loaded by the base template, or by other pages.
 NOT_IN_A_ROOM = {"tokens", "base", "parts", "page", "rooms", "slug", "room"}
+# Of one person: each is a coming or going that others are told of at once.
+VISIBILITY_CHANGES = "20/minute"
 HERE = Path(__file__).parent / "static"
 
 
@@ -41,12 +47,17 @@ def rooms(request: HttpRequest) -> HttpResponseBase:
     if not request.user.is_authenticated and not settings.CHAT_GUESTS:
         return redirect_to_login(request.get_full_path())
     if request.GET.get("part") == "list":  # what a room's page fetches anew now and then
-        lines = {"yours": entry.rooms_of(request.user), "current": request.GET.get("current")}
-        return render(request, "chat/_room_list.html", lines)
+        (yours,) = attendance.filled_in(entry.rooms_of(request.user))
+        current = request.GET.get("current")
+        line = next((each for each in yours if each.slug == current and each.other), None)
+        context = {"yours": yours, "current": current, "line": line}
+        return render(request, "chat/_fresh.html", context)
     form = RoomNameForm(request.GET if "name" in request.GET else None, label_suffix="")
     if form.is_valid():
         return redirect("room", slug=form.cleaned_data["name"])
-    yours, others = entry.rooms_of(request.user), entry.rooms_beside(request.user)
+    yours, others = attendance.filled_in(
+        entry.rooms_of(request.user), entry.rooms_beside(request.user)
+    )
     return render(request, "chat/rooms.html", {"form": form, "yours": yours, "others": others})
 
 
@@ -72,11 +83,13 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
         return throttle.too_many(
             request, "Too many new rooms from your address just now. Wait a minute."
         )
+    yours, (line,) = attendance.filled_in(entry.rooms_of(user), [entry.line_of(found, user)])
     context = {
         "room": found,
-        "name": entry.name_for(found, user),
+        "line": line,
+        "name": line.name,
         "membership": membership,
-        "yours": entry.rooms_of(user),
+        "yours": yours,
         "socket": f"/ws/chat/{quote(found.slug)}/",
         "stylesheets": assets("css"),
         "modules": assets("js"),
@@ -85,6 +98,26 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
         "history_page": settings.CHAT_HISTORY_PAGE,
     }
     return render(request, "chat/room.html", context)
+
+
+@never_cache
+def visibility(request: HttpRequest) -> HttpResponseBase:
+    """Be seen online, or not (POST). The address is also that of a room of this name."""
+    if request.method != "POST":
+        return room(request, "visibility")
+    if not isinstance(request.user, User):
+        return redirect_to_login(reverse("rooms"))
+    if not throttle.allowed("visibility", VISIBILITY_CHANGES, str(request.user.pk)):
+        return throttle.too_many(request, "You change that too often. Wait a minute.")
+    invisible = request.POST.get("invisible") == "on"
+    User.objects.filter(pk=request.user.pk).update(is_invisible=invisible)
+    message = {"type": "user.visibility", "user": request.user.pk, "invisible": invisible}
+    told = tell_processes(message)
+    if "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse({"invisible": invisible, "told": told})
+    if not told:
+        messages.warning(request, "Reload the rooms that you have open, for it to take effect.")
+    return redirect(next_page(request) or "rooms")
 
 
 def _other_spelling(slug: str) -> HttpResponse:

@@ -15,6 +15,7 @@ from typing import Any
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from psycopg_pool import PoolTimeout
 
 from chat import actions
 from chat.actions import Job, Outcome
@@ -147,6 +148,8 @@ def _recover() -> None:
 
 def _is_transient(error: DatabaseError) -> bool:
     state = getattr(error.__cause__, "sqlstate", None)
+    if isinstance(error.__cause__, PoolTimeout):  # it has tried for seconds: let the senders know
+        return False
     if state is None:  # the connection broke before the server could say why
         return isinstance(error, (OperationalError, InterfaceError))
     return state.startswith(TRANSIENT)

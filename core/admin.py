@@ -36,15 +36,20 @@ class UserAdmin(QuickList, DjangoUserAdmin):
 
     form = UserChange
     add_form = UserCreation
-    list_display = ("username", "display_name", "is_guest", "is_staff", "is_active", "said")
-    list_filter = ("is_staff", "is_guest", "is_active")
+    list_display = (
+        *("username", "display_name", "is_guest", "is_staff", "is_active"),
+        *("last_seen_at", "is_invisible", "said"),
+    )
+    list_filter = ("is_staff", "is_guest", "is_active", "is_invisible")
     search_fields = ("username", "display_name", "email")
     ordering = ("username",)
     sortable_by = ("username", "display_name")
-    readonly_fields = ("last_login", "date_joined", "links")
+    # invisible is for people themselves to choose: the servers must be told
+    readonly_fields = ("last_login", "date_joined", "last_seen_at", "is_invisible", "links")
     fieldsets = (
         (None, {"fields": ("username", "display_name", "email", "password", "links")}),
         ("Account", {"fields": ("is_active", "is_guest", "last_login", "date_joined")}),
+        ("Presence", {"fields": ("last_seen_at", "is_invisible")}),
         ("Power", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
     )
     power = ("is_staff", "is_superuser", "groups", "user_permissions")

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -31,7 +32,13 @@ def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> N
 
     server = WiredServer(
         application,
-        endpoints=build_endpoint_description_strings(host=host, port=port),
+        endpoints=[
+            # Room for a thousand clients that come back at once.
+            f"{endpoint}:backlog=2048"
+            for endpoint in build_endpoint_description_strings(host=host, port=port)
+        ],
+        websocket_handshake_timeout=30,
+        websocket_connect_timeout=30,
         ready_callable=ready,
         server_name="",
         signal_handlers=False,
@@ -75,6 +82,9 @@ def main() -> None:
     except Problem as problem:
         lines = str(problem).splitlines()
         raise SystemExit("\n".join(f"core.server: {line}" for line in lines)) from None
+    # Not by returning: Python would wait for threads that wait for a database that hangs.
+    logging.shutdown()
+    os._exit(0)
 
 
 if __name__ == "__main__":

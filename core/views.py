@@ -64,14 +64,14 @@ def sign_up(request: HttpRequest) -> HttpResponseBase:
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     else:
         update_session_auth_hash(request, user)
-    return redirect(_next(request) or settings.LOGIN_REDIRECT_URL)
+    return redirect(next_page(request) or settings.LOGIN_REDIRECT_URL)
 
 
 def _sign_up_page(request: HttpRequest, form: SignUpForm) -> HttpResponse:
-    return render(request, "registration/sign_up.html", {"form": form, "next": _next(request)})
+    return render(request, "registration/sign_up.html", {"form": form, "next": next_page(request)})
 
 
-def _next(request: HttpRequest) -> str:
+def next_page(request: HttpRequest) -> str:
     """Where the visitor wanted to go, if that is on this site."""
     target = request.POST.get("next", request.GET.get("next", ""))
     safe = url_has_allowed_host_and_scheme(

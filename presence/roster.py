@@ -20,6 +20,10 @@ class Roster:
             self.version = state.version
             self.known = True
 
+    def misses(self, version: int) -> bool:
+        """Whether a scope that stands at `version` has gone on without us: then read its state."""
+        return not self.known or version > self.version
+
     def apply(self, changes: Iterable[Change]) -> tuple[list[Change], bool]:
         """Apply what is next in line; returns that, and whether something in between is missing."""
         applied: list[Change] = []

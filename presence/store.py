@@ -1,18 +1,23 @@
-"""Who is where, in Redis. Scopes and users are any strings without ":" ; rooms are unknown here.
+"""Who is where, in Redis. Scopes and users are any strings without ":", "{" or "}", and not empty;
+rooms are unknown here.
 
 Each function runs one atomic Lua script a scope, on that scope's keys alone. They share a hash tag,
 so that it runs on Redis Cluster too. A script that changes who is here returns what changed, to its
 caller alone: so each coming and going is announced once, by whoever caused or found it.
 """
 
-import asyncio
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from hashlib import sha1
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import NoScriptError
+
+logger = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -31,68 +36,89 @@ class State(NamedTuple):
     version: int
 
 
+class Result(NamedTuple):
+    """What a script changed in a scope, and how it left it."""
+
+    changes: list[Change]
+    version: int
+    next_end: float | None  # seconds until a lease ends, unless it is renewed; None: there is none
+
+
 # By scope, members as "user:connection".
 Members = Mapping[str, Sequence[str]]
 
 
 class Store:
-    """Presence in one Redis (or cluster). Raises redis.exceptions.RedisError where it can't."""
+    """Presence in one Redis (or cluster). Raises redis.exceptions.RedisError where it can't.
+
+    Where only some scopes can't be reached (a node of a cluster is down) those are left out.
+    """
 
     def __init__(self, redis: Redis | RedisCluster) -> None:
         self._redis = redis
-        self._scripts = {
-            path.stem: redis.register_script(_source(path.stem))
-            for path in SCRIPTS.glob("*.lua")
-            if path.stem != "common"
-        }
 
     async def enter(
         self, members: Members, lease: float
-    ) -> tuple[dict[str, list[Change]], dict[str, dict[str, int]]]:
+    ) -> tuple[dict[str, Result], dict[str, dict[str, int]]]:
         """Take leases of `lease` seconds. Also returns, by scope and member, how many leases the
         member's user has there."""
         replies = await self._run("enter", members, _ms(lease))
         counts = {
-            scope: dict(zip(members[scope], each, strict=True))
-            for scope, (_, each) in replies.items()
+            scope: dict(zip(members[scope], reply[3], strict=True))
+            for scope, reply in replies.items()
         }
-        return {scope: _changes(reply) for scope, (reply, _) in replies.items()}, counts
+        return _results(replies), counts
 
-    async def leave(self, members: Members, grace: float) -> dict[str, list[Change]]:
+    async def leave(self, members: Members, grace: float) -> dict[str, Result]:
         """Let leases end in `grace` seconds, and end those whose time is over."""
-        return _by_scope(await self._run("leave", members, _ms(grace)))
+        return _results(await self._run("leave", members, _ms(grace)))
 
-    async def renew(self, members: Members, lease: float) -> dict[str, list[Change]]:
+    async def renew(self, members: Members, lease: float) -> dict[str, Result]:
         """Renew leases, restoring those that were lost, and end those whose time is over."""
-        return _by_scope(await self._run("renew", members, _ms(lease)))
+        return _results(await self._run("renew", members, _ms(lease)))
 
-    async def reap(self, scopes: Iterable[str]) -> dict[str, list[Change]]:
+    async def reap(self, scopes: Iterable[str]) -> dict[str, Result]:
         """End the leases whose time is over."""
-        return _by_scope(await self._run("reap", dict.fromkeys(scopes, ())))
+        return _results(await self._run("reap", dict.fromkeys(scopes, ())))
 
     async def state(self, scope: str) -> State:
         users, version = (await self._run("state", {scope: ()}))[scope]
         return State(frozenset(user.decode() for user in users), version)
 
     async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
-        """One call a scope, all in one round trip (on a cluster: at once, one to a node)."""
-        run = self._scripts[script]
-        calls: list[tuple[list[str], list[str | int]]] = [
-            (keys(scope), [*first, *each]) for scope, each in members.items()
-        ]
-        if isinstance(self._redis, RedisCluster):  # whose pipelines run no scripts
-            replies = await asyncio.gather(*(run(names, arguments) for names, arguments in calls))
-        else:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for names, arguments in calls:
-                    await run(names, arguments, client=pipe)
-                replies = await pipe.execute()
-        return dict(zip(members, replies, strict=True))
+        """One call a scope, all in one round trip (on a cluster: one to each node)."""
+        source, sha = _script(script)
+        calls = {
+            scope: (sha, len(keys(scope)), *keys(scope), *first, *each)
+            for scope, each in members.items()
+        }
+        replies = await self._call(calls)
+        unknown = [scope for scope, reply in replies.items() if isinstance(reply, NoScriptError)]
+        if unknown:  # a new server; only those, since the others have changed and said what
+            await self._redis.script_load(source)
+            replies |= await self._call({scope: calls[scope] for scope in unknown})
+        failed = {scope: one for scope, one in replies.items() if isinstance(one, Exception)}
+        if failed and len(failed) == len(replies):
+            raise next(iter(failed.values()))
+        for scope, error in failed.items():
+            logger.warning("Presence: %s failed in scope %s: %s", script, scope, error)
+        return {scope: reply for scope, reply in replies.items() if scope not in failed}
+
+    async def _call(self, calls: Mapping[str, tuple[str | int, ...]]) -> dict[str, Any]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for arguments in calls.values():
+                # not `evalsha`, which a cluster's pipeline refuses; this finds the keys' node
+                pipe.execute_command("EVALSHA", *arguments)
+            replies = await pipe.execute(raise_on_error=False)
+        return dict(zip(calls, replies, strict=True))
 
 
 @cache
-def _source(name: str) -> str:
-    return (SCRIPTS / "common.lua").read_text() + (SCRIPTS / f"{name}.lua").read_text()
+def _script(name: str) -> tuple[str, str]:
+    """A script's source, and what Redis calls it."""
+    source = (SCRIPTS / f"{name}.lua").read_text()
+    source = (SCRIPTS / "common.lua").read_text() + source
+    return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 def keys(scope: str) -> list[str]:
@@ -104,12 +130,15 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def _by_scope(replies: dict[str, list[list[Any]]]) -> dict[str, list[Change]]:
-    return {scope: _changes(reply) for scope, reply in replies.items()}
-
-
-def _changes(reply: list[list[Any]]) -> list[Change]:
-    return [
-        Change(kind.decode(), user.decode(), version, online)
-        for kind, user, version, online in reply
-    ]
+def _results(replies: Mapping[str, list[Any]]) -> dict[str, Result]:
+    return {
+        scope: Result(
+            [
+                Change(kind.decode(), user.decode(), place, online)
+                for kind, user, place, online in changes
+            ],
+            version,
+            None if ends < 0 else ends / 1000,
+        )
+        for scope, (changes, version, ends, *_) in replies.items()
+    }

@@ -3,89 +3,134 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
-from presence.store import Change, Store
+from presence.store import Change, Result, Store
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Announce = Callable[[str, Sequence[Change]], None]
+Heard = Callable[[str, int], None]
 # What Redis's being away looks like from here.
 AWAY = (RedisError, OSError, asyncio.TimeoutError)
 
-SWEEP = 0.5  # seconds between looks for leases whose grace is over
+SWEEP = 0.5  # seconds between looks for leases whose time is over
 
 
 class Tracker:
     """Holds leases for local connections and hands what changed to `announce(scope, changes)`.
 
     Comings and goings that gather while one round trip runs share the next. Redis may be away: a
-    lease is kept here all the same, and the next renewal takes it there.
+    lease is kept here all the same, and the next renewal takes it there; one that could not be
+    given back is given back later.
+
+    After each renewal `heard(scope, version)` is told where the scope stands, so that whoever
+    follows it finds what was lost on the way: an announcement, or Redis's answer to a script.
     """
 
     def __init__(
-        self, store: Store, announce: Announce, *, lease: float, renew: float, grace: float
+        self,
+        store: Store,
+        announce: Announce,
+        *,
+        lease: float,
+        renew: float,
+        grace: float,
+        heard: Heard | None = None,
     ) -> None:
         self.store = store
         self._announce = announce
+        self._heard = heard
         self._lease = lease
         self._renew = renew
         self._grace = grace
         self._leases: dict[str, dict[str, None]] = {}
         self._entering: dict[str, dict[str, asyncio.Future[int]]] = {}
-        self._leaving: dict[str, list[str]] = {}
-        self._leaving_at_once: dict[str, list[str]] = {}
-        self._lingering: dict[str, float] = {}  # scope → when its last left lease has ended
+        # By grace and scope: members, each with when its lease has ended by itself.
+        self._leaving: dict[float, dict[str, dict[str, float]]] = {grace: {}, 0.0: {}}
+        self._ends: dict[str, float] = {}  # scope → when its next lease ends, as far as we know
+        # One round trip at a time: a renewal under way must not bring back a lease that was left.
+        self._trip = asyncio.Lock()
+        self._has_news = False
+        self._is_closed = False
         self._flight: asyncio.Task[None] | None = None
         self._timers: list[asyncio.Task[None]] = []
 
     async def enter(self, scope: str, user: str, connection: str) -> int:
         """Take a lease. Returns how many the user has in the scope, here and elsewhere."""
+        if self._is_closed:
+            return 0
         member = f"{user}:{connection}"
         self._leases.setdefault(scope, {})[member] = None
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._entering.setdefault(scope, {})[member] = answer
+        for leaving in self._leaving.values():  # it has changed its mind
+            _pop(leaving, scope, member)
+        answers = self._entering.setdefault(scope, {})
+        answer = answers.setdefault(member, asyncio.get_running_loop().create_future())
         self._fly()
-        return await answer
+        return await asyncio.shield(answer)
 
     def leave(self, scope: str, user: str, connection: str, *, at_once: bool = False) -> None:
         """Give a lease back; it ends after the grace, or at once, and is announced then."""
         member = f"{user}:{connection}"
-        members = self._leases.get(scope, {})
-        if members.pop(member, member) is not None:
+        if member not in self._leases.get(scope, ()):
             return  # it never had one
-        if not members:
-            del self._leases[scope]
-        entering = self._entering.get(scope, {}).pop(member, None)
+        _pop(self._leases, scope, member)
+        entering = _pop(self._entering, scope, member)
         if entering is not None and not entering.done():
             entering.set_result(0)
-        leaving = self._leaving_at_once if at_once else self._leaving
-        leaving.setdefault(scope, []).append(member)
+        leaving = self._leaving[0.0 if at_once else self._grace]
+        leaving.setdefault(scope, {})[member] = time.monotonic() + self._lease
         self._fly()
 
     async def renew(self) -> None:
         """Renew every lease in one round trip, and end what a dead process left in our scopes."""
-        leases = {scope: list(members) for scope, members in self._leases.items()}
-        if leases:
-            self._announce_all(await self.store.renew(leases, self._lease))
+        async with self._trip:
+            leases = {scope: list(members) for scope, members in self._leases.items()}
+            if not leases:
+                return
+            results = await self.store.renew(leases, self._lease)
+            self._take(results)
+        if self._heard is not None:
+            for scope, result in results.items():
+                self._heard(scope, result.version)
+
+    async def sweep(self) -> None:
+        """End, and announce, what is over in our scopes: of those who have not come back within
+        the grace, and of processes that died. While all renew, this asks Redis nothing."""
+        if any(self._leaving.values()):  # Redis was away
+            self._fly()
+        now = time.monotonic()
+        over = [scope for scope, end in self._ends.items() if end <= now]
+        if over:
+            async with self._trip:
+                self._take(await self.store.reap(over))
 
     async def close(self, grace: float) -> None:
         """Give all leases back; `grace` seconds are there for the users to turn up elsewhere."""
-        for task in [*self._timers, *([self._flight] if self._flight else [])]:
-            task.cancel()
+        self._is_closed = True
         leases, self._leases = self._leases, {}
+        tasks = [*self._timers, *([self._flight] if self._flight else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._answer(self._entering, {})
         with suppress(*AWAY):  # then they end by themselves
-            await self.store.leave({scope: list(each) for scope, each in leases.items()}, grace)
+            await self._give_back()
+            self._take(await self.store.leave(_lists(leases), grace))
 
     def _fly(self) -> None:
+        self._has_news = True
+        if self._is_closed:
+            return
         if not self._timers:
             self._timers = [
                 asyncio.create_task(self._every(self._renew, self.renew, "renew")),
-                asyncio.create_task(self._every(SWEEP, self._sweep, "reap")),
+                asyncio.create_task(self._every(SWEEP, self.sweep, "reap")),
             ]
         if self._flight is None:
             self._flight = asyncio.create_task(self._exchange())
@@ -93,53 +138,82 @@ class Tracker:
 
     def _landed(self, flight: "asyncio.Task[None]") -> None:
         self._flight = None
-        if self._entering or self._leaving or self._leaving_at_once:
+        if self._has_news:  # since it began; what failed waits for the next sweep
             self._fly()
 
     async def _exchange(self) -> None:
-        entering, self._entering = self._entering, {}
-        leaving, self._leaving = self._leaving, {}
-        at_once, self._leaving_at_once = self._leaving_at_once, {}
-        counts: dict[str, dict[str, int]] = {}
-        try:
-            if entering:
-                members = {scope: list(answers) for scope, answers in entering.items()}
-                changes, counts = await self.store.enter(members, self._lease)
-                self._announce_all(changes)
-            if leaving:
-                over = time.monotonic() + self._grace
-                self._lingering |= dict.fromkeys(leaving, over)
-                self._announce_all(await self.store.leave(leaving, self._grace))
-            if at_once:
-                self._announce_all(await self.store.leave(at_once, 0))
-        except AWAY as error:
-            logger.warning("Presence: Redis is away, leases will be taken and end later: %s", error)
-        finally:
-            for scope, answers in entering.items():
-                for member, answer in answers.items():
-                    if not answer.done():
-                        here = self._count_here(scope, member)
-                        answer.set_result(counts.get(scope, {}).get(member, here))
+        async with self._trip:
+            self._has_news = False
+            entering, self._entering = self._entering, {}
+            counts: dict[str, dict[str, int]] = {}
+            try:
+                if entering:
+                    results, counts = await self.store.enter(_lists(entering), self._lease)
+                    self._take(results)
+                await self._give_back()
+            except AWAY as error:
+                logger.warning("Presence: Redis is away, leases are taken and end later: %s", error)
+            except Exception:
+                logger.exception("Presence: could not take or give back leases")
+            finally:
+                self._answer(entering, counts)
+
+    async def _give_back(self) -> None:
+        for grace, leaving in self._leaving.items():
+            taken = dict(leaving)
+            leaving.clear()
+            if not taken:
+                continue
+            results: dict[str, Result] = {}
+            try:
+                results = await self.store.leave(_lists(taken), grace)
+            finally:
+                for scope in taken.keys() - results.keys():
+                    self._keep_leaving(leaving, scope, taken[scope])
+            self._take(results)
+
+    def _keep_leaving(
+        self, leaving: dict[str, dict[str, float]], scope: str, members: Mapping[str, float]
+    ) -> None:
+        """Redis may not have heard of it: try again, unless it has come back, or is over."""
+        now = time.monotonic()
+        for member, ends in members.items():
+            if ends > now and member not in self._leases.get(scope, ()):
+                leaving.setdefault(scope, {})[member] = ends
+
+    def _answer(
+        self,
+        entering: Mapping[str, Mapping[str, "asyncio.Future[int]"]],
+        counts: Mapping[str, Mapping[str, int]],
+    ) -> None:
+        for scope, answers in entering.items():
+            for member, answer in answers.items():
+                if not answer.done():
+                    here = self._count_here(scope, member)
+                    answer.set_result(counts.get(scope, {}).get(member, here))
 
     def _count_here(self, scope: str, member: str) -> int:
         user = member.partition(":")[0]
         return sum(one.startswith(f"{user}:") for one in self._leases.get(scope, ()))
 
-    async def _sweep(self) -> None:
-        """End, and announce, what was left and has not been taken again in the grace."""
-        if not self._lingering:
-            return
+    def _take(self, results: Mapping[str, Result]) -> None:
         now = time.monotonic()
-        scopes = list(self._lingering)
-        self._announce_all(await self.store.reap(scopes))
-        for scope in scopes:
-            if self._lingering[scope] + SWEEP < now:
-                del self._lingering[scope]
+        for scope, result in results.items():
+            end = result.next_end
+            # Where we hold no lease any more, we look after those that we gave back.
+            if end is None or (scope not in self._leases and end > self._grace):
+                self._ends.pop(scope, None)
+            else:
+                self._ends[scope] = now + end
+        for scope, result in results.items():
+            if result.changes:
+                self._tell(scope, result.changes)
 
-    def _announce_all(self, changes: dict[str, list[Change]]) -> None:
-        for scope, each in changes.items():
-            if each:
-                self._announce(scope, each)
+    def _tell(self, scope: str, changes: Sequence[Change]) -> None:
+        try:
+            self._announce(scope, changes)
+        except Exception:  # the other scopes' changes come only once too
+            logger.exception("Presence: could not announce what changed in %s", scope)
 
     async def _every(
         self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]], name: str
@@ -152,3 +226,16 @@ class Tracker:
                 logger.warning("Presence: could not %s, will retry: %s", name, error)
             except Exception:
                 logger.exception("Presence: could not %s", name)
+
+
+def _lists(by_scope: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    return {scope: list(members) for scope, members in by_scope.items()}
+
+
+def _pop(by_scope: dict[str, dict[str, T]], scope: str, member: str) -> T | None:
+    """Take a member out, and its scope if that was the last."""
+    members = by_scope.get(scope, {})
+    found = members.pop(member, None)
+    if not members:
+        by_scope.pop(scope, None)
+    return found

@@ -1,15 +1,20 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.forms import TypedChoiceField
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chat.admin import links
+from chat.admin import links, online
 from chat.models import Message, Room
 from core.admin_lists import QuickList
+from core.models import User
 
 
 @admin.register(Room)
@@ -63,6 +68,50 @@ class RoomAdmin(QuickList):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    # -- who is online ------------------------------------------------------------------------
+
+    def get_urls(self) -> list[Any]:
+        disconnect = path(
+            "<int:pk>/disconnect/<int:user>/<str:connection>/",
+            self.admin_site.admin_view(self.disconnect),
+            name="chat_room_disconnect",
+        )
+        return [disconnect, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if context.get("original") is not None:
+            context["online"] = online.online_in(context["original"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def disconnect(self, request: HttpRequest, pk: int, user: int, connection: str) -> HttpResponse:
+        """Ask, then (POST) close that connection of that person."""
+        room = self.get_object(request, str(pk))
+        if room is None:
+            raise Http404
+        if not self.has_change_permission(request, room):
+            raise PermissionDenied
+        person = get_object_or_404(User, pk=user)
+        if not online.is_there(room, person, connection):
+            messages.warning(request, f"That connection of {person} is gone already.")
+            return redirect("admin:chat_room_change", pk)
+        if request.method == "POST":
+            assert isinstance(request.user, User)
+            if online.disconnect(room, person, connection, by=request.user):
+                messages.success(request, f"A connection of {person} was closed.")
+            else:
+                messages.error(request, "The servers can't be told now. Try again in a moment.")
+            return redirect("admin:chat_room_change", pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Disconnect {person}?",
+            "room": room,
+            "person": person,
+        }
+        return TemplateResponse(request, "admin/chat/room/disconnect.html", context)
 
     @admin.display(description="messages", ordering="message_count")
     def said(self, room: Room) -> SafeString:

@@ -5,7 +5,8 @@
 --   version  counter of the changes of `users`
 -- Time is Redis's own, so processes whose clocks differ agree.
 local users, leases, counts, version = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local keep = 600000 -- milliseconds that an untouched scope is kept
+local keep_empty = 600000 -- milliseconds that an empty scope's version is kept
+local keep_after = 5000 -- and a scope after its last lease: time for somebody to announce its end
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -40,7 +41,14 @@ local function reap()
     end
 end
 
+-- Returns the changes, the version, and in how many milliseconds the next lease ends (-1: none).
 local function done()
+    local first = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2]
+    local last = redis.call('ZRANGE', leases, -1, -1, 'WITHSCORES')[2]
+    -- Where nobody is left to end leases they go by themselves, and the version goes with them:
+    -- the next one is far from it, so that whoever had followed the scope sees a hole.
+    local keep = last and math.max(0, last - now) + keep_after or keep_empty
     for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, keep) end
-    return changes
+    local ends = first and math.max(0, first - now) or -1
+    return {changes, tonumber(redis.call('GET', version) or 0), ends}
 end

@@ -42,6 +42,37 @@ class TestPresence:
         page.clock.run_for(5_000)
         assert page.evaluate("asked()") == 1
 
+    def test_what_is_old_is_passed_over(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          presence.receive(joined(3, 4, 3));
+          presence.receive({{type: "presence.left", user: user(1), version: 5, online: 1}});
+          presence.receive({{type: "presence.count", version: 5, online: 9, joined: [user(4)]}});
+          return [ids(), presence.online, asked];
+        """
+        assert run(page, "presence", script) == [[1, 2], 2, 0]
+
+    def test_a_crowd_is_a_number_and_those_that_are_named(self, page: Page) -> None:
+        script = f"""{self.SET_UP}
+          const named = [user(1), user(2)];
+          presence.receive(
+            {{type: "presence.state", users: named, online: 300, version: 300, more: true}});
+          const before = [ids(), presence.online, presence.unnamed];
+          presence.receive({{type: "presence.count", version: 340, online: 310}});
+          presence.receive({{type: "presence.count", version: 390, online: 305,
+                            joined: [user(3)], left: [user(1)]}});
+          return [before, ids(), presence.online, presence.unnamed, asked];
+        """
+        assert run(page, "presence", script) == [[[1, 2], 300, 298], [2, 3], 305, 303, 0]
+
+    def test_a_crowd_that_is_not_known_yet_is_asked_about(self, page: Page) -> None:
+        script = """
+          let asked = 0;
+          const presence = new all.Presence(() => { asked += 1; });
+          presence.receive({type: "presence.count", version: 9, online: 300, joined: [{id: 1}]});
+          return [asked, presence.known, presence.users];
+        """
+        assert run(page, "presence", script) == [1, False, []]
+
     def test_in_a_large_room_the_rest_is_a_number(self, page: Page) -> None:
         script = f"""{self.SET_UP}
           presence.receive({{type: "presence.state", users: [user(1)], online: 300, version: 9}});
@@ -80,6 +111,16 @@ def test_who_types_fades_and_own_typing_is_no_news(page: Page) -> None:
     ]
     page.clock.run_for(5_600)
     assert page.evaluate("typing.names") == []
+
+
+def test_who_leaves_types_no_more(page: Page) -> None:
+    script = """
+      const typing = new all.Typing(() => {}, 7);
+      for (const id of [8, 9]) typing.receive({type: "chat.typing", user: {id, name: `U${id}`}});
+      typing.receive({type: "presence.left", user: {id: 8, name: "U8"}, version: 2, online: 2});
+      return typing.names;
+    """
+    assert run(page, "typing", script) == ["U9"]
 
 
 def test_the_line_stands_where_the_unread_begin(page: Page) -> None:

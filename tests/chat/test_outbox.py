@@ -11,7 +11,11 @@ from pytest_django import Settings
 from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
+from chat.access import Entry
+from chat.connection import Connection
+from chat.models import Room
 from chat.outbox import Outbox, Overflow, Parcel
+from core.models import User
 
 
 class Reader:
@@ -53,6 +57,17 @@ def payloads_of(frames: bytes) -> list[bytes]:
     read = client.events_received()
     assert all(frame.opcode is Opcode.TEXT and frame.fin for frame in read)  # type: ignore[union-attr]
     return [bytes(frame.data) for frame in read]  # type: ignore[union-attr]
+
+
+async def pushed_until_full(outbox: Outbox, contents: list[bytes]) -> int:
+    """How many were taken before the outbox was full."""
+    for n, one in enumerate(contents):
+        try:
+            outbox.push_one(one)
+        except Overflow:
+            return n
+        await asyncio.sleep(0)
+    raise AssertionError("it was never full")
 
 
 def objects(count: int, size: int = 0) -> list[bytes]:
@@ -133,26 +148,14 @@ async def test_a_reader_that_stops_costs_its_bound_in_frames(
 ) -> None:
     settings.CHAT_OUTBOX_FRAMES = 10
     outbox = Outbox(Reader().send, lines=lines, wire=None)
-    accepted = 0
-    with pytest.raises(Overflow):
-        for one in objects(100):
-            outbox.push_one(one)
-            accepted += 1
-            await asyncio.sleep(0)
-    assert 10 <= accepted <= 12
+    assert 10 <= await pushed_until_full(outbox, objects(100)) <= 12
     outbox.close()
 
 
 async def test_a_reader_that_stops_costs_its_bound_in_bytes(settings: Settings) -> None:
     settings.CHAT_OUTBOX_BYTES = 10_000
     outbox = Outbox(Reader().send, lines=True, wire=None)
-    accepted = 0
-    with pytest.raises(Overflow):
-        for one in objects(100, size=1_000):
-            outbox.push_one(one)
-            accepted += 1
-            await asyncio.sleep(0)
-    assert 9 <= accepted <= 11
+    assert 9 <= await pushed_until_full(outbox, objects(100, size=1_000)) <= 11
     outbox.close()
 
 
@@ -166,25 +169,23 @@ async def test_one_large_parcel_fits_where_nothing_waits(settings: Settings) -> 
     assert b"\n".join(reader.sent).count(b"\n") == 49
 
 
-def test_the_wire_is_bounded_in_bytes_that_the_reader_has_not_taken(settings: Settings) -> None:
+async def test_the_wire_is_bounded_in_bytes_that_the_reader_has_not_taken(
+    settings: Settings,
+) -> None:
     settings.CHAT_OUTBOX_BYTES = 10_000
     wire = Socket()
     outbox = Outbox(nobody, lines=True, wire=wire)
     wire.reads = False
-    with pytest.raises(Overflow):
-        for one in objects(100, size=1_000):
-            outbox.push_one(one)
+    await pushed_until_full(outbox, objects(100, size=1_000))
     assert 8 <= len(wire.written) <= 10
 
 
-def test_the_wire_is_bounded_in_frames(settings: Settings) -> None:
+async def test_the_wire_is_bounded_in_frames(settings: Settings) -> None:
     settings.CHAT_OUTBOX_FRAMES = 10
     wire = Socket()
     outbox = Outbox(nobody, lines=False, wire=wire)
     wire.reads = False
-    with pytest.raises(Overflow):
-        for one in objects(100):
-            outbox.push_one(one)
+    await pushed_until_full(outbox, objects(100))
     assert 10 <= len(wire.written) <= 12
 
 
@@ -207,3 +208,28 @@ async def test_one_who_does_not_read_does_not_hold_up_another() -> None:
     await outboxes[1].flushed()
     assert (stuck.sent, free.sent) == ([], objects(5))
     outboxes[0].close()
+
+
+async def test_a_connection_whose_outbox_is_full_is_closed_with_4408_and_nothing_more_is_kept(
+    settings: Settings,
+) -> None:
+    settings.CHAT_OUTBOX_FRAMES = 3
+    closed: list[int] = []
+
+    async def close(code: int) -> None:
+        closed.append(code)
+
+    reader = Reader()
+    outbox = Outbox(reader.send, lines=True, wire=None)
+    entry = Entry(Room(pk=1, slug="lobby"), "member", [])
+    connection = Connection(
+        User(pk=7), entry, outbox, close, process="process", session=None
+    )
+    for one in objects(50):
+        connection.push_one(one)
+        await asyncio.sleep(0)
+    await connection.closed()
+    assert closed == [4408]
+    reader.reads.set()
+    await asyncio.sleep(0.01)
+    assert len(reader.sent) <= 1

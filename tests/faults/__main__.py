@@ -72,6 +72,7 @@ async def _run(made: World, crowd: Sequence[Person], options: argparse.Namespace
         plan = [(number, name) for one, name in plan for number in options.only or [one]]
     else:
         plan = [(number, "") for number in options.only or FAULTS]
+        plan.sort(key=lambda one: FAULTS[one[0]].layer)  # the processes restart for another layer
     outcomes = []
     for number, broken in plan:
         fault = FAULTS[number]
@@ -93,7 +94,7 @@ async def _run(made: World, crowd: Sequence[Person], options: argparse.Namespace
             if options.logs:
                 for server in made.servers:
                     _say(f"--- {server.log}\n{server.log.read_text(errors='replace')[-20_000:]}")
-    return outcomes
+    return sorted(outcomes, key=lambda outcome: outcome.name) if not options.broken else outcomes
 
 
 async def _suffer(

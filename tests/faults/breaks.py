@@ -67,6 +67,7 @@ def holes() -> None:
         for change in ready:
             self.head = change.pos
             self._keep(change)
+            self._place(change)
         return ready
 
     Feed._in_line = in_line  # type: ignore[method-assign]

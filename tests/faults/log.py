@@ -100,11 +100,12 @@ class Log:
             return
         if pos > self.cursor:
             self.cursor = pos
+            self._keep(frame)
         elif not self._is_answer(frame):
             kind = "doubled" if pos in self._seen else "order"
             self._complain(kind, f"{pos} at {self.cursor}: {frame}")
+        # else no news: what we do not hold by now is older than the page that we began with
         self._seen.add(pos)
-        self._keep(frame)
 
     def _is_answer(self, frame: Frame) -> bool:
         asked = [("ref", frame.get("ref"))]

@@ -183,7 +183,12 @@ class Simulation:
         client.log.connected()
         entry = Entry(self.room, "member", ["post", "react"])
         connection = Connection(
-            client.user, entry, Outbox(client.log), self._close, engine.hub.process
+            client.user,
+            entry,
+            Outbox(client.log),
+            self._close,
+            process=engine.hub.process,
+            session=None,
         )
         client.connection, client.engine = connection, engine
         client.entering = asyncio.create_task(self._enter(client, connection, engine))

@@ -144,7 +144,7 @@ class Stage:
         """Hold every log against the database."""
         for room in self.rooms:
             truth = await self._truth(room)
-            self.problems += check.check_database(truth)
+            self.problems += check.check_database(truth) + check.check_revisions(truth)
             for client in self.clients:
                 if client.room == room:
                     self.problems += check.check_client(client, truth)

@@ -1,23 +1,21 @@
 """A plain WebSocket client, the people who use it, and the server they talk to.
 
-The client knows nothing of the project but its protocol. A test file that says
-`pytest_plugins = ["tests.support.sockets"]` has the fixtures of this one.
+The client knows nothing of the project but its protocol. A folder whose conftest.py imports the
+fixtures of this file has them.
 """
 
 import json
-import os
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client as Browser
 from websockets.exceptions import ConnectionClosed
@@ -28,7 +26,7 @@ from chat.models import Message, Room, Sanction
 from core.embedded.server import NoAnswer, free_port
 from core.embedded.valkey import Valkey
 from core.models import User
-from tests.support import servers
+from tests.support import databases, servers
 from tests.support.servers import ChatServer
 
 PATIENCE = 20.0  # seconds for what must come; nothing here waits for ever
@@ -46,14 +44,23 @@ UNLIMITED = {
 
 
 @pytest.fixture(scope="module")
-def chat_database(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
-    """The URL of the tests' database, where the server's rows and the test's are the same."""
-    with django_db_blocker.unblock():
-        name = connection.settings_dict["NAME"]
-        url = urlsplit(os.environ["DATABASE_URL"])
-        yield url._replace(path=f"/{name}", query="application_name=under_test").geturl()
-        call_command("flush", verbosity=0, interactive=False)
+def chat_database(template_database: str, django_db_blocker: Any) -> Iterator[str]:
+    """The URL of a database for one file, where the server's rows and the test's are the same."""
+    with databases.copied(template_database) as url, django_db_blocker.unblock(), _using(url):
+        yield f"{url}{'&' if urlsplit(url).query else '?'}application_name=under_test"
+
+
+@contextmanager
+def _using(url: str) -> Iterator[None]:
+    """Let this process use that database."""
+    settings = connection.settings_dict
+    usual = settings["NAME"]
+    for name in (urlsplit(url).path[1:], usual):
         connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+        settings["NAME"] = name
+        if name != usual:
+            yield
 
 
 @pytest.fixture(scope="module")
@@ -354,17 +361,19 @@ class Client:
         self.frames: list[Frame] = []
         self._waiting: list[Frame] = []
         self.payloads: list[str | bytes] = []
-        self._socket = connect(
+        self._opening = connect(
             address(server, room, since),
             origin=origin,  # type: ignore[arg-type]
             additional_headers={"Cookie": f"sessionid={session}"} if session else None,
             subprotocols=["chat.v1"] if lines else None,  # type: ignore[list-item]
             max_size=None,
+            max_queue=None,  # it reads on while the test does something else
             proxy=None,
             open_timeout=PATIENCE,
             ping_interval=None,
             user_agent_header=None,
         )
+        self._socket = self._opening.__enter__()
 
     @property
     def subprotocol(self) -> str | None:
@@ -381,12 +390,12 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self._socket.close()
+        self._opening.__exit__(None, None, None)
 
     def cut(self) -> None:
         """Be gone without a word."""
         self._socket.socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        self.close()
 
     # -- sending --------------------------------------------------------------------------
 
@@ -427,6 +436,13 @@ class Client:
                 raise AssertionError(f"no {kind} {fields} came, but {seen}") from None
             if frame["type"] == kind and fields.items() <= frame.items():
                 return frame
+
+    def had(self, kind: str, **fields: Any) -> Frame:
+        """Such an object that came already, or else the next one."""
+        for frame in self.frames:
+            if frame["type"] == kind and fields.items() <= frame.items():
+                return frame
+        return self.until(kind, **fields)
 
     def asks(self, **command: Any) -> Frame:
         """Send a command and return the frame that answers its `ref`."""

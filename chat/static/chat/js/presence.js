@@ -1,4 +1,5 @@
-// Who is here: a list with a version. Where a version is missing, ask for the list. No DOM.
+// Who is here: a list with a version. Where a version is missing, ask for the list. In a crowd the
+// list names some, and a count says how many there are. No DOM.
 
 const ASK_MS = 2_000; // at most one question in this time
 
@@ -40,13 +41,20 @@ export class Presence extends EventTarget {
         break;
       case "presence.joined":
       case "presence.left":
-        if (frame.version === this.#version) return; // seen already
+        if (this.#version !== null && frame.version <= this.#version) return; // seen already
         if (this.#version === null || frame.version !== this.#version + 1) {
           this.#askSoon();
           return;
         }
         if (frame.type === "presence.left") this.#users.delete(frame.user.id);
         else this.#users.set(frame.user.id, frame.user);
+        this.#take(frame);
+        break;
+      case "presence.count": // a crowd: its version may leap
+        if (this.#version === null) this.#askSoon();
+        if (this.#version === null || frame.version <= this.#version) return;
+        frame.joined?.forEach((user) => this.#users.set(user.id, user));
+        frame.left?.forEach((user) => this.#users.delete(user.id));
         this.#take(frame);
         break;
     }

@@ -40,6 +40,8 @@ class RoomPage {
   #state = document.querySelector("connection-state");
   #dialog = document.querySelector("delete-dialog");
   #latest = document.getElementById("to-latest");
+  #rooms = document.querySelector("room-list");
+  #visibility = document.querySelector("visibility-choice");
 
   start() {
     const [history, drafts, reading] = [this.#history, this.#drafts, this.#reading];
@@ -71,6 +73,7 @@ class RoomPage {
       this.#presence.users.forEach((user) => this.#names.learn(user));
       const online = this.#presence.online.toLocaleString();
       document.querySelector("#people-button .count").textContent = online;
+      this.#rooms.count(this.#presence.online);
     });
     this.#reading.addEventListener("change", () => this.#showUnseen());
   }
@@ -96,6 +99,7 @@ class RoomPage {
       this.#can = new Set(you.can);
       this.#me.name = you.name;
       this.#names.learn(you);
+      this.#visibility.show(Boolean(you.invisible));
     }
     if (room) this.#describe(room);
   }
@@ -135,6 +139,11 @@ class RoomPage {
       if (command && this.#send(command)) this.#log.draw();
     });
     this.#log.addEventListener("moved", () => this.#looked());
+    this.#rooms.addEventListener("fresh", ({ detail: page }) => {
+      this.#visibility.show(page.querySelector("ul[data-invisible]") !== null);
+      const other = page.getElementById("room-other");
+      if (other) document.getElementById("room-other")?.replaceWith(other);
+    });
     this.#log.addEventListener("react", ({ detail }) =>
       this.#call({ type: "chat.react", ...detail }),
     );
@@ -149,7 +158,6 @@ class RoomPage {
     this.#latest.addEventListener("click", () => this.#log.toEnd());
     this.#composer.addEventListener("typed", () => this.#typing.typed());
     this.#composer.addEventListener("send", ({ detail: { text, replyTo } }) => {
-      this.#typing.sent();
       this.#reading.clearLine();
       this.#drafts.add(text.toWellFormed?.() ?? text, replyTo);
       this.#log.toEnd();

@@ -1,5 +1,6 @@
 // The page that asks which room to enter: shows the address, and finds rooms as one types.
 
+import { keepFresh } from "./fresh.js";
 import { slugFor } from "./slug.js";
 
 const input = document.getElementById("room-name-input");
@@ -17,3 +18,9 @@ function show() {
 
 input.addEventListener("input", show);
 show();
+keepFresh(location.pathname, (page) => {
+  const [lists, fresh] = [document, page].map((each) => each.getElementById("lists"));
+  if (!fresh || lists.contains(document.activeElement)) return;
+  lists.replaceWith(fresh);
+  show();
+});

@@ -1,7 +1,8 @@
 // Who is typing, and telling others that we are. No DOM.
 
 const FADE_MS = 5_000;
-const TELL_MS = 3_000;
+const TELL_MS = 3_000; // the server passes on no more
+const STOPPED = new Set(["chat.message", "presence.left"]);
 
 export class Typing extends EventTarget {
   #until = new Map(); // user id → {name, until}
@@ -29,16 +30,11 @@ export class Typing extends EventTarget {
     this.#tell();
   }
 
-  /** The message left; the next key is news again. */
-  sent() {
-    this.#toldAt = -Infinity;
-  }
-
   receive(frame) {
     if (frame.type === "chat.typing" && frame.user.id !== this.#me) {
       this.#until.set(frame.user.id, { name: frame.user.name, until: Date.now() + FADE_MS });
       this.#fade();
-    } else if (frame.type === "chat.message" && this.#until.delete(frame.user.id)) {
+    } else if (STOPPED.has(frame.type) && this.#until.delete(frame.user.id)) {
       this.#fade();
     }
   }

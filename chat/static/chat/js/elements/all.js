@@ -9,6 +9,7 @@ import { PeopleList } from "./people-list.js";
 import { RoomList } from "./room-list.js";
 import { SideDrawer } from "./side-drawer.js";
 import { TypingLine } from "./typing-line.js";
+import { VisibilityChoice } from "./visibility-choice.js";
 
 customElements.define("chat-composer", ChatComposer);
 customElements.define("connection-state", ConnectionState);
@@ -19,3 +20,4 @@ customElements.define("people-list", PeopleList);
 customElements.define("room-list", RoomList);
 customElements.define("side-drawer", SideDrawer);
 customElements.define("typing-line", TypingLine);
+customElements.define("visibility-choice", VisibilityChoice);

@@ -1,22 +1,25 @@
 // <room-list>: your rooms. Fetched anew now and then, so that it shows where something happened.
+//
+// Event: "fresh" (detail: the document that came).
 
-const EVERY_MS = 60_000;
+import { emit } from "../dom.js";
+import { keepFresh } from "../fresh.js";
 
 export class RoomList extends HTMLElement {
-  #at = Date.now();
-
   connectedCallback() {
-    setInterval(() => this.#refresh(), EVERY_MS);
-    document.addEventListener("visibilitychange", () => this.#refresh());
+    keepFresh(this.dataset.source, (page) => this.#show(page));
   }
 
-  async #refresh() {
-    if (document.hidden || Date.now() - this.#at < EVERY_MS / 4) return;
-    this.#at = Date.now();
-    const response = await fetch(this.dataset.source).catch(() => null);
-    if (!response?.ok || response.redirected) return;
-    // Our own server's page, where names are escaped; a parsed document runs no scripts.
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  /** How many are online in the room of this page: it knows at once. */
+  count(online) {
+    const here = this.querySelector("[aria-current] .here:has(.here-count)");
+    if (!here) return;
+    here.hidden = online === 0;
+    here.querySelector(".here-count").textContent = online.toLocaleString();
+  }
+
+  #show(page) {
+    emit(this, "fresh", page);
     const list = page.querySelector("ul");
     if (list && !this.contains(document.activeElement)) this.querySelector("ul").replaceWith(list);
   }

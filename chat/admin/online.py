@@ -1,0 +1,76 @@
+"""Who is online in a room, and disconnecting them. The invisible hold no lease: not shown."""
+
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from chat.broadcast import tell_processes
+from chat.models import AuditEntry, Room
+from core.models import User
+from presence import reader
+from presence.reader import Lease
+
+SHOWN_MAX = 200  # people; a crowd's page must come in a moment
+DETAIL = "A moderator disconnected you."
+
+
+@dataclass
+class Present:
+    """A person in a room, and the names of their connections."""
+
+    user: User
+    connections: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Online:
+    """Who is in a room: `shown` of `count` people, by name."""
+
+    shown: list[Present]
+    count: int
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.shown)
+
+
+def online_in(room: Room) -> Online:
+    leases = reader.leases(str(room.pk))
+    users = User.objects.in_bulk({int(lease.user) for lease in leases})
+    people = {pk: Present(user) for pk, user in users.items()}
+    for lease in leases:
+        if int(lease.user) in people:
+            people[int(lease.user)].connections.append(lease.connection)
+    by_name = sorted(people.values(), key=lambda one: (one.user.name.casefold(), one.user.pk))
+    return Online(by_name[:SHOWN_MAX], len(by_name))
+
+
+def is_there(room: Room, user: User, connection: str) -> bool:
+    return Lease(str(user.pk), connection) in reader.leases(str(room.pk))
+
+
+def disconnect(room: Room, user: User, connection: str, *, by: User) -> bool:
+    """Close that one connection; False, and nothing noted, where the servers can't be told.
+
+    The person may come back: a ban is what keeps somebody out.
+    """
+    with transaction.atomic():
+        AuditEntry.objects.create(
+            actor=by,
+            actor_name=by.username,
+            action="disconnect",
+            target=f"{user.username} in {room.slug}"[:200],
+            detail={"user": user.pk, "room": room.pk, "connection": connection},
+        )
+        told = tell_processes(
+            {
+                "type": "connection.end",
+                "user": user.pk,
+                "connection": connection,
+                "code": 4403,
+                "detail": DETAIL,
+            }
+        )
+        if not told:
+            transaction.set_rollback(True)
+    return told

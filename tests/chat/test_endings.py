@@ -1,0 +1,124 @@
+"""A sign-out, a ban or a removal reaches open sockets, in every process."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+import websockets
+
+from tests.conftest import StartServer
+from tests.support.servers import ChatServer
+
+ENV = {"PRESENCE_GRACE_SECONDS": "0.2"}
+
+
+SignIn = Callable[[ChatServer, str], httpx.Client]
+
+
+@pytest.fixture
+def signed_in() -> Iterator[SignIn]:
+    with ExitStack() as stack:
+
+        def enter(server: ChatServer, name: str) -> httpx.Client:
+            client = httpx.Client(base_url=server.url, follow_redirects=True)
+            return _sign_in(stack.enter_context(client), name)
+
+        yield enter
+
+
+def _sign_in(client: httpx.Client, name: str) -> httpx.Client:
+    client.get("/accounts/sign-in/")
+    form = {
+        "username": name,
+        "password": "demo",
+        "csrfmiddlewaretoken": client.cookies["csrftoken"],
+    }
+    assert client.post("/accounts/sign-in/", data=form).status_code == 200
+    assert "sessionid" in client.cookies
+    return client
+
+
+def cookies(client: httpx.Client) -> dict[str, str]:
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
+
+
+async def closed_by(server: ChatServer, room: str, client: httpx.Client, what: object) -> int:
+    """The code that the socket is closed with once `what` was done; 0: it stayed open."""
+    url = f"{server.ws_url}/ws/chat/{room}/"
+    async with websockets.connect(url, additional_headers=cookies(client)) as socket:
+        while json.loads(await asyncio.wait_for(socket.recv(), 10))["type"] != "presence.state":
+            pass
+        await asyncio.to_thread(what)  # type: ignore[arg-type]
+        try:
+            async with asyncio.timeout(5):
+                async for _ in socket:
+                    pass
+        except websockets.ConnectionClosedError:
+            pass
+        except TimeoutError:
+            return 0
+        return socket.close_code or 0
+
+
+@pytest.fixture
+def two(start_server: StartServer) -> tuple[ChatServer, ChatServer]:
+    first = start_server(env=ENV)
+    return first, start_server(env=ENV, beside=first)
+
+
+def test_signing_out_closes_the_sockets_of_that_session(
+    signed_in: SignIn, two: tuple[ChatServer, ChatServer]
+) -> None:
+    first, second = two
+    client = signed_in(first, "alice")
+
+    def sign_out() -> None:
+        form = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        client.post("/accounts/sign-out/", data=form)
+
+    assert asyncio.run(closed_by(second, "lobby", client, sign_out)) == 4401
+
+
+def test_signing_out_elsewhere_leaves_other_sessions_alone(
+    signed_in: SignIn, two: tuple[ChatServer, ChatServer]
+) -> None:
+    first, second = two
+    client, elsewhere = signed_in(first, "alice"), signed_in(first, "alice")
+
+    def sign_out() -> None:
+        form = {"csrfmiddlewaretoken": elsewhere.cookies["csrftoken"]}
+        elsewhere.post("/accounts/sign-out/", data=form)
+
+    assert asyncio.run(closed_by(second, "lobby", client, sign_out)) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("Sanction.objects.create(user=bob, kind='ban', room=lobby)", 4403),
+        ("Sanction.objects.create(user=bob, kind='ban')", 4403),
+        ("Sanction.objects.create(user=bob, kind='mute')", 0),
+        ("Sanction.objects.create(user=bob, kind='ban', until='2020-01-01T00:00:00Z')", 0),
+    ],
+)
+def test_a_ban_closes_the_sockets_of_the_banned(
+    signed_in: SignIn, start_server: StartServer, change: str, code: int
+) -> None:
+    server = start_server(env=ENV)
+    client = signed_in(server, "bob")
+    lines = [
+        "from datetime import datetime",
+        "from chat.models import Room, Sanction",
+        "from core.models import User",
+        "bob = User.objects.get(username='bob')",
+        "lobby = Room.objects.get(slug='lobby')",
+        change.replace("'2020-01-01T00:00:00Z'", "datetime.fromisoformat('2020-01-01T00:00:00Z')"),
+    ]
+
+    def ban() -> None:
+        server.manage("shell", "-c", "\n".join(lines))
+
+    assert asyncio.run(closed_by(server, "lobby", client, ban)) == code

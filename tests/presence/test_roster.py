@@ -1,0 +1,81 @@
+"""What one process knows of a scope: in order, without holes, or it says so."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from presence.roster import Roster
+from presence.store import Change, State
+
+
+def joined(user: str, version: int) -> Change:
+    return Change("joined", user, version, 0)
+
+
+def left(user: str, version: int) -> Change:
+    return Change("left", user, version, 0)
+
+
+def known(*users: str, version: int) -> Roster:
+    roster = Roster()
+    roster.reset(State(frozenset(users), version))
+    return roster
+
+
+def test_it_knows_nothing_until_it_is_told_a_state() -> None:
+    roster = Roster()
+    assert roster.apply([joined("ann", 1)]) == ([], True)
+    assert not roster.known
+    assert roster.misses(0)
+    roster.reset(State(frozenset(), 0))
+    assert roster.known
+    assert not roster.misses(0)
+
+
+def test_changes_are_applied_in_the_order_of_versions() -> None:
+    roster = known("ann", version=5)
+    changes = [left("bob", 8), joined("bob", 6), left("ann", 7)]
+    assert roster.apply(changes) == (sorted(changes, key=lambda one: one.version), False)
+    assert (list(roster.users), roster.version) == ([], 8)
+
+
+def test_what_was_seen_is_dropped() -> None:
+    roster = known("ann", version=5)
+    assert roster.apply([left("ann", 5), joined("bob", 4)]) == ([], False)
+    assert list(roster.users) == ["ann"]
+
+
+def test_up_to_a_hole_it_goes_and_says_so() -> None:
+    roster = known(version=5)
+    assert roster.apply([joined("ann", 6), joined("eve", 8)]) == ([joined("ann", 6)], True)
+    assert (list(roster.users), roster.version) == (["ann"], 6)
+    assert roster.misses(8)
+    assert not roster.misses(6)
+
+
+def test_an_older_state_is_no_news() -> None:
+    roster = known("ann", "bob", version=5)
+    roster.reset(State(frozenset(), 4))
+    assert (list(roster.users), roster.version) == (["ann", "bob"], 5)
+    roster.reset(State(frozenset({"eve"}), 9))
+    assert (list(roster.users), roster.version) == (["eve"], 9)
+
+
+@given(st.lists(st.sampled_from("abcde"), max_size=30), st.data())
+def test_whatever_is_lost_doubled_or_late_it_is_right_or_knows_that_it_is_not(
+    toggled: list[str], data: st.DataObject
+) -> None:
+    here: set[str] = set()
+    history = [State(frozenset(), 100)]
+    changes = []
+    for version, user in enumerate(toggled, start=101):
+        changes.append(Change("left" if user in here else "joined", user, version, 0))
+        here ^= {user}
+        history.append(State(frozenset(here), version))
+    roster = known(version=100)
+    if changes:
+        for one in data.draw(st.lists(st.sampled_from(changes), max_size=60)):
+            _, hole = roster.apply([one])
+            assert hole == (one.version > roster.version)
+            assert set(roster.users) == history[roster.version - 100].users
+    roster.apply(changes)
+    assert (set(roster.users), roster.version) == (here, history[-1].version)

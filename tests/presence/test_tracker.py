@@ -1,0 +1,400 @@
+"""Leases of one process, and of three together: who comes and goes is announced once."""
+
+import asyncio
+import itertools
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Connection, Redis
+
+from presence import tracker as tracker_module
+from presence.store import keys
+from tests.presence.processes import GRACE, Process, Scene
+from tests.support.sockets import RedisServer
+
+Eventually = Callable[..., Awaitable[Any]]
+# Real time, where a test needs it: long enough for a machine that stalls a second.
+SHORT = {"lease": 3.0, "renew": 0.3, "grace": 0.3}
+
+
+async def idle(*processes: Process) -> None:
+    for process in processes:
+        await process.idle()
+
+
+def gapless(scene: Scene, scope: str = "a") -> bool:
+    versions = scene.versions(scope)
+    return versions == list(range(versions[0], versions[0] + len(versions)))
+
+
+# -- tabs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_tabs_in_any_order_on_any_processes_are_one_presence(
+    scene: Scene, order: tuple[int, ...]
+) -> None:
+    processes = [scene.process() for _ in range(3)]
+    counts = [await processes[n].tracker.enter("a", "ann", f"tab-{n}") for n in order]
+    assert counts == [1, 2, 3]
+    for n in sorted(order, key=lambda n: order[n]):
+        assert scene.said("a") == [("joined", "ann")]
+        processes[n].tracker.leave("a", "ann", f"tab-{n}", at_once=True)
+        await processes[n].idle()
+    assert scene.said("a") == [("joined", "ann"), ("left", "ann")]
+    assert await scene.users("a") == set()
+    assert gapless(scene)
+
+
+async def test_a_thousand_who_come_at_once_share_a_few_round_trips(
+    scene: Scene, redis: Redis
+) -> None:
+    process = scene.process()
+    await process.tracker.enter("a", "0", "x")
+    await redis.config_resetstat()
+    await asyncio.gather(*(process.tracker.enter("a", str(n), "x") for n in range(1, 1_000)))
+    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] <= 2
+    assert len(await scene.users("a")) == 1_000
+    assert gapless(scene)
+
+
+async def test_leaving_what_was_never_entered_changes_nothing(scene: Scene) -> None:
+    process = scene.process()
+    process.tracker.leave("a", "ann", "x")
+    await process.tracker.enter("a", "ann", "y")
+    process.tracker.leave("a", "ann", "x", at_once=True)
+    await process.idle()
+    assert await scene.users("a") == {"ann"}
+
+
+async def test_entering_twice_at_once_is_answered_twice(scene: Scene) -> None:
+    process = scene.process()
+    async with asyncio.timeout(20):
+        both = await asyncio.gather(*(process.tracker.enter("a", "ann", "x") for _ in range(2)))
+    assert both == [1, 1]
+
+
+async def test_who_leaves_while_entering_has_not_stayed(scene: Scene) -> None:
+    process = scene.process()
+    entering = asyncio.create_task(process.tracker.enter("a", "ann", "x"))
+    await asyncio.sleep(0)
+    process.tracker.leave("a", "ann", "x", at_once=True)
+    async with asyncio.timeout(20):
+        await entering
+    await process.idle()
+    assert await scene.users("a") == set()
+
+
+async def test_who_leaves_and_enters_in_one_breath_has_stayed(scene: Scene) -> None:
+    """Somebody who turns invisible and back keeps the name of the connection."""
+    process = scene.process()
+    await process.tracker.enter("a", "ann", "x")
+    process.tracker.leave("a", "ann", "x", at_once=True)
+    await process.tracker.enter("a", "ann", "x")
+    await process.idle()
+    assert await scene.users("a") == {"ann"}
+
+
+async def test_one_announcement_that_fails_does_not_lose_the_others(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = []
+
+    def announce(scope: str, changes: Any) -> None:
+        told.append(scope)
+        if scope == "a":
+            raise ValueError("a room that is none")
+
+    process = scene.process()
+    process.tracker._announce = announce
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(process.tracker.enter(one, "ann", "x") for one in "abc"))
+    assert sorted(told) == ["a", "b", "c"]
+    assert "a room that is none" in caplog.text
+
+
+# -- the grace --------------------------------------------------------------------------------
+
+
+async def test_a_reload_within_the_grace_is_not_seen(scene: Scene) -> None:
+    one, other = scene.process(), scene.process()
+    await one.tracker.enter("a", "ann", "before")
+    one.tracker.leave("a", "ann", "before")
+    await one.idle()
+    assert await scene.users("a") == {"ann"}
+    await other.tracker.enter("a", "ann", "after")
+    await scene.pass_time(GRACE + 1, "a")
+    for process in (one, other):
+        await process.tracker.renew()
+    assert scene.said("a") == [("joined", "ann")]
+    assert await scene.users("a") == {"ann"}
+
+
+async def test_who_does_not_come_back_left_once_the_grace_is_over(
+    scene: Scene, eventually: Eventually
+) -> None:
+    processes = [scene.process(**SHORT | {"lease": 30}) for _ in range(3)]
+    for process in processes:
+        await process.tracker.enter("a", "bob", "x")
+    await processes[0].tracker.enter("a", "ann", "x")
+    processes[0].tracker.leave("a", "ann", "x")
+    await eventually(lambda: scene.said("a")[-1] == ("left", "ann"))
+    assert scene.said("a") == [("joined", "bob"), ("joined", "ann"), ("left", "ann")]
+
+
+async def test_the_last_one_out_is_announced_by_the_process_that_was_left(
+    scene: Scene, eventually: Eventually
+) -> None:
+    process = scene.process(**SHORT)
+    await process.tracker.enter("a", "ann", "x")
+    process.tracker.leave("a", "ann", "x")
+    await eventually(lambda: len(scene.said("a")) == 2)
+    assert await scene.users("a") == set()
+    await process.idle()
+    assert process.tracker._ends == {}, "it watches a scope where it has nobody"
+
+
+async def test_leaving_at_once_waits_for_no_grace(scene: Scene) -> None:
+    process = scene.process()
+    await process.tracker.enter("a", "ann", "x")
+    process.tracker.leave("a", "ann", "x", at_once=True)
+    await process.idle()
+    assert scene.said("a") == [("joined", "ann"), ("left", "ann")]
+
+
+# -- processes that die, or end ---------------------------------------------------------------
+
+
+async def test_a_process_that_died_is_healed_by_another(
+    scene: Scene, eventually: Eventually
+) -> None:
+    """By its timers, as soon as the leases end, and not only with its next renewal."""
+    dead = scene.process(**SHORT)
+    others = [scene.process(**SHORT | {"renew": 60, "lease": 90}) for _ in range(2)]
+    for n, process in enumerate([dead, *others]):
+        await process.tracker.enter("a", f"own-{n}", "x")
+        await process.tracker.enter("a", "both", f"tab-{n}")
+    for n in range(50):
+        await dead.tracker.enter("a", f"guest-{n}", "x")
+    before = len(scene.said("a"))
+    for process in others:
+        await process.tracker.renew()  # so that they know of its leases
+    await dead.crash()
+    await eventually(lambda: len(scene.said("a")) >= before + 51)
+    for process in others:
+        await process.tracker.renew()
+    assert await scene.users("a") == {"own-1", "own-2", "both"}
+    gone = scene.said("a")[before:]
+    assert sorted(gone) == sorted(
+        [("left", "own-0"), *(("left", f"guest-{n}") for n in range(50))]
+    )
+    assert gapless(scene)
+    for process in others:
+        state = await process.look("a")
+        assert set(process.roster("a").users) == state.users
+
+
+async def test_a_process_that_ends_gives_its_users_time_to_turn_up_elsewhere(
+    scene: Scene,
+) -> None:
+    """A deploy of three processes, one after the other: nobody who comes back has left."""
+    old = [scene.process() for _ in range(3)]
+    for n, process in enumerate(old):
+        for user in range(20):
+            await process.tracker.enter("a", f"{n}-{user}", f"{n}-before")
+    for n, process in enumerate(old):
+        await process.tracker.close(grace=50)
+        new = scene.process()
+        for user in range(19):  # the last one does not
+            await new.tracker.enter("a", f"{n}-{user}", f"{n}-after")
+    assert len(scene.said("a")) == 60
+    await scene.pass_time(51, "a")
+    for process in scene.processes[3:]:
+        await process.tracker.renew()
+    assert sorted(scene.said("a")[60:]) == [("left", f"{n}-19") for n in range(3)]
+    assert len(await scene.users("a")) == 57
+    assert gapless(scene)
+
+
+async def test_a_process_that_ends_also_gives_back_what_was_on_its_way(scene: Scene) -> None:
+    process = scene.process()
+    await process.tracker.enter("a", "ann", "x")
+    process.tracker.leave("a", "ann", "x", at_once=True)
+    entering = asyncio.create_task(process.tracker.enter("a", "bob", "x"))
+    await asyncio.sleep(0)
+    await process.tracker.close(grace=0)
+    async with asyncio.timeout(20):
+        assert await entering == 0
+        assert await process.tracker.enter("a", "eve", "x") == 0
+    await asyncio.sleep(0.05)
+    assert await scene.users("a") == set()
+    assert await scene.redis.zcard(keys("a")[1]) == 0
+
+
+# -- Redis ------------------------------------------------------------------------------------
+
+
+async def test_redis_emptied_is_filled_again_by_one_renewal_of_each(scene: Scene) -> None:
+    processes = [scene.process() for _ in range(3)]
+    for n, process in enumerate(processes):
+        for user in range(10):
+            await process.tracker.enter("a", f"{n}-{user}", "x")
+        await process.tracker.enter("a", "all", f"tab-{n}")
+    before = max(scene.versions("a"))
+    for process in processes:
+        await process.look("a")
+    await scene.redis.flushall()
+    scene.announced.clear()
+    for process in processes:
+        await process.tracker.renew()
+    said = scene.said("a")
+    assert len(said) == len(set(said)) == 31, "each comes back once"
+    assert {kind for kind, _ in said} == {"joined"}, "nobody who stayed has left"
+    assert gapless(scene)
+    assert min(scene.versions("a")) > before
+    for process in processes:
+        roster = process.roster("a")
+        assert roster.misses(process.heard["a"])
+        await process.look("a")
+        assert set(roster.users) == await scene.users("a")
+        assert len(roster.users) == 31
+
+
+async def test_redis_stopped_in_its_tracks(
+    valkey: RedisServer, scene: Scene, eventually: Eventually
+) -> None:
+    options = SHORT | {"lease": 30.0, "socket_timeout": 0.2, "socket_connect_timeout": 0.2}
+    one, other = scene.process(**options), scene.process(**options)
+    await one.tracker.enter("a", "stays", "x")
+    await one.tracker.enter("a", "goes", "x")
+    await other.tracker.enter("a", "other", "x")
+    await one.look("a")
+    await other.look("a")
+    valkey.signal(signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(20):
+            assert await one.tracker.enter("a", "comes", "x") == 1  # nobody waits for Redis
+        one.tracker.leave("a", "goes", "x")
+        await asyncio.sleep(1.0)
+    finally:
+        valkey.signal(signal.SIGCONT)
+    truth = {"stays", "other", "comes"}
+
+    async def right() -> bool:
+        return await scene.users("a") == truth
+
+    await eventually(right)
+    left = [user for kind, user in scene.said("a") if kind == "left"]
+    assert left in ([], ["goes"])  # Redis's answer may have been lost; never one who stayed
+
+    async def both_know() -> bool:
+        """The answer that said who came may be lost: what a renewal has heard shows it."""
+        for process in (one, other):
+            if process.roster("a").misses(process.heard["a"]):
+                await process.look("a")
+        return all(set(process.roster("a").users) == truth for process in (one, other))
+
+    await eventually(both_know)
+
+
+async def test_what_was_left_while_redis_was_away_is_given_back_later(
+    scene: Scene, eventually: Eventually
+) -> None:
+    """And not kept for as long as a lease: most of all not for somebody who turned invisible."""
+    process = scene.process()
+    await process.tracker.enter("a", "ann", "x")
+    await process.tracker.enter("a", "bob", "x")
+    real = process.store._call
+
+    async def away(_: Any) -> Any:
+        raise OSError("away")
+
+    process.store._call = away  # type: ignore[method-assign]
+    process.tracker.leave("a", "ann", "x", at_once=True)
+    process.tracker.leave("a", "bob", "x", at_once=True)
+    await process.idle()
+    async with asyncio.timeout(20):
+        await process.tracker.enter("a", "bob", "x")  # has changed their mind
+    process.store._call = real  # type: ignore[method-assign]
+
+    async def gone() -> bool:
+        return await scene.users("a") == {"bob"}
+
+    await eventually(gone)
+
+
+# -- renewals ---------------------------------------------------------------------------------
+
+
+class Counting(Connection):
+    sent = 0
+
+    async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        Counting.sent += 1
+        await super().send_packed_command(*args, **kwargs)
+
+
+async def test_a_renewal_is_one_round_trip_however_many_connections(
+    scene: Scene, redis: Redis
+) -> None:
+    process = scene.process()
+    process.redis.connection_pool.connection_class = Counting
+    people = [(f"room-{n % 20}", f"user-{n % 70}", f"tab-{n}") for n in range(600)]
+    await asyncio.gather(*(process.tracker.enter(*one) for one in people))
+    await process.tracker.renew()
+    await redis.config_resetstat()
+    Counting.sent = 0
+    await process.tracker.renew()
+    assert Counting.sent == 1
+    stats = await redis.info("commandstats")
+    assert stats["cmdstat_evalsha"]["calls"] == 20  # a script is one scope's
+    assert not any(name.startswith("cmdstat_script") for name in stats)
+    await process.tracker.sweep()
+    assert Counting.sent == 1, "while all renew there is nothing to end"
+
+
+async def test_a_renewal_under_way_brings_back_nobody_who_left(scene: Scene) -> None:
+    process = scene.process()
+    await process.tracker.enter("a", "ann", "x")
+    real, on_its_way = process.store.renew, asyncio.Event()
+
+    async def slow(*args: Any) -> Any:
+        on_its_way.set()
+        await asyncio.sleep(0.05)
+        return await real(*args)
+
+    process.store.renew = slow  # type: ignore[method-assign]
+    renewing = asyncio.create_task(process.tracker.renew())
+    await on_its_way.wait()
+    process.tracker.leave("a", "ann", "x", at_once=True)
+    await renewing
+    await process.idle()
+    assert await scene.users("a") == set()
+    assert scene.said("a") == [("joined", "ann"), ("left", "ann")]
+
+
+async def test_a_renewal_tells_where_each_scope_stands(scene: Scene) -> None:
+    process = scene.process()
+    await process.tracker.enter("a", "ann", "x")
+    await process.tracker.enter("b", "ann", "x")
+    await process.tracker.renew()
+    assert process.heard == {one: scene.versions(one)[-1] for one in "ab"}
+
+
+async def test_timers_outlive_an_error_of_any_kind(
+    scene: Scene, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker_module, "SWEEP", 0.01)
+    process = scene.process(lease=30, renew=0.01, grace=0.01)
+    await process.tracker.enter("a", "ann", "x")
+    real, errors = process.store.renew, [OSError("away"), ValueError("a mistake")]
+
+    async def failing(*args: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return await real(*args)
+
+    process.store.renew = failing  # type: ignore[method-assign]
+    await eventually(lambda: "a" in process.heard)
