@@ -8,7 +8,7 @@ PIP_COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --universal --pyth
 SETTINGS = SECRET_KEY=unused DATABASE_URL=postgres:///unused REDIS_URL=redis://unused
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock
+.PHONY: help run test faults check format lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -19,6 +19,9 @@ run: .venv/run.stamp  ## start the chat with all that it needs; Ctrl-C stops it
 
 test: .venv/dev.stamp  ## run every test; ARGS=tests/core runs some
 	@exec .venv/bin/python -m pytest $(ARGS)
+
+faults: .venv/dev.stamp  ## break everything under load; ARGS="--only 1,5 --seed 2", --help
+	@exec .venv/bin/python -m tests.faults $(ARGS)
 
 check: .venv/dev.stamp  ## format, lint, types, import layers, missing migrations
 	.venv/bin/ruff format --check .

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ChatConfig(AppConfig):
@@ -6,5 +7,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import endings
+        from chat.moderators import make_group
 
         endings.connect()
+        post_migrate.connect(make_group, dispatch_uid="chat.moderators")

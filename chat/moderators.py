@@ -1,5 +1,8 @@
 """Who may do what in the admin: the group whose members look after rooms and people."""
 
+from typing import Any
+
+from django.apps import AppConfig
 from django.contrib.auth.models import Group, Permission
 
 GROUP = "Moderators"
@@ -23,6 +26,13 @@ PERMISSIONS = (
     "chat.view_auditentry",
     "core.view_user",
 )
+
+
+def make_group(sender: AppConfig, **kwargs: Any) -> None:
+    """After each migrate, when the last app's permissions are there."""
+    needed = {name.split(".")[1] for name in PERMISSIONS}
+    if needed <= set(Permission.objects.values_list("codename", flat=True)):
+        moderators()
 
 
 def moderators() -> Group:

@@ -6,11 +6,13 @@ different anywhere. `--break` breaks a part of the servers first: then a run mus
 
 import argparse
 import asyncio
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import django
 
@@ -36,6 +38,8 @@ def main() -> int:
         crowd = people.make(options.clients + EXTRA_PEOPLE)
         outcomes = asyncio.run(_run(made, crowd, options))
     _say("\n" + table.table(outcomes))
+    if options.json:
+        options.json.write_text(json.dumps([table.record(one) for one in outcomes], indent=1))
     failed = [outcome.name for outcome in outcomes if not outcome.holds]
     _say(f"\nseed {options.seed}, {time.monotonic() - began:.0f} s: ", end="")
     _say(f"FAILED: {', '.join(failed)}" if failed else "everything holds")
@@ -49,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=36)
     parser.add_argument("--only", type=_numbers, default=[], help="these faults, as 1,5,8")
     parser.add_argument("--patience", type=float, default=25, help="seconds for all to agree")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
     parser.add_argument("--list", action="store_true", help="show the faults")
     parser.add_argument("--break", dest="broken", default="", help="of: " + ", ".join(BREAKS))
     parser.add_argument("--logs", action="store_true", help="show the servers' logs of a failure")

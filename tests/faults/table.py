@@ -1,6 +1,7 @@
 """What a run found, as text."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from tests.faults.stage import Outcome
 
@@ -39,6 +40,22 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         "holds" if outcome.holds else "FAILED",
         ", ".join(outcome.notes),
     )
+
+
+def record(outcome: Outcome) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "fault": outcome.name,
+        "clients": outcome.clients,
+        "returns": outcome.returns,
+        "commands": outcome.commands,
+        "accepted": outcome.posts,
+        **{kind: outcome.counts[kind] for kind in KINDS},
+        "slowest": outcome.slowest,
+        "agree": outcome.agree,
+        "holds": outcome.holds,
+        "notes": outcome.notes,
+    }
 
 
 def problems(outcome: Outcome) -> str:

@@ -1,46 +1,50 @@
 """The short form of `make faults`, and that it finds what is broken."""
 
+import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.breaks import BREAKS
 from tests.faults.faults import FAULTS
-from tests.faults.table import HEADINGS
 from tests.support.databases import ROOT
 
-# Which column of the table must show what is broken.
-SHOWN_BY = {"holes": "missing", "idempotency": "doubled", "heads": "missing"}
+SHORT = ("--seconds", "1.5", "--clients", "15", "--patience", "20")
+# Where the table must show what is broken.
+SHOWN_AS = {"holes": "missing", "idempotency": "doubled", "heads": "missing"}
 
 
-def run(*options: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.faults", *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def run(tmp_path: Path) -> Any:
+    def run_faults(*options: str) -> tuple[int, list[dict[str, Any]], str]:
+        file = tmp_path / "faults.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.faults", "--json", str(file), *options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert file.exists(), done.stdout + done.stderr
+        return done.returncode, json.loads(file.read_text()), done.stdout
+
+    return run_faults
 
 
-def rows(output: str) -> list[dict[str, str]]:
-    """The table, by column. Columns stand two spaces apart at least."""
-    lines = output.splitlines()
-    header = next(n for n, line in enumerate(lines) if line.split()[:2] == ["fault", "clients"])
-    return [_row(line) for line in lines[header + 1 :] if "holds" in line or "FAILED" in line]
-
-
-def _row(line: str) -> dict[str, str]:
-    cells: Sequence[str] = [cell.strip() for cell in line.split("  ") if cell.strip()]
-    return dict(zip(HEADINGS, cells, strict=False))
-
-
-@pytest.mark.timeout(180) if hasattr(pytest.mark, "timeout") else (lambda test: test)
-def test_nothing_is_lost_doubled_or_out_of_order_whatever_fails() -> None:
-    status, output = run("--seconds", "1.5", "--clients", "15", "--seed", "7")
+def test_nothing_is_lost_doubled_or_out_of_order_whatever_fails(run: Any) -> None:
+    status, rows, output = run(*SHORT)
     assert status == 0, output
-    assert len(rows(output)) - 1 == len(FAULTS), output
+    assert [row["holds"] for row in rows] == [True] * len(FAULTS), output
+    assert all(row["accepted"] > 0 for row in rows), output
+
+
+def test_it_finds_each_part_that_is_broken(run: Any) -> None:
+    status, rows, output = run(*SHORT, "--patience", "5", "--break", ",".join(BREAKS))
+    assert status == 1, output
+    for name, row in zip(BREAKS, rows, strict=True):
+        assert not row["holds"], output
+        assert row[SHOWN_AS[name]] > 0, output
