@@ -69,6 +69,7 @@ async def kill_redis(stage: Stage) -> None:
     await asyncio.to_thread(redis.end, signal.SIGKILL)
     await asyncio.sleep(stage.part(0.3))
     await stage.end_load()
+    await stage.last_words()
     await asyncio.to_thread(redis.start)
     stage.notes.append("2 killed")
 

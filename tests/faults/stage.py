@@ -110,6 +110,21 @@ class Stage:
             await asyncio.sleep(client.plan.random.expovariate(RATE))
             client.act()
 
+    async def last_words(self) -> None:
+        """Somebody says something in each room, and it is confirmed; nothing comes after it."""
+        deadline = time.monotonic() + ENTER_WITHIN
+        speakers = [
+            self.random.choice([client for client in self.clients if client.room == room])
+            for room in self.rooms
+        ]
+        for speaker in speakers:
+            speaker.submit(speaker.plan.post())
+        while any(client.waiting for client in self.clients):
+            if time.monotonic() > deadline:
+                self.fail("the last words were not confirmed")
+                return
+            await asyncio.sleep(0.02)
+
     def part(self, fraction: float) -> float:
         """Seconds that are this part of the load."""
         return self.seconds * fraction

@@ -93,20 +93,18 @@ def test_whoever_is_connected_at_the_end_has_the_databases_state(
     thread: ThreadPoolExecutor,
 ) -> None:
     room = RoomFactory()
+
+    async def _in_a_simulation() -> None:
+        await _carry_out(steps, lose, Simulation(room, users, thread, patch))
+
     with override_settings(**LIMITS), pytest.MonkeyPatch.context() as patch:
         patch.setattr(feed, "KEPT", KEPT)
-        asyncio.run(_carry_out(steps, lose, room, users, thread, patch))
+        asyncio.run(_in_a_simulation())
 
 
 async def _carry_out(
-    steps: Sequence[tuple[str, int, int]],
-    lose: bool,
-    room: Room,
-    users: list[User],
-    thread: ThreadPoolExecutor,
-    patch: pytest.MonkeyPatch,
+    steps: Sequence[tuple[str, int, int]], lose: bool, simulation: Simulation
 ) -> None:
-    simulation = Simulation(room, users, thread, patch)
     try:
         for number, client in enumerate(simulation.clients):
             await simulation.connect(client, number % PROCESSES)
@@ -118,7 +116,7 @@ async def _carry_out(
             if client.connection is None and number % 2:
                 await simulation.connect(client, number % PROCESSES)
         await simulation.rest(lose=lose)
-        truth = simulation.ask(lambda: check.read(connection.connection, room.slug))
+        truth = simulation.ask(lambda: check.read(connection.connection, simulation.room.slug))
         problems = simulation.problems + check.check_database(truth)
         for client in simulation.clients:
             problems += client.log.problems
