@@ -8,7 +8,7 @@ PIP_COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --universal --pyth
 SETTINGS = SECRET_KEY=unused DATABASE_URL=postgres:///unused REDIS_URL=redis://unused
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check format lock
+.PHONY: bench help run test faults check format lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -22,6 +22,10 @@ test: .venv/dev.stamp  ## run every test; ARGS=tests/core runs some
 
 faults: .venv/dev.stamp  ## break everything under load; ARGS="--only 1,5 --seed 2", --help
 	@exec .venv/bin/python -m tests.faults $(ARGS)
+
+bench: .venv/dev.stamp  ## measure against the tutorial's chat; ARGS="--json FILE", --help
+	@.venv/bin/python -m bench.compare $(ARGS)
+	@.venv/bin/python -m bench.storm
 
 check: .venv/dev.stamp  ## format, lint, types, import layers, missing migrations
 	.venv/bin/ruff format --check .

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def main() -> None:
         env = stack.enter_context(embedded.servers(directory))
         say("Preparing people and rooms …")
         sizes = () if options.only or options.quick else SIZES
-        prepared = _prepare(env, sizes)
+        prepared = prepare(env, sizes)
         context = Context(options.seconds, prepared["cookies"], prepared["rooms"])
         figures = uvloop.run(_rounds(rows, options.rounds, env, context))
     results = _results(rows, figures, with_sizes=bool(sizes))
@@ -62,9 +62,12 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _prepare(env: dict[str, str], sizes: Sequence[int]) -> dict[str, list[str]]:
+def prepare(
+    env: Mapping[str, str], sizes: Sequence[int], people: int = 1_000
+) -> dict[str, list[str]]:
+    """Fill the database in a process of its own (see bench/prepare.py)."""
     done = subprocess.run(
-        [sys.executable, "-m", "bench.prepare", "1000", *map(str, sizes)],
+        [sys.executable, "-m", "bench.prepare", str(people), *map(str, sizes)],
         cwd=targets.ROOT,
         env={**os.environ, **targets.OURS, **env, "DJANGO_SETTINGS_MODULE": "core.settings"},
         stdout=subprocess.PIPE,

@@ -90,8 +90,8 @@ async def _measure(
     result = Load(
         (tally.delivered - delivered) / seconds,
         (tally.confirmed - confirmed) / seconds,
-        _percentile(latencies, 0.5),
-        _percentile(latencies, 0.99),
+        percentile(latencies, 0.5),
+        percentile(latencies, 0.99),
     )
     tally.sending = False
     await until(lambda: tally.delivered >= tally.sent * members)
@@ -103,14 +103,14 @@ async def _measure(
     return result
 
 
-async def until(is_so: Callable[[], bool]) -> None:
-    """Wait until it is so, DRAIN seconds at most."""
-    deadline = time.perf_counter() + DRAIN
+async def until(is_so: Callable[[], bool], *, seconds: float = DRAIN) -> None:
+    """Wait until it is so, some seconds at most."""
+    deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline and not is_so():  # noqa: ASYNC110 - it is a count
         await asyncio.sleep(0.005)
 
 
-def _percentile(ordered: Sequence[float], part: float) -> float:
+def percentile(ordered: Sequence[float], part: float) -> float:
     """In milliseconds."""
     if not ordered:
         return float("nan")

@@ -51,6 +51,7 @@ class Engine:
             lease=settings.PRESENCE_LEASE_SECONDS,
             renew=settings.PRESENCE_RENEW_SECONDS,
             grace=settings.PRESENCE_GRACE_SECONDS,
+            heard=self.online.heard,
         )
         self.posts = Buckets(
             settings.CHAT_RATE_MESSAGES / settings.CHAT_RATE_SECONDS, settings.CHAT_RATE_BURST
@@ -136,6 +137,8 @@ class Engine:
     # -- what pages and the admin tell all processes (chat/broadcast.py) ------------------------
 
     def _on_visibility(self, message: dict[str, Any]) -> None:
+        if message["invisible"]:  # a page that was closed a moment ago would show them still
+            self.online.tracker.end_grace(str(message["user"]))
         for connection in list(self.connections.get(message["user"], ())):
             if connection.feed is None:  # on its way in
                 connection.is_invisible = message["invisible"]

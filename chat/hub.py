@@ -6,6 +6,7 @@ and, in the end, by comparing heads with the database on a timer.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Coroutine, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,6 +59,7 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         self._pulses: dict[str, float] = {self.process: time.monotonic()}
         self._publish_fails = False
+        self._listens_from = math.inf  # when we began to hear others
 
     # -- connections --------------------------------------------------------------------------
 
@@ -157,9 +159,10 @@ class Hub:
         """No other process has been heard for a while: there is nobody to tell.
 
         A new process makes itself heard before it reads a room. What is committed in the moment
-        until we hear it, it finds by comparing heads, which it does more often at first.
+        until we hear it, it finds by comparing heads, which it does more often at first. As long
+        as we are new ourselves the others may be there without our having heard them.
         """
-        return len(self._pulses) == 1
+        return len(self._pulses) == 1 and time.monotonic() > self._listens_from + PULSE_LATE
 
     async def _receive_for_ever(self) -> None:
         while True:
@@ -168,6 +171,7 @@ class Hub:
                     mailbox = await self._layer.new_channel("hub.")
                     await self._layer.group_add(HUBS, mailbox)
                 self._mailbox = mailbox
+                self._listens_from = time.monotonic()
                 await self._pulse()
                 self._tried.set()
                 break
@@ -298,6 +302,8 @@ class Hub:
         messages = [{"type": "hub.pulse", "process": self.process}]
         pulse = {"type": "hub.pulses", "from": self.process, "messages": messages}
         await self._send(self._layer.group_send, HUBS, pulse)
+        if self.redis_is_away:  # nobody can be heard
+            return
         silent = time.monotonic() - FORGET
         for process in [one for one, heard in self._pulses.items() if heard < silent]:
             if process != self.process:

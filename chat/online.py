@@ -113,6 +113,12 @@ class Online:
         self._apply(room, named)
         self._hub.tell(f"room.{room}", {"type": "room.presence", "room": room, "changes": named})
 
+    def heard(self, scope: str, version: int) -> None:
+        """The tracker's callback: where a scope stands, after a renewal."""
+        feed = None if scope == SITE else self._hub.feeds.get(int(scope))
+        if feed is not None and feed.opened and feed.roster.misses(version):
+            self._hub.once(("presence", feed.room), lambda: self._recover(feed))
+
     def _on_presence(self, message: dict[str, Any]) -> None:
         self._apply(message["room"], message["changes"])
 

@@ -53,6 +53,7 @@ class Tracker:
         self._entering: dict[str, dict[str, asyncio.Future[int]]] = {}
         # By grace and scope: members, each with when its lease has ended by itself.
         self._leaving: dict[float, dict[str, dict[str, float]]] = {grace: {}, 0.0: {}}
+        self._in_grace: dict[str, dict[str, float]] = {}  # scope → member → until when
         self._ends: dict[str, float] = {}  # scope → when its next lease ends, as far as we know
         # One round trip at a time: a renewal under way must not bring back a lease that was left.
         self._trip = asyncio.Lock()
@@ -69,6 +70,7 @@ class Tracker:
         self._leases.setdefault(scope, {})[member] = None
         for leaving in self._leaving.values():  # it has changed its mind
             _pop(leaving, scope, member)
+        _pop(self._in_grace, scope, member)
         answers = self._entering.setdefault(scope, {})
         answer = answers.setdefault(member, asyncio.get_running_loop().create_future())
         self._fly()
@@ -83,8 +85,19 @@ class Tracker:
         entering = _pop(self._entering, scope, member)
         if entering is not None and not entering.done():
             entering.set_result(0)
-        leaving = self._leaving[0.0 if at_once else self._grace]
-        leaving.setdefault(scope, {})[member] = time.monotonic() + self._lease
+        leaving, now = self._leaving[0.0 if at_once else self._grace], time.monotonic()
+        leaving.setdefault(scope, {})[member] = now + self._lease
+        if not at_once:
+            self._in_grace.setdefault(scope, {})[member] = now + self._grace
+        self._fly()
+
+    def end_grace(self, user: str) -> None:
+        """The leases that `user` has given back here, and that are in their grace, end at once."""
+        now = time.monotonic()
+        for scope, members in list(self._in_grace.items()):
+            for member in [one for one in members if one.startswith(f"{user}:")]:
+                _pop(self._in_grace, scope, member)
+                self._leaving[0.0].setdefault(scope, {})[member] = now + self._lease
         self._fly()
 
     async def renew(self) -> None:
@@ -105,6 +118,9 @@ class Tracker:
         if any(self._leaving.values()):  # Redis was away
             self._fly()
         now = time.monotonic()
+        for scope, members in list(self._in_grace.items()):
+            for member in [one for one, until in members.items() if until <= now]:
+                _pop(self._in_grace, scope, member)
         over = [scope for scope, end in self._ends.items() if end <= now]
         if over:
             async with self._trip:
@@ -115,9 +131,11 @@ class Tracker:
         self._is_closed = True
         leases, self._leases = self._leases, {}
         tasks = [*self._timers, *([self._flight] if self._flight else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [task for task in tasks if not task.done()]:
+            for task in tasks:
+                task.cancel()
+            # Not gather: Python 3.11's wait_for, which redis uses, may swallow a cancellation.
+            await asyncio.wait(tasks, timeout=0.1)
         self._answer(self._entering, {})
         with suppress(*AWAY):  # then they end by themselves
             await self._give_back()

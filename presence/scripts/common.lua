@@ -10,11 +10,13 @@ local keep_after = 5000 -- and a scope after its last lease: time for somebody t
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local microseconds = clock[1] * 1000000 + clock[2] -- exact in Lua, and in JavaScript, until 2255
 local changes = {}
 
 local function change(kind, user)
-    -- Begins at the time, so that it is higher than before even when Redis was emptied.
-    redis.call('SET', version, string.format('%.0f', now), 'NX')
+    -- Begins at the time, so that it is higher than before even when Redis was emptied: there is
+    -- less than one change a microsecond.
+    redis.call('SET', version, string.format('%.0f', microseconds), 'NX')
     local v = redis.call('INCR', version)
     changes[#changes + 1] = {kind, user, v, redis.call('SCARD', users)}
 end

@@ -207,3 +207,17 @@ def test_who_is_typing_is_shown_again_to_others_once_visible(
     watcher.until("presence.joined")
     mine.send(type="chat.typing")
     watcher.until("chat.typing", user={"id": cast.member.pk, "name": "Mia Member"})
+
+
+def test_a_page_that_was_just_closed_does_not_keep_one_in_sight(
+    pair: Pair, cast: Cast, enter: Any
+) -> None:
+    server, other = pair
+    watcher = enter(server, cast.room, cast.owner)
+    closed = enter(other, cast.room, cast.member)
+    watcher.until("presence.joined")
+    stays = enter(server, cast.room, cast.member)
+    closed.close()
+    stays.say("still here")
+    choose(server, cast.member, invisible=True)
+    watcher.until("presence.left")

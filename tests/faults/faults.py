@@ -14,6 +14,7 @@ from tests.faults.log import Problem
 from tests.faults.stage import Stage
 
 LONG = 5.0  # seconds of load, from which some are done twice
+FORGOTTEN = 4.0  # seconds after which nobody tries any more to tell Redis something
 LEAVES_WITHIN = 10.0  # seconds
 SLOW_WITHIN = 40.0  # seconds for a client that does not read to be closed
 UNDELAYED = 3.0  # seconds that the others' changes may take meanwhile, on a busy machine
@@ -70,6 +71,7 @@ async def kill_redis(stage: Stage) -> None:
     await asyncio.sleep(stage.part(0.3))
     await stage.end_load()
     await stage.last_words()
+    await asyncio.sleep(FORGOTTEN)
     await asyncio.to_thread(redis.start)
     stage.notes.append("2 killed")
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from chat import feed
 from chat.factories import RoomFactory, UserFactory
-from chat.models import Room
 from core.models import User
 from tests.faults import check
 from tests.faults.simulation import PROCESSES, Simulation, client_id

@@ -103,7 +103,8 @@ class Process:
         self.is_dead = True
         tasks = [*self.tracker._timers, *filter(None, [self.tracker._flight])]
         self.tracker._is_closed = True  # the flight's end shall not begin another
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [task for task in tasks if not task.done()]:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.1)
         await self.redis.aclose()
