@@ -88,7 +88,7 @@ class Store:
     async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
         """One call a scope, all in one round trip (on a cluster: one to each node)."""
         source, sha = _script(script)
-        calls = {
+        calls: dict[str, tuple[str | int, ...]] = {
             scope: (sha, len(keys(scope)), *keys(scope), *first, *each)
             for scope, each in members.items()
         }

@@ -4,13 +4,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from chat import events, history, hub
+from chat import events, history, hub, reading
 from chat.events import Change
 from chat.factories import MessageFactory, RoomFactory
 from chat.feed import Feed
@@ -35,6 +37,22 @@ class Follower(Reader):
 @pytest.fixture
 def room() -> Room:
     return RoomFactory()
+
+
+@pytest.fixture(autouse=True)
+def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Threads that read, and that let go of the database when the test is over."""
+    with ThreadPoolExecutor(4) as executor:
+        monkeypatch.setattr(reading, "_executor", executor)
+        yield
+        threads = Barrier(len(executor._threads) or 1)
+
+        def let_go() -> None:
+            threads.wait()
+            connection.close()
+
+        for _ in executor._threads:
+            executor.submit(let_go)
 
 
 @pytest.fixture
@@ -112,8 +130,6 @@ async def commit(room: Room, count: int = 1) -> list[Change]:
 
 
 def _closing(work: Callable[[], Any]) -> Any:
-    from django.db import connection
-
     try:
         return work()
     finally:

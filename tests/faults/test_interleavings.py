@@ -23,7 +23,7 @@ EMOJI = ("👍", "🎉")
 LIMITS = {"CHAT_HISTORY_PAGE": 3, "CHAT_CATCH_UP_MAX": 4}
 KEPT = 5
 LENGTH = 120
-EXAMPLES = int(os.environ.get("INTERLEAVINGS", "60"))
+EXAMPLES = int(os.environ.get("INTERLEAVINGS", "50"))
 SEEDLESS = "INTERLEAVINGS" in os.environ  # more of them are new ones each time
 COMMANDS = {"post", "edit", "delete", "react", "resend"}
 
@@ -45,7 +45,7 @@ STEPS = {
     "deliver twice": 1,
     "lose": 1,
     "compare": 2,
-    "timer": 1,
+    "timer": 3,
     "write": 6,
     "all reads": 4,
     "all mail": 2,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisError
 
 from core.embedded.server import free_port, wheel_file
 
@@ -73,9 +74,8 @@ class Cluster:
                     first, last = (SLOTS * n // NODES for n in (number, number + 1))
                     await node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
                     await node.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last - 1)
-                for process_number, node in enumerate(nodes[1:], start=1):
-                    await self._meet(nodes[0], process_number)
-                    assert node is nodes[process_number]
+                for number in range(1, NODES):
+                    await self._meet(nodes[0], number)
                 for node in nodes:
                     while not await _is_whole(node):
                         await asyncio.sleep(0.05)
@@ -93,14 +93,15 @@ class Cluster:
 async def _answers(node: Redis) -> bool:
     try:
         return bool(await node.ping())
-    except OSError:
-        return False
-    except Exception:  # starting
+    except (OSError, RedisError):
         return False
 
 
 async def _is_whole(node: Redis) -> bool:
-    info = await node.execute_command("CLUSTER", "INFO")
-    text = info.decode() if isinstance(info, bytes) else str(info)
-    known = text.replace("'", "").replace(": ", ":")
-    return f"cluster_known_nodes:{NODES}" in known and f"cluster_slots_assigned:{SLOTS}" in known
+    info = await node.execute_command("CLUSTER INFO")
+    wanted = {
+        "cluster_state": "ok",
+        "cluster_known_nodes": str(NODES),
+        "cluster_slots_assigned": str(SLOTS),
+    }
+    return info.items() >= wanted.items()

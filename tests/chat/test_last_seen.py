@@ -1,0 +1,175 @@
+"""When people were last here: written now and then, once for all, and never of the invisible."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from chat import last_seen
+from chat.factories import UserFactory
+from chat.last_seen import LastSeen
+from core.models import User
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(last_seen, "time", clock)
+    return clock
+
+
+def seen(user: User) -> datetime | None:
+    return User.objects.get(pk=user.pk).last_seen_at
+
+
+def make_stale(*users: User, seconds: float = 61) -> None:
+    then = timezone.now() - timedelta(seconds=seconds)
+    User.objects.filter(pk__in=[user.pk for user in users]).update(last_seen_at=then)
+
+
+def process(*here: User) -> LastSeen:
+    return LastSeen(lambda: [user.pk for user in here])
+
+
+def write(*processes: LastSeen) -> None:
+    async def all_of_them() -> None:
+        await asyncio.gather(*(one.write() for one in processes))
+
+    asyncio.run(all_of_them())
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
+    """Who was written, by statement."""
+    statements: list[list[int]] = []
+    real = last_seen._write
+
+    def write(users: list[int]) -> None:
+        statements.append(sorted(users))
+        real(users)
+
+    monkeypatch.setattr(last_seen, "_write", write)
+    return statements
+
+
+def just_now(at: datetime | None) -> bool:
+    return at is not None and timezone.now() - at < timedelta(seconds=30)
+
+
+def test_those_who_are_here_or_left_are_written_in_one_statement(
+    written: list[list[int]],
+) -> None:
+    here, left, elsewhere = UserFactory.create_batch(3)
+    one = process(here)
+    one.left(left.pk)
+    write(one)
+    assert written == [[here.pk, left.pk]]
+    assert just_now(seen(here))
+    assert just_now(seen(left))
+    assert seen(elsewhere) is None
+
+
+def test_nobody_is_written_twice_in_a_minute(clock: Clock, written: list[list[int]]) -> None:
+    user = UserFactory()
+    one = process(user)
+    write(one)
+    first = seen(user)
+    for _ in range(3):
+        clock.now += 15
+        one.left(user.pk)
+        write(one)
+    assert len(written) == 1
+    assert seen(user) == first
+    clock.now += 16
+    make_stale(user)
+    write(one)
+    assert len(written) == 2
+    assert just_now(seen(user))
+
+
+def test_another_process_does_not_write_again_what_is_written() -> None:
+    user = UserFactory()
+    write(process(user))
+    first = seen(user)
+    write(process(user))
+    assert seen(user) == first
+
+
+def test_the_invisible_are_not_written() -> None:
+    user = UserFactory(is_invisible=True)
+    write(process(user))
+    assert seen(user) is None
+
+
+def test_what_is_locked_is_not_waited_for() -> None:
+    busy, free = UserFactory.create_batch(2)
+    parameters = connection.get_connection_params()
+    names = ("host", "port", "user", "password", "dbname")
+    with psycopg.connect(**{n: parameters[n] for n in names if n in parameters}) as other:
+        other.execute("SELECT 1 FROM core_user WHERE id = %s FOR UPDATE", [busy.pk])
+        write(process(busy, free))
+    assert seen(busy) is None
+    assert just_now(seen(free))
+
+
+def test_where_nobody_is_the_database_is_left_alone(written: list[list[int]]) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        write(process())
+    assert (written, len(queries)) == ([], 0)
+
+
+def test_who_left_while_the_database_was_away_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user = UserFactory()
+    one = process()
+    one.left(user.pk)
+
+    def fails(users: Iterable[int]) -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as context:
+        context.setattr(last_seen, "_write", fails)
+        with pytest.raises(OperationalError):
+            write(one)
+    write(one)
+    assert just_now(seen(user))
+
+
+def test_the_timer_outlives_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(last_seen, "EVERY", 0.02)
+    calls = 0
+
+    def write_or_fail(users: list[int]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise [OperationalError("away"), ValueError("a mistake")][calls - 1]
+
+    monkeypatch.setattr(last_seen, "_write", write_or_fail)
+
+    async def go() -> None:
+        one = LastSeen(lambda: [1])
+        one.start()
+        one.start()
+        async with asyncio.timeout(20):
+            while calls < 3:
+                await asyncio.sleep(0.01)
+        one.close()
+
+    asyncio.run(go())

@@ -1,0 +1,95 @@
+"""The README's lines work in a project that has nothing of this one but `presence`."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from presence import store
+from presence.store import SCRIPTS, Store, keys
+from tests.support.databases import ROOT
+from tests.support.sockets import RedisServer
+
+PRESENCE = ROOT / "presence"
+README = (PRESENCE / "README.md").read_text()
+
+# Fails where anything else of this project can be imported, now or later.
+ALONE = """
+import importlib.util, sys
+for name in ("chat", "core", "tests", "manage"):
+    assert importlib.util.find_spec(name) is None, name
+sys.modules["django"] = None
+"""
+
+
+@pytest.fixture
+def code() -> str:
+    (block,) = re.findall(r"^```python\n(.*?)^```", README, flags=re.M | re.S)
+    return block
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """Another project's folder, with a copy of the app."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PRESENCE, tmp_path / "presence", ignore=ignored)
+    return tmp_path
+
+
+def run(code: str, folder: Path, url: str) -> str:
+    (folder / "example.py").write_text(ALONE + code)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "example.py"],
+        cwd=folder,
+        env={"REDIS_URL": url, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def test_the_ten_lines(
+    code: str, elsewhere: Path, valkey: RedisServer, redis: Redis
+) -> None:
+    came, here, left = run(code, elsewhere, valkey.url).splitlines()
+    assert came.startswith("lobby ('joined', 'ann') ")
+    assert here == "here: ann"
+    assert left.startswith("lobby ('left', 'ann') ([Change(kind='left', user='ann', ")
+    assert await redis.scard(keys("lobby")[0]) == 0
+
+
+async def test_they_join_who_is_there_already(
+    code: str, elsewhere: Path, valkey: RedisServer, redis: Redis
+) -> None:
+    await Store(redis).enter({"lobby": ["bob:tab"]}, 60)
+    assert "here: ann bob" in run(code, elsewhere, valkey.url)
+
+
+def test_they_are_ten(code: str) -> None:
+    lines = [line for line in code.splitlines() if line and "import" not in line]
+    own = [line for line in lines if not line.startswith(("async def", "asyncio.run"))]
+    assert len(own) == 10
+
+
+def test_the_keys_are_those_of_the_code() -> None:
+    named = re.findall(r"^\| `(presence:\{scope\}:\w+)`", README, flags=re.M)
+    assert named == keys("scope")
+
+
+def test_the_scripts_are_those_of_the_folder() -> None:
+    named = re.findall(r"^\| `(\w+)` \|  ?[^|]*\|$", README, flags=re.M)
+    scripts = {path.stem for path in SCRIPTS.glob("*.lua")} - {"common"}
+    assert scripts <= set(named)
+    assert all(hasattr(store.Store, name) for name in scripts)
+
+
+def test_nothing_of_it_imports_the_project() -> None:
+    for path in PRESENCE.rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) (chat|core)\b", path.read_text(), flags=re.M)
