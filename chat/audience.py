@@ -76,10 +76,8 @@ class Audience:
 
     @property
     def shown(self) -> set[str]:
-        """Those of a crowd that are named."""
-        if self._shown is None:
-            self._shown = self._first()
-        return self._shown
+        """Those of a crowd that are named. To ask changes nothing of what anybody was shown."""
+        return self._first() if self._shown is None else self._shown
 
     @property
     def _is_crowd(self) -> bool:
@@ -132,7 +130,8 @@ class Audience:
         if not self._is_crowd:
             people = [self._named(user) for user in self._roster.users]
             return events.presence_state(people, online, version, ref=ref)
-        people = [self._named(user) for user in sorted(self.shown, key=_order)]
+        self._shown = self.shown
+        people = [self._named(user) for user in sorted(self._shown, key=_order)]
         return events.presence_state(people, online, version, more=True, ref=ref)
 
     def _count(self) -> bytes:

@@ -41,9 +41,9 @@ class Sanction(models.Model):
 
     objects = SanctionQuerySet.as_manager()
 
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.user} in {self.room or 'every room'}"
+
     @property
     def is_in_force(self) -> bool:
         return self.until is None or self.until > timezone.now()
-
-    def __str__(self) -> str:
-        return f"{self.kind} of {self.user} in {self.room or 'every room'}"

@@ -5,6 +5,7 @@ import json
 import random
 import selectors
 from collections.abc import Callable, Coroutine
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -154,6 +155,7 @@ class Process:
         return client
 
     def show(self, client: Client) -> None:
+        assert self.audience.shown <= self.roster.users.keys() | {*self.room.users}
         self.audience.show(cast(Connection, client))
 
     def unwatch(self, client: Client) -> None:
@@ -354,7 +356,7 @@ def test_a_crowd_is_its_first_and_a_count_at_most_once_a_second() -> None:
         assert {len(each) for _, each in counts} == {1}
         assert {each[0]["type"] for _, each in counts} == {"presence.count"}
         times = [at for at, _ in counts]
-        assert all(after - before > 0.999 for before, after in zip(times, times[1:], strict=False))
+        assert all(after - before > 0.999 for before, after in pairwise(times))
         assert 8 <= len(counts) <= 11
         assert all(each[0].keys() == {"type", "online", "version"} for _, each in counts)
         assert client.shows() == room.truth()

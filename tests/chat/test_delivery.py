@@ -132,7 +132,7 @@ class Actor:
                 self.unanswered += 1
                 await asyncio.sleep(rng.uniform(0, 0.02))
             async with asyncio.timeout(PATIENCE):
-                while self.unanswered:  # noqa: ASYNC110 - what reads sets no event
+                while self.unanswered:
                     await asyncio.sleep(0.01)
             reading.cancel()
 

@@ -109,7 +109,7 @@ async def come(to: Hub, room: Room) -> Follower:
 
 async def eventually(condition: Callable[[], Any]) -> None:
     async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - what it waits for sets no event
+        while not condition():
             await asyncio.sleep(0.01)
 
 
@@ -409,7 +409,7 @@ def test_single_flight_begins_again_at_once_for_what_comes_after_it_has_ended() 
             runs.append(1)
 
         flight = here.once("key", work)
-        while not runs:  # noqa: ASYNC110 - the very moment counts
+        while not runs:
             await asyncio.sleep(0)
         here.once("key", work)
         await flight

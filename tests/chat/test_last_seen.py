@@ -1,7 +1,9 @@
 """When people were last here: written now and then, once for all, and never of the invisible."""
 
 import asyncio
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import psycopg
@@ -10,12 +12,21 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import last_seen
+from chat import last_seen, reading
 from chat.factories import UserFactory
 from chat.last_seen import LastSeen
 from core.models import User
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
+
+
+@pytest.fixture(autouse=True)
+def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A thread that reads, and lets go of the database when the test is over."""
+    with ThreadPoolExecutor(1) as executor:
+        monkeypatch.setattr(reading, "_executor", executor)
+        yield
+        executor.submit(connection.close)
 
 
 class Clock:
@@ -153,13 +164,12 @@ def test_who_left_while_the_database_was_away_is_not_forgotten(
 
 def test_the_timer_outlives_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(last_seen, "EVERY", 0.02)
-    calls = 0
+    errors, written = [ValueError("a mistake"), OperationalError("away")], threading.Event()
 
     def write_or_fail(users: list[int]) -> None:
-        nonlocal calls
-        calls += 1
-        if calls < 3:
-            raise [OperationalError("away"), ValueError("a mistake")][calls - 1]
+        if errors:
+            raise errors.pop()
+        written.set()
 
     monkeypatch.setattr(last_seen, "_write", write_or_fail)
 
@@ -167,9 +177,7 @@ def test_the_timer_outlives_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         one = LastSeen(lambda: [1])
         one.start()
         one.start()
-        async with asyncio.timeout(20):
-            while calls < 3:
-                await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(written.wait, 20)
         one.close()
 
     asyncio.run(go())

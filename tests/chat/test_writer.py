@@ -278,7 +278,7 @@ def test_what_waits_has_a_bound_and_past_it_comes_unavailable(
                 one.submit(job, n)
             except Refused as refusal:
                 refused.append(refusal)
-        while len(written) < 10:  # noqa: ASYNC110 - the writer sets no event of ours
+        while len(written) < 10:
             await asyncio.sleep(0.01)
         one.submit(posts(cast, "there is room again")[0], 99)
         await one.drain()
@@ -322,7 +322,7 @@ def test_leaving_ends_the_thread_though_the_database_hangs(cast: Cast) -> None:
                     await one.drain()
             script.commit()
             async with asyncio.timeout(PATIENCE):
-                while _writes():  # noqa: ASYNC110 - a thread sets no event of ours
+                while _writes():
                     await asyncio.sleep(0.02)
 
         asyncio.run(leave())

@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -67,18 +68,14 @@ class Cluster:
         nodes = [Redis(host="127.0.0.1", port=port) for port in self.ports]
         try:
             async with asyncio.timeout(30):
-                for node in nodes:
-                    while not await _answers(node):
-                        await asyncio.sleep(0.02)
+                await _until(_answers, nodes)
                 for number, node in enumerate(nodes):
                     first, last = (SLOTS * n // NODES for n in (number, number + 1))
                     await node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
                     await node.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last - 1)
                 for number in range(1, NODES):
                     await self._meet(nodes[0], number)
-                for node in nodes:
-                    while not await _is_whole(node):
-                        await asyncio.sleep(0.05)
+                await _until(_is_whole, nodes)
         finally:
             for node in nodes:
                 await node.aclose()
@@ -88,6 +85,12 @@ class Cluster:
         assert isinstance(command, list)
         bus = command[command.index("--cluster-port") + 1]
         await node.execute_command("CLUSTER", "MEET", "127.0.0.1", self.ports[other], bus)
+
+
+async def _until(condition: Callable[[Redis], Awaitable[bool]], nodes: list[Redis]) -> None:
+    for node in nodes:
+        while not await condition(node):
+            await asyncio.sleep(0.02)
 
 
 async def _answers(node: Redis) -> bool:

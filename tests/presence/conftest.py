@@ -51,4 +51,3 @@ def eventually() -> Callable[..., Awaitable[Any]]:
                 await asyncio.sleep(0.02)
 
     return wait
-

@@ -96,8 +96,12 @@ class Process:
     async def idle(self) -> None:
         """Return when no round trip is under way."""
         async with asyncio.timeout(20):
-            while self.tracker._flight is not None or self.tracker._trip.locked():
+            while self.is_busy:
                 await asyncio.sleep(0.001)
+
+    @property
+    def is_busy(self) -> bool:
+        return self.tracker._flight is not None or self.tracker._trip.locked()
 
     async def crash(self) -> None:
         self.is_dead = True

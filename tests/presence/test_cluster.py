@@ -37,6 +37,10 @@ def store(redis: RedisCluster) -> Store:
     return Store(redis)
 
 
+def everywhere(members: list[str], scopes: list[str] = SCOPES) -> dict[str, list[str]]:
+    return dict.fromkeys(scopes, members)
+
+
 def node_of(scope: str) -> int:
     return key_slot(keys(scope)[0].encode()) * NODES // SLOTS
 
@@ -56,10 +60,10 @@ async def test_every_script_runs_on_every_node(store: Store) -> None:
     assert {scope: one.version for scope, one in renewed.items()} == {
         scope: one.version for scope, one in results.items()
     }
-    left = await store.leave(dict.fromkeys(SCOPES, ["bob:1"]), 0)
+    left = await store.leave(everywhere(["bob:1"]), 0)
     assert {one.changes[0][:2] for one in left.values()} == {("left", "bob")}
     assert [(await store.state(scope)).users for scope in SCOPES] == [{"ann"}] * len(SCOPES)
-    await store.renew(dict.fromkeys(SCOPES, ["ann:1", "ann:2"]), 0.001)
+    await store.renew(everywhere(["ann:1", "ann:2"]), 0.001)
     await asyncio.sleep(0.01)
     reaped = await store.reap(SCOPES)
     assert {one.changes[0][:2] for one in reaped.values()} == {("left", "ann")}
@@ -83,9 +87,9 @@ async def test_a_renewal_is_one_round_trip_to_each_node(cluster: Cluster, store:
 
 
 async def test_a_node_that_forgot_the_scripts_is_told(redis: RedisCluster, store: Store) -> None:
-    await store.enter(dict.fromkeys(SCOPES, ["ann:1"]), 60)
+    await store.enter(everywhere(["ann:1"]), 60)
     await redis.script_flush()
-    results, _ = await store.enter(dict.fromkeys(SCOPES, ["bob:1"]), 60)
+    results, _ = await store.enter(everywhere(["bob:1"]), 60)
     assert {one.changes[0].user for one in results.values()} == {"bob"}
     assert len(results) == len(SCOPES)
 
@@ -95,7 +99,7 @@ async def test_versions_go_up_without_holes_in_each_scope(store: Store) -> None:
 
     async def one(user: int) -> None:
         for turn in range(5):
-            members = dict.fromkeys(SCOPES[:6], [f"{user}:{turn}"])
+            members = everywhere([f"{user}:{turn}"], SCOPES[:6])
             results, _ = await store.enter(members, 60)
             for scope, result in [*results.items(), *(await store.leave(members, 0)).items()]:
                 found[scope] += [change.version for change in result.changes]
@@ -127,7 +131,7 @@ async def test_a_node_that_is_gone_takes_its_own_scopes_only(
     cluster: Cluster, store: Store
 ) -> None:
     """The last test of this file: the node does not come back."""
-    members = dict.fromkeys(SCOPES, ["ann:1"])
+    members = everywhere(["ann:1"])
     await store.enter(members, 60)
     cluster.processes[2].kill()
     cluster.processes[2].wait()

@@ -55,9 +55,7 @@ def run(code: str, folder: Path, url: str) -> str:
     return done.stdout
 
 
-async def test_the_ten_lines(
-    code: str, elsewhere: Path, valkey: RedisServer, redis: Redis
-) -> None:
+async def test_the_ten_lines(code: str, elsewhere: Path, valkey: RedisServer, redis: Redis) -> None:
     came, here, left = run(code, elsewhere, valkey.url).splitlines()
     assert came.startswith("lobby ('joined', 'ann') ")
     assert here == "here: ann"

@@ -187,9 +187,7 @@ async def test_a_process_that_died_is_healed_by_another(
         await process.tracker.renew()
     assert await scene.users("a") == {"own-1", "own-2", "both"}
     gone = scene.said("a")[before:]
-    assert sorted(gone) == sorted(
-        [("left", "own-0"), *(("left", f"guest-{n}") for n in range(50))]
-    )
+    assert sorted(gone) == sorted([("left", "own-0"), *(("left", f"guest-{n}") for n in range(50))])
     assert gapless(scene)
     for process in others:
         state = await process.look("a")
