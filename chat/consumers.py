@@ -34,9 +34,10 @@ from core.origins import is_own_origin
 logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = "chat.v1"
-# An error of ours, after which the client comes back. Daphne refuses to close with 1011, and the
-# socket would stay open and deaf: seen where a newcomer met a database connection that had died.
-FAILED = 4500
+# Our own failure; the client comes back on it. Not 1011: Daphne closes with 1000 and 3000 to 4999
+# only. On another code it raises, and the socket stayed open and deaf for ever: found where a
+# newcomer met a database connection that had died in the pool.
+FAILED = 1000
 
 
 class RoomConsumer(AsyncConsumer):

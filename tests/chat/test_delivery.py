@@ -116,7 +116,7 @@ class Actor:
         self._session = session_of(user)
         self.confirmed: dict[str, Frame] = {}
         self.mine: list[int] = []
-        self.unanswered = 0
+        self.unanswered: dict[str, Frame] = {}
 
     async def act(self, rng: random.Random, until: asyncio.Event) -> None:
         async with connect(
@@ -128,32 +128,36 @@ class Actor:
         ) as socket:
             reading = asyncio.create_task(self._read(socket))
             while not until.is_set():
-                await socket.send(json.dumps(self._something(rng)))
-                self.unanswered += 1
+                command = self._something(rng)
+                self.unanswered[command["ref"]] = command
+                await socket.send(json.dumps(command))
                 await asyncio.sleep(rng.uniform(0, 0.02))
-            async with asyncio.timeout(PATIENCE):
-                while self.unanswered:
-                    await asyncio.sleep(0.01)
+            deadline = time.monotonic() + PATIENCE
+            while self.unanswered:
+                assert not reading.done(), f"closed with {socket.close_code}"
+                assert time.monotonic() < deadline, f"no answer to {self.unanswered}"
+                await asyncio.sleep(0.01)
             reading.cancel()
 
     def _something(self, rng: random.Random) -> Frame:
         what = rng.choice(["post", "post", "edit", "delete", "react", "react", "unreact"])
+        ref = f"{what} {rng.random()}"
         if what == "post" or not self.mine:
-            return {"message": f"text {rng.random()}", "client_id": str(uuid4()), "ref": "post"}
+            return {"message": f"text of {ref}", "client_id": str(uuid4()), "ref": ref}
         pk = rng.choice(self.mine[-10:])
         if what == "edit":
-            return {"type": "chat.edit", "id": pk, "message": f"edit {rng.random()}", "ref": 1}
+            return {"type": "chat.edit", "id": pk, "message": f"text of {ref}", "ref": ref}
         if what == "delete":
-            return {"type": "chat.delete", "id": pk, "ref": 2}
-        return {"type": "chat.react", "id": pk, "emoji": "👍", "on": what == "react", "ref": 3}
+            return {"type": "chat.delete", "id": pk, "ref": ref}
+        return {"type": "chat.react", "id": pk, "emoji": "👍", "on": what == "react", "ref": ref}
 
     async def _read(self, socket: Any) -> None:
         async for payload in socket:
             frame = json.loads(payload)
             if "ref" not in frame:
                 continue
-            self.unanswered -= 1
-            if frame["ref"] == "post":
+            command = self.unanswered.pop(frame["ref"])
+            if "message" in command and "id" not in command:
                 self.confirmed[frame["client_id"]] = frame
                 self.mine.append(frame["id"])
 
