@@ -33,6 +33,7 @@ class Audience:
         self._newcomers: dict[Connection, int] = {}  # with the version that they were shown
         self._news: list[tuple[int, bytes]] = []
         self._shown: set[str] | None = None  # of a crowd, those that everybody sees
+        self._shown_at = 0  # the version that they are of
         self._is_mixed = False  # some see a list and some a crowd, until the next flush
         self._timer: asyncio.TimerHandle | None = None
 
@@ -130,9 +131,11 @@ class Audience:
         if not self._is_crowd:
             people = [self._named(user) for user in self._roster.users]
             return events.presence_state(people, online, version, ref=ref)
-        self._shown = self.shown
+        if self._shown is None:
+            self._shown, self._shown_at = self._first(), version
         people = [self._named(user) for user in sorted(self._shown, key=_order)]
-        return events.presence_state(people, online, version, more=True, ref=ref)
+        # Not of now: the next count, which tells what has changed since, must be newer.
+        return events.presence_state(people, online, self._shown_at, more=True, ref=ref)
 
     def _count(self) -> bytes:
         assert self._shown is not None
@@ -140,6 +143,7 @@ class Audience:
         joined = [self._named(user) for user in sorted(self._shown - before, key=_order)]
         left = [self._named(user) for user in sorted(before - self._shown, key=_order)]
         online, version = len(self._roster.users), self._roster.version
+        self._shown_at = version
         return events.presence_count(online, version, joined, left)
 
     def _first(self) -> set[str]:

@@ -26,7 +26,11 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with ThreadPoolExecutor(1) as executor:
         monkeypatch.setattr(reading, "_executor", executor)
         yield
-        executor.submit(connection.close)
+        executor.submit(let_go)
+
+
+def let_go() -> None:
+    connection.close()  # this thread's own
 
 
 class Clock:

@@ -12,7 +12,7 @@ class FaultsConfig(AppConfig):
         from tests.faults import breaks
 
         breaks.log_closings()
-        breaks.keep_little_in_the_kernel()
+        breaks.fill_soon_and_close_patiently()
         breaks.show_what_hangs()
-        if settings.FAULTS_BREAK:
-            breaks.BREAKS[settings.FAULTS_BREAK]()
+        if broken := settings.FAULTS_BREAK:  # type: ignore[misc]
+            breaks.BREAKS[broken]()

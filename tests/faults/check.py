@@ -49,7 +49,7 @@ class Truth(NamedTuple):
     """A room as the database has it."""
 
     head: int
-    count: int
+    last_seq: int
     messages: dict[int, Row]
     revisions: list[tuple[int, str, str]]
 
@@ -88,8 +88,8 @@ def check_database(truth: Truth) -> list[Problem]:
     problems = []
     rows = truth.messages.values()
     seqs = [row["seq"] for row in rows]
-    if seqs != list(range(1, truth.count + 1)):
-        problems.append(Problem("order", f"seq is not 1 to {truth.count}: {seqs}"))
+    if seqs != list(range(1, truth.last_seq + 1)):
+        problems.append(Problem("order", f"seq is not 1 to {truth.last_seq}: {seqs}"))
     places = [row["pos"] for row in rows]
     if len(set(places)) != len(places) or max(places, default=0) != truth.head:
         problems.append(Problem("order", f"pos is not distinct up to {truth.head}"))

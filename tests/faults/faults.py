@@ -162,7 +162,8 @@ async def stop_reading(stage: Stage) -> None:
         await asyncio.sleep(0.02)
     took = time.monotonic() - began
     slow.reads.set()
-    await asyncio.sleep(1.5)
+    while not slow.closings and time.monotonic() - began < SLOW_WITHIN:
+        await asyncio.sleep(0.05)
     code = slow.closings[0][1] if slow.closings else None
     if code != 4408:
         stage.fail(f"one that does not read was closed with {code}, not 4408")

@@ -18,7 +18,8 @@ class UnreliableLayer(RedisPubSubChannelLayer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        chances = dict(pair.split("=") for pair in settings.FAULTS_LAYER.split(","))
+        faults: str = settings.FAULTS_LAYER  # type: ignore[misc]
+        chances = dict(pair.split("=") for pair in faults.split(","))
         self._drop = float(chances.get("drop", 0))
         self._double = float(chances.get("double", 0))
         self._late = float(chances.get("late", 0))

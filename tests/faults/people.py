@@ -24,5 +24,5 @@ def make(many: int) -> list[Person]:
         session.create()
         people.append(Person(user.pk, session.session_key))
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]
     return people

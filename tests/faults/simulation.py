@@ -26,7 +26,7 @@ from chat.connection import Connection
 from chat.consumers import RoomConsumer
 from chat.engine import Engine
 from chat.models import Room
-from chat.outbox import Parcel
+from chat.outbox import Outbox, Parcel
 from core.models import User
 from tests.faults.log import Frame, Log, Problem
 
@@ -35,10 +35,10 @@ ROUNDS = 50  # more than enough for everything to come to rest
 Batch = list[tuple[Job, Connection, Outcome]]
 
 
-class Outbox:
+class LogBox(Outbox):
     """Hands everything to a log at once."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log) -> None:  # nothing is sent, so nothing of its own is needed
         self._log = log
 
     def push(self, parcel: Parcel) -> None:
@@ -185,7 +185,7 @@ class Simulation:
         connection = Connection(
             client.user,
             entry,
-            Outbox(client.log),
+            LogBox(client.log),
             self._close,
             process=engine.hub.process,
             session=None,

@@ -12,7 +12,7 @@ from tests.faults.breaks import BREAKS
 from tests.faults.faults import FAULTS
 from tests.support.databases import ROOT
 
-SHORT = ("--seconds", "1.5", "--clients", "15", "--patience", "20")
+SHORT = ("--seconds", "1.2", "--clients", "12", "--patience", "20")
 # Where the table must show what is broken.
 SHOWN_AS = {"holes": "missing", "idempotency": "doubled", "heads": "missing"}
 
@@ -43,7 +43,7 @@ def test_nothing_is_lost_doubled_or_out_of_order_whatever_fails(run: Any) -> Non
 
 
 def test_it_finds_each_part_that_is_broken(run: Any) -> None:
-    status, rows, output = run(*SHORT, "--patience", "5", "--break", ",".join(BREAKS))
+    status, rows, output = run(*SHORT, "--patience", "3", "--break", ",".join(BREAKS))
     assert status == 1, output
     for name, row in zip(BREAKS, rows, strict=True):
         assert not row["holds"], output

@@ -88,9 +88,8 @@ class Cluster:
 
 
 async def _until(condition: Callable[[Redis], Awaitable[bool]], nodes: list[Redis]) -> None:
-    for node in nodes:
-        while not await condition(node):
-            await asyncio.sleep(0.02)
+    while not all([await condition(node) for node in nodes]):
+        await asyncio.sleep(0.02)
 
 
 async def _answers(node: Redis) -> bool:

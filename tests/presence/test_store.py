@@ -5,10 +5,12 @@ import random
 import re
 import time
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from presence.store import SCRIPTS, Change, Store, keys
 from tests.support.sockets import RedisServer
@@ -150,6 +152,25 @@ async def test_a_server_that_does_not_know_the_scripts_is_told(store: Store, red
     await redis.script_flush()
     results, _ = await store.enter({"a": ["ann:1"], "b": ["ann:1"]}, 60)
     assert [said(one.changes) for one in results.values()] == [[("joined", "ann", 1)]] * 2
+
+
+async def test_what_a_script_said_before_another_was_unknown_is_not_lost(store: Store) -> None:
+    """Redis restarts, or another process loads the script, in the middle of a round trip."""
+    real, trips = store._call, []
+
+    async def half(calls: Mapping[str, tuple[str | int, ...]]) -> dict[str, Any]:
+        trips.append([*calls])
+        if len(trips) > 1:
+            return await real(calls)
+        return await real({"a": calls["a"]}) | {"b": NoScriptError()}
+
+    store._call = half  # type: ignore[method-assign]
+    results, _ = await store.enter({"a": ["ann:1"], "b": ["bob:1"]}, 60)
+    assert {scope: said(one.changes) for scope, one in results.items()} == {
+        "a": [("joined", "ann", 1)],
+        "b": [("joined", "bob", 1)],
+    }
+    assert trips == [["a", "b"], ["b"]]
 
 
 # -- versions ---------------------------------------------------------------------------------

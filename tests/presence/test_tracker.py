@@ -219,12 +219,22 @@ async def test_a_process_that_ends_gives_its_users_time_to_turn_up_elsewhere(
 async def test_a_process_that_ends_also_gives_back_what_was_on_its_way(scene: Scene) -> None:
     process = scene.process()
     await process.tracker.enter("a", "ann", "x")
-    process.tracker.leave("a", "ann", "x", at_once=True)
+    on_its_way = asyncio.Event()
+
+    async def stuck(*args: Any) -> Any:
+        on_its_way.set()
+        await asyncio.Event().wait()
+
+    process.store.enter = stuck  # type: ignore[method-assign]
     entering = asyncio.create_task(process.tracker.enter("a", "bob", "x"))
+    await on_its_way.wait()
+    process.tracker.leave("a", "ann", "x", at_once=True)  # has to wait for the one under way
+    waiting = asyncio.create_task(process.tracker.enter("a", "dan", "x"))
     await asyncio.sleep(0)
     await process.tracker.close(grace=0)
     async with asyncio.timeout(20):
-        assert await entering == 0
+        await entering
+        assert await waiting == 0
         assert await process.tracker.enter("a", "eve", "x") == 0
     await asyncio.sleep(0.05)
     assert await scene.users("a") == set()
