@@ -63,6 +63,8 @@ class Online:
         await asyncio.gather(
             *(self.tracker.enter(scope, user, connection.name) for scope in scopes)
         )
+        if connection.is_closing:  # it left while it entered, before there was a lease to give back
+            self._give_leases_back(feed, connection)
 
     def leave(self, feed: Feed, connection: "Connection") -> None:
         if feed.audience is not None:

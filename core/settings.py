@@ -188,7 +188,8 @@ CHAT_WRITER_QUEUE = env.int("CHAT_WRITER_QUEUE", default=2_000)  # commands a pr
 CHAT_GUESTS_PER_ADDRESS = env.str("CHAT_GUESTS_PER_ADDRESS", default="60/minute")
 CHAT_SIGN_UPS_PER_ADDRESS = env.str("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hour")
 
-PRESENCE_LEASE_SECONDS = env.int("PRESENCE_LEASE_SECONDS", default=45)
+# A crash is healed within this and a second: 45 seconds at the most.
+PRESENCE_LEASE_SECONDS = env.int("PRESENCE_LEASE_SECONDS", default=42)
 PRESENCE_RENEW_SECONDS = env.int("PRESENCE_RENEW_SECONDS", default=15)
 # How long somebody may be away (a reload, a flicker of the network) without anybody's noticing.
 PRESENCE_GRACE_SECONDS = env.float("PRESENCE_GRACE_SECONDS", default=5.0)

@@ -229,11 +229,10 @@ def play(url: str, actions: list[Action], monkeypatch: pytest.MonkeyPatch) -> No
     asyncio.run(go())
 
 
-@pytest.mark.parametrize("seed", [1, 2])
 def test_500_random_things_over_three_processes(
-    seed: int, valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
+    valkey: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance = random.Random(seed)
+    chance = random.Random(1)
     actions = [
         Action(
             chance.choice(KINDS),
@@ -247,7 +246,7 @@ def test_500_random_things_over_three_processes(
 
 
 @hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     st.lists(
