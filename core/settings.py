@@ -94,6 +94,8 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     "min_size": 1,
     "max_size": env.int("DATABASE_POOL_SIZE", default=8),
     "timeout": 5,
+    # Else it waits longer and longer while PostgreSQL is away, and then after its return.
+    "reconnect_timeout": 4,
 }
 
 # -- Redis: presence and fan-out --------------------------------------------------------------
