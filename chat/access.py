@@ -2,58 +2,89 @@
 
 from typing import Any, NamedTuple
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, Subquery
-
 from chat import entry
 from chat.errors import Turned
 from chat.models import Membership, Room, Sanction
+from core.identity import Claim
 from core.models import User
+from core.statements import columns, fetch, instance, width
 
 
 class Entry(NamedTuple):
-    """What a user may do in a room."""
+    """Who came into which room, and what they may do there, as long as it is not archived."""
 
+    user: User
     room: Room
     role: str
     can: list[str]
 
 
-def enter(user: User, slug: str, address: str) -> Entry:
-    """Let `user` into the room; an open one comes into being, not too many from one address.
+# A person, a room and what they are to each other; also where there is no such room.
+_FIND = f"""
+SELECT {columns(User, "person")}, {columns(Room, "room")}, member.role,
+       ARRAY(SELECT kind FROM chat_sanction s
+              WHERE s.user_id = person.id AND (s.room_id = room.id OR s.room_id IS NULL)
+                AND (s.until IS NULL OR s.until > now()))
+  FROM core_user person
+  LEFT JOIN chat_room room ON room.slug = %s
+  LEFT JOIN chat_membership member ON member.room_id = room.id AND member.user_id = person.id
+ WHERE person.id = %s AND person.is_active
+"""  # noqa: S608 - only names, of our own models
 
-    Raises Turned, to be closed with. One query where the user has been here before.
+
+def enter(claim: Claim, slug: str, address: str) -> Entry | None:
+    """Let whom the session is for into the room; an open one comes into being, not too many from
+    one address. None where the session is for nobody. Raises Turned, to be closed with.
+
+    One statement where the person has been here before.
     """
-    found = _found(user, slug)
+    found = _found(claim.user, slug)
+    if found is None or not claim.holds_for(found.user):
+        return None
+    return _let_in(found, slug, address)
+
+
+def enter_as(user: User, slug: str, address: str) -> Entry:
+    """The same for somebody who is known, without a session."""
+    found = _found(user.pk, slug)
     if found is None:
+        raise Turned(4401, "Sign in first.")
+    return _let_in(found, slug, address)
+
+
+class _Found(NamedTuple):
+    user: User
+    room: Room | None
+    role: str | None  # None: no member
+    sanctions: list[str]  # the kinds of those that are in force
+
+
+def _let_in(found: _Found, slug: str, address: str) -> Entry:
+    user = found.user
+    if found.room is None:
         _create(user, slug, address)
-        found = _found(user, slug)
-    if found is None:
+        found = _found(user.pk, slug) or found
+    room, role = found.room, found.role
+    if room is None or (role is None and room.kind != Room.Kind.OPEN):
         raise Turned(4404, "There is no such room.")
-    room, role, sanctions = found
-    if role is None and room.kind != Room.Kind.OPEN:
-        raise Turned(4404, "There is no such room.")
-    if Sanction.Kind.BAN in sanctions:
+    if Sanction.Kind.BAN in found.sanctions:
         raise Turned(4403, "You are banned from this room.")
     if role is None:
         Membership.objects.join(room, user)
         role = Membership.Role.MEMBER
-    writes = not room.is_archived and Sanction.Kind.MUTE not in sanctions
-    can = ["post", "react"] if writes else []
-    return Entry(room, role, can + (["moderate"] if role in Membership.MODERATES else []))
+    can = [] if Sanction.Kind.MUTE in found.sanctions else ["post", "react"]
+    return Entry(user, room, role, can + (["moderate"] if role in Membership.MODERATES else []))
 
 
-def _found(user: User, slug: str) -> tuple[Room, str | None, list[str]] | None:
-    """The room, the user's role in it (None: no member), and the kinds of sanctions in force."""
-    here = Q(room=OuterRef("pk")) | Q(room=None)
-    sanctions = Sanction.objects.in_force().filter(here, user=user).values("kind")
-    roles = Membership.objects.filter(room=OuterRef("pk"), user=user).values("role")
-    room = (
-        Room.objects.filter(slug=slug)
-        .annotate(my_role=Subquery(roles[:1]), my_sanctions=ArraySubquery(sanctions))
-        .first()
-    )
-    return None if room is None else (room, room.my_role, room.my_sanctions)
+def _found(user: int, slug: str) -> _Found | None:
+    """None where there is no such account, or it is closed."""
+    rows = fetch(_FIND, [slug, user])
+    if not rows:
+        return None
+    (row,), own, rooms = rows, width(User), width(Room)
+    role, sanctions = row[own + rooms :]
+    room = instance(Room, row[own : own + rooms])
+    return _Found(instance(User, row[:own]), room, role, sanctions)
 
 
 def _create(user: User, slug: str, address: str) -> None:

@@ -6,8 +6,8 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from chat import endings
+        from chat import signals
         from chat.moderators import make_group
 
-        endings.connect()
+        signals.connect()
         post_migrate.connect(make_group, dispatch_uid="chat.moderators")

@@ -6,7 +6,7 @@ of the people: there everybody sees the same first hundred and a count, renewed 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
@@ -33,18 +33,19 @@ class Audience:
         self._newcomers: dict[Connection, int] = {}  # with the version that they were shown
         self._news: list[tuple[int, bytes]] = []
         self._shown: set[str] | None = None  # of a crowd, those that everybody sees
-        self._shown_at = 0  # the version that they are of
+        self._shown_at = 0  # the version that they are of …
+        self._online_then = 0  # … and how many were there
         self._is_mixed = False  # some see a list and some a crowd, until the next flush
         self._timer: asyncio.TimerHandle | None = None
+        self._encoded: tuple[object, bytes] = (None, b"")  # a state, and what it is of
 
     def __contains__(self, connection: object) -> bool:
         return connection in self._watchers or connection in self._newcomers
 
     def show(self, connection: "Connection", ref: str | int | None = None) -> None:
         """Send `presence.state`; from then on the connection is told each change after it."""
-        others = (self._watchers | self._newcomers.keys()) - {connection}
         if self._is_crowd != (self._shown is not None):
-            if others:  # the room has just crossed the limit: they are told in a moment
+            if (self._watchers | self._newcomers.keys()) - {connection}:  # the room has just crossed the limit: they are told in a moment
                 self._is_mixed = True
                 self._plan()
             else:
@@ -127,24 +128,35 @@ class Audience:
             connection.too_slow()
 
     def _state(self, ref: str | int | None) -> bytes:
-        online, version = len(self._roster.users), self._roster.version
-        if not self._is_crowd:
-            people = [self._named(user) for user in self._roster.users]
-            return events.presence_state(people, online, version, ref=ref)
-        if self._shown is None:
-            self._shown, self._shown_at = self._first(), version
-        people = [self._named(user) for user in sorted(self._shown, key=_order)]
-        # Not of now: the next count, which tells what has changed since, must be newer.
-        return events.presence_state(people, online, self._shown_at, more=True, ref=ref)
+        if self._is_crowd and self._shown is None:
+            self._show_first()
+        of = (self._is_crowd, self._shown_at if self._is_crowd else self._roster.version)
+        if ref is None and self._encoded[0] == of:  # many come at once
+            return self._encoded[1]
+        if self._is_crowd:
+            # Not of now: the next count, which tells what has changed since, must be newer.
+            users: Iterable[str] = sorted(self._shown or (), key=_order)
+            online, version = self._online_then, self._shown_at
+        else:
+            users = self._roster.users
+            online, version = len(self._roster.users), self._roster.version
+        people = [self._named(user) for user in users]
+        state = events.presence_state(people, online, version, more=self._is_crowd, ref=ref)
+        if ref is None and all(person.name for person in people):
+            self._encoded = (of, state)
+        return state
 
     def _count(self) -> bytes:
         assert self._shown is not None
-        before, self._shown = self._shown, self._first()
+        before = self._shown
+        self._show_first()
         joined = [self._named(user) for user in sorted(self._shown - before, key=_order)]
         left = [self._named(user) for user in sorted(before - self._shown, key=_order)]
-        online, version = len(self._roster.users), self._roster.version
-        self._shown_at = version
-        return events.presence_count(online, version, joined, left)
+        return events.presence_count(self._online_then, self._shown_at, joined, left)
+
+    def _show_first(self) -> None:
+        self._shown, self._shown_at = self._first(), self._roster.version
+        self._online_then = len(self._roster.users)
 
     def _first(self) -> set[str]:
         """The same ones in every process, whoever came when."""

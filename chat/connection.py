@@ -12,7 +12,6 @@ from chat.errors import Refused
 from chat.events import Person
 from chat.feed import Feed, in_frames
 from chat.outbox import Outbox, Overflow, Parcel
-from core.models import User
 
 _numbers = count(1)
 
@@ -24,7 +23,6 @@ class Connection:
 
     def __init__(
         self,
-        user: User,
         entry: Entry,
         outbox: Outbox,
         close: Close,
@@ -32,6 +30,7 @@ class Connection:
         process: str,
         session: str | None,
     ) -> None:
+        user = entry.user
         self.user = Person(user.pk, user.name)
         self.is_invisible = user.is_invisible
         self.room = entry.room
@@ -43,7 +42,7 @@ class Connection:
         self._outbox = outbox
         self._close = close
         self._ending: asyncio.Task[None] | None = None
-        self._room_fields = events.encode(as_fields(entry.room))
+        self.room_fields = events.encode(as_fields(entry.room))
         self._you = {
             "id": user.pk,
             "name": user.name,
@@ -88,7 +87,7 @@ class Connection:
     ) -> None:
         self.push_one(
             events.history(
-                room=self._room_fields,
+                room=self.room_fields,
                 you=self._you_fields(),
                 states=states,
                 head=head,

@@ -28,7 +28,6 @@ from chat.rates import Bucket
 from chat.reading import reading
 from chat.writer import RETRY_AFTER
 from core import guests, identity, throttle
-from core.models import User
 from core.origins import is_own_origin
 
 logger = logging.getLogger(__name__)
@@ -97,15 +96,13 @@ class RoomConsumer(AsyncConsumer):
     async def _enter(self) -> Connection:
         slug = self.scope["url_route"]["kwargs"]["slug"]
         address = (self.scope.get("client") or [None])[0]
-        user, entry = await reading(_identify)(self.scope, slug, address)
-        if user is None:
-            user = await guests.admit(address)
-            if user is None:
+        entry = await reading(_enter)(self.scope, slug, throttle.network(address))
+        if entry is None:
+            guest = await guests.admit(address)
+            if guest is None:
                 raise Turned(4401, "Sign in first.")
-            entry = await reading(access.enter)(user, slug, throttle.network(address))
-        assert entry is not None
+            entry = await reading(access.enter_as)(guest, slug, throttle.network(address))
         return Connection(
-            user,
             entry,
             self.outbox,
             self._close,
@@ -205,14 +202,10 @@ def _unavailable(detail: str = "The database does not answer now.") -> Refused:
     return Refused("unavailable", detail, RETRY_AFTER)
 
 
-def _identify(
-    scope: Any, slug: str, address: str | None
-) -> tuple[User | None, access.Entry | None]:
+def _enter(scope: Any, slug: str, address: str) -> access.Entry | None:
     """Whose session it is, and what they may do in the room: one hop to a thread for both."""
-    user = identity.of_scope(scope)
-    if user is None:
-        return None, None
-    return user, access.enter(user, slug, throttle.network(address))
+    claim = identity.claim_of(scope)
+    return None if claim is None else access.enter(claim, slug, address)
 
 
 def _cursor(scope: Any) -> int | None:

@@ -64,6 +64,7 @@ class Engine:
         self.hub.handlers["user.typing"] = self._on_typing
         self.hub.handlers["user.visibility"] = self._on_visibility
         self.hub.handlers["connection.end"] = self._on_end
+        self.hub.handlers["room.update"] = self._on_update
         self.last_seen = LastSeen(lambda: self.connections)
 
     @classmethod
@@ -160,6 +161,17 @@ class Engine:
             if all(getattr(connection, each) == value for each, value in wanted.items()):
                 connection.push_one(events.closed(message["detail"]))
                 connection.end(message["code"])
+
+    def _on_update(self, message: dict[str, Any]) -> None:
+        """A room's title, topic or archive has changed."""
+        pk, fields = message["fields"]["id"], events.encode(message["fields"])
+        for mine in self.connections.values():
+            for connection in mine:
+                if connection.room_id == pk:
+                    connection.room_fields = fields
+        feed = self.hub.feeds.get(pk)
+        if feed is not None:
+            feed.send([events.updated(fields)], feed.connections)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -153,6 +153,11 @@ def pong(ref: str | int | None) -> bytes:
     return encode({"type": "pong"} | ({} if ref is None else {"ref": ref}))
 
 
+def updated(room: bytes) -> bytes:
+    """`room` is encoded already."""
+    return b'{"type":"room.updated","room":' + room + b"}"
+
+
 def closed(detail: str) -> bytes:
     return encode({"type": "room.closed", "detail": detail})
 

@@ -5,12 +5,15 @@ prepares, once, the form that each kind of connection needs.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
 from django.conf import settings
+
+logger = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -123,6 +126,9 @@ class Outbox:
                     self._bytes -= sum(map(len, parcel.objects))
                 for payload in parcel.payloads(self.lines):
                     await self._send({"type": "websocket.send", "text": payload.decode()})
+        except Exception as error:  # the client was faster; its consumer hears of it as well
+            logger.debug("A frame found its socket gone: %r", error)
+            self._queue.clear()
         finally:
             self._sender = None
 

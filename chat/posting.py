@@ -14,6 +14,7 @@ from django.db import connection
 from chat.commands import Post
 from chat.errors import Refused
 from chat.events import POSTED, Change, MessageState, Person, change_of
+from core.statements import prepared
 
 if TYPE_CHECKING:
     from chat.actions import Job
@@ -141,14 +142,8 @@ def _write(jobs: Sequence["Job"], picked: Sequence[int]) -> dict[int, Sequence[A
         for column, value in zip(columns, values, strict=True):
             column.append(value)
     rooms = sorted({*columns[1]})
-    connection.ensure_connection()
-    raw = connection.connection
     with connection.wrap_database_errors:  # psycopg's own would pass for a poison command
-        if raw.prepare_threshold is None:  # Django's way; then not even `prepare=True` prepares
-            raw.prepare_threshold = 0
-            # Planning takes three times as long as running, and comes to the same each time.
-            raw.execute("SET plan_cache_mode = force_generic_plan")
-        # Server-side binding and prepared statements, which Django's own cursors leave off.
+        raw = prepared()
         cursor = psycopg.Cursor(raw)
         if connection.in_atomic_block:
             cursor.execute(_POST, columns, prepare=True)

@@ -1,7 +1,7 @@
 """Whose session a socket came with. Channels' own middleware wraps every `send`; this does not."""
 
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -10,6 +10,18 @@ from django.http import parse_cookie
 from django.utils.crypto import constant_time_compare
 
 from core.models import User
+
+
+class Claim(NamedTuple):
+    """What a session says: whose it is, and a hash of the password that it was made with."""
+
+    user: int
+    password: str
+
+    def holds_for(self, user: User) -> bool:
+        """As Django's `get_user` has it: a changed password ends the sessions made with the old."""
+        hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+        return any(constant_time_compare(self.password, one) for one in hashes)
 
 
 def session_key(scope: Any) -> str | None:
@@ -21,8 +33,8 @@ def session_key(scope: Any) -> str | None:
     return None
 
 
-def of_scope(scope: Any) -> User | None:
-    """The signed-in user of a socket, checked as Django's `get_user` does; None: nobody."""
+def claim_of(scope: Any) -> Claim | None:
+    """Whom the session of a socket is for; to be held against the account. None: nobody."""
     key = session_key(scope)
     if key is None:
         return None
@@ -32,10 +44,4 @@ def of_scope(scope: Any) -> User | None:
         or store.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS
     ):
         return None
-    user = User.objects.filter(pk=store[SESSION_KEY], is_active=True).first()
-    if user is None:
-        return None
-    # A changed password ends the sessions made with the old one.
-    known = store.get(HASH_SESSION_KEY, "")
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    return user if any(constant_time_compare(known, one) for one in hashes) else None
+    return Claim(User._meta.pk.to_python(store[SESSION_KEY]), store.get(HASH_SESSION_KEY, ""))

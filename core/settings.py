@@ -139,6 +139,7 @@ if HTTPS:
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|livez)$"]  # asked from beside us, without the proxy
 # The proxy says in X-Real-IP who the client is, and lets no client say it (core/server.py).
 TRUSTED_PROXY = env.bool("TRUSTED_PROXY", default=False)
+SESSION_ENGINE = "core.sessions"
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -207,8 +207,8 @@ class Tracker:
         for scope, answers in entering.items():
             for member, answer in answers.items():
                 if not answer.done():
-                    here = self._count_here(scope, member)
-                    answer.set_result(counts.get(scope, {}).get(member, here))
+                    count = counts.get(scope, {}).get(member)
+                    answer.set_result(self._count_here(scope, member) if count is None else count)
 
     def _count_here(self, scope: str, member: str) -> int:
         user = member.partition(":")[0]

@@ -102,6 +102,15 @@ class Room(models.Model):
     def __str__(self) -> str:
         return self.title or self.slug
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Without the log's counters, which are `reserve`'s: a form that was open while people
+        wrote would turn them back, and the next message would take a place that is taken."""
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            kept = {"id", "head", "message_count", *self.get_deferred_fields()}
+            names = [field.attname for field in self._meta.concrete_fields]
+            kwargs["update_fields"] = [name for name in names if name not in kept]
+        super().save(*args, **kwargs)
+
     def reserve(self, *, messages: int = 0, changes: int = 0) -> tuple[int, int]:
         """Take places in the room's log, under its row lock; call it in the writing transaction.
 

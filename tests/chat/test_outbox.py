@@ -221,8 +221,8 @@ async def test_a_connection_whose_outbox_is_full_is_closed_with_4408_and_nothing
 
     reader = Reader()
     outbox = Outbox(reader.send, lines=True, wire=None)
-    entry = Entry(Room(pk=1, slug="lobby"), "member", [])
-    connection = Connection(User(pk=7), entry, outbox, close, process="process", session=None)
+    entry = Entry(User(pk=7), Room(pk=1, slug="lobby"), "member", [])
+    connection = Connection(entry, outbox, close, process="process", session=None)
     for one in objects(50):
         connection.push_one(one)
         await asyncio.sleep(0)

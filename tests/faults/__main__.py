@@ -19,23 +19,35 @@ import django
 from tests.faults import people, table
 from tests.faults.breaks import BREAKS
 from tests.faults.clients import Person
-from tests.faults.faults import FAULTS, Fault
+from tests.faults.crowd import Crowd
+from tests.faults.crowd_faults import CROWD_FAULTS, PEOPLE, CrowdFault
+from tests.faults.faults import FAULTS as LOAD_FAULTS
+from tests.faults.faults import Fault
 from tests.faults.stage import Outcome, Stage
-from tests.faults.world import World, world
+from tests.faults.world import Presence, World, world
 
 EXTRA_PEOPLE = 4  # for clients that a fault adds
-REVEALED_BY = {"holes": 8, "idempotency": 10, "heads": 3}  # the fault that shows what is broken
+FAULTS: dict[int, Fault | CrowdFault] = {**LOAD_FAULTS, **CROWD_FAULTS}
+# The fault that shows what is broken.
+REVEALED_BY = {"holes": 8, "idempotency": 10, "heads": 3} | {
+    "reaping": 11,
+    "restoring": 12,
+    "clocks": 14,
+}
 
 
 def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
-    with world() as made:
+    presence = Presence()
+    if options.lease:
+        presence = Presence(options.lease, options.lease // 3, 1.0)
+    with world(presence) as made:
         # What this process itself needs of Django: to make accounts with sessions.
         os.environ.update(made.env)
         django.setup()
-        crowd = people.make(options.clients + EXTRA_PEOPLE)
+        crowd = people.make(max(options.clients + EXTRA_PEOPLE, PEOPLE))
         outcomes = asyncio.run(_run(made, crowd, options))
     _say("\n" + table.table(outcomes))
     if options.json:
@@ -51,6 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=10, help="of load for each fault")
     parser.add_argument("--clients", type=int, default=36)
+    parser.add_argument("--lease", type=int, help="seconds of presence's, to have it heal sooner")
     parser.add_argument("--only", type=_numbers, default=[], help="these faults, as 1,5,8")
     parser.add_argument("--patience", type=float, default=25, help="seconds for all to agree")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there too")
@@ -77,15 +90,17 @@ async def _run(made: World, crowd: Sequence[Person], options: argparse.Namespace
         plan = [(number, name) for one, name in plan for number in options.only or [one]]
     else:
         plan = [(number, "") for number in options.only or FAULTS]
-        plan.sort(key=lambda one: FAULTS[one[0]].layer)  # the processes restart for another layer
+        plan.sort(key=lambda one: _env(FAULTS[one[0]]))  # the processes restart for another
     outcomes = []
     for number, broken in plan:
         fault = FAULTS[number]
-        env = {"FAULTS_BREAK": broken, "FAULTS_LAYER": ""}
-        if fault.layer:
-            env["FAULTS_LAYER"] = f"{fault.layer},seed={options.seed}"
+        layer, clocks = _env(fault)
+        if layer:
+            layer = f"{layer},seed={options.seed}"
+        env = {"FAULTS_BREAK": broken, "FAULTS_LAYER": layer, "FAULTS_CLOCKS": str(clocks)}
         await made.run(env)
-        outcome = await _suffer(made, number, fault, crowd, options)
+        suffer = _suffer_together if isinstance(fault, CrowdFault) else _suffer
+        outcome = await suffer(made, number, fault, crowd, options)  # type: ignore[arg-type]
         if broken:
             outcome.name += f", {broken} broken"
         outcomes.append(outcome)
@@ -100,6 +115,29 @@ async def _run(made: World, crowd: Sequence[Person], options: argparse.Namespace
                 for server in made.servers:
                     _say(f"--- {server.log}\n{server.log.read_text(errors='replace')[-20_000:]}")
     return sorted(outcomes, key=lambda outcome: outcome.name) if not options.broken else outcomes
+
+
+def _env(fault: Fault | CrowdFault) -> tuple[str, int]:
+    """What the processes need for it: the layer's faults, and how far apart their clocks are."""
+    return ("", fault.clocks) if isinstance(fault, CrowdFault) else (fault.layer, 0)
+
+
+async def _suffer_together(
+    made: World,
+    number: int,
+    fault: CrowdFault,
+    people: Sequence[Person],
+    options: argparse.Namespace,
+) -> Outcome:
+    outcome = Outcome(f"{number:>2} {fault.title}")
+    name = f"crowd-{number}-{time.monotonic_ns()}"
+    crowd = Crowd(made, name, f"{options.seed}/{number}", seconds=options.seconds)
+    try:
+        await fault.run(crowd, people)
+        crowd.examine(outcome)
+    finally:
+        await crowd.leave()
+    return outcome
 
 
 async def _suffer(

@@ -14,5 +14,7 @@ class FaultsConfig(AppConfig):
         breaks.log_closings()
         breaks.fill_soon_and_close_patiently()
         breaks.show_what_hangs()
+        if ahead := settings.FAULTS_AHEAD:  # type: ignore[misc]
+            breaks.set_clock(ahead)
         if broken := settings.FAULTS_BREAK:  # type: ignore[misc]
             breaks.BREAKS[broken]()

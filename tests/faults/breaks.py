@@ -3,16 +3,21 @@
 import asyncio
 import faulthandler
 import logging
+import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha1
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 logger = logging.getLogger(__name__)
+_true_time = time.time
 
 CLOSED_SLOW = "faults: closes as too slow: "
 
@@ -47,6 +52,16 @@ def fill_soon_and_close_patiently() -> None:
         return create_application(self, protocol, scope)
 
     WiredServer.create_application = small  # type: ignore[method-assign]
+
+
+def set_clock(ahead: float) -> None:
+    """This process's idea of the time of day; `monotonic` has none."""
+    from django.utils import timezone
+
+    wall, now = time.time, timezone.now
+    time.time = lambda: wall() + ahead
+    time.time_ns = lambda: int((wall() + ahead) * 1e9)
+    timezone.now = lambda: now() + timedelta(seconds=ahead)
 
 
 def show_what_hangs() -> None:
@@ -112,8 +127,41 @@ def heads() -> None:
     Hub.compare = compare  # type: ignore[method-assign]
 
 
+def reaping() -> None:
+    """Nobody ends the leases of others."""
+    _change_scripts(r"(?m)^reap\(\)$", "")
+
+
+def restoring() -> None:
+    """A renewal brings back nothing that Redis has lost."""
+    _change_scripts(r"(?s)for n = 2, #ARGV do\n    hold\(ARGV\[n\], string.*?end\n", "")
+
+
+def clocks() -> None:
+    """Each process goes by its own clock."""
+    _change_scripts(
+        r"local clock = redis.call\('TIME'\)",
+        lambda _: f"local clock = {{redis.call('TIME')[1] + {time.time() - _true_time():.0f}, 0}}",
+    )
+
+
+def _change_scripts(pattern: str, replacement: Any) -> None:
+    from presence import store
+
+    script = store._script
+
+    def changed(name: str) -> tuple[str, str]:
+        source = re.sub(pattern, replacement, script(name)[0])
+        return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
+
+    store._script = changed  # type: ignore[assignment]
+
+
 BREAKS: dict[str, Callable[[], None]] = {
     "holes": holes,
     "idempotency": idempotency,
     "heads": heads,
+    "reaping": reaping,
+    "restoring": restoring,
+    "clocks": clocks,
 }

@@ -181,9 +181,8 @@ class Simulation:
             client.log = Log(client.user.pk)
         engine = self.engines[process]
         client.log.connected()
-        entry = Entry(self.room, "member", ["post", "react"])
+        entry = Entry(client.user, self.room, "member", ["post", "react"])
         connection = Connection(
-            client.user,
             entry,
             LogBox(client.log),
             self._close,

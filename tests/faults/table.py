@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.faults.stage import Outcome
 
-KINDS = ("lost", "doubled", "order", "missing", "differing", "unanswered", "rules")
+KINDS = ("lost", "doubled", "order", "missing", "differing", "ghosts", "unanswered", "rules")
 HEADINGS = (
     *("fault", "clients", "returns", "commands", "accepted"),
     *KINDS,

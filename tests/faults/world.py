@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from core import embedded
 from core.embedded.postgres import Postgres
@@ -31,6 +32,22 @@ ENV = {
     "CHAT_FRAMES_PER_SECOND": "0",
     "CHAT_GUESTS_PER_ADDRESS": "",
 }
+
+
+class Presence(NamedTuple):
+    """How long, in seconds, a lease lasts, when it is renewed, and what a reload may take."""
+
+    lease: int = 42
+    renew: int = 15
+    grace: float = 5.0
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "PRESENCE_LEASE_SECONDS": str(self.lease),
+            "PRESENCE_RENEW_SECONDS": str(self.renew),
+            "PRESENCE_GRACE_SECONDS": str(self.grace),
+        }
 
 
 class Service:
@@ -90,19 +107,25 @@ class Service:
 class World:
     """Three processes of one chat. `env` is what they all run with."""
 
-    def __init__(self, directory: Path, urls: Mapping[str, str]) -> None:
-        self.env = {**ENV, **urls}
-        self.database_url = urls["DATABASE_URL"]
+    def __init__(self, directory: Path, urls: Mapping[str, str], presence: Presence) -> None:
+        self.presence = presence
+        self.env = {**ENV, **urls, **presence.env}
+        self.database_url, self.redis_url = urls["DATABASE_URL"], urls["REDIS_URL"]
         self.postgres = Service(Postgres(directory / "postgres"), urls["DATABASE_URL"])
         self.redis = Service(Valkey(directory / "valkey"), urls["REDIS_URL"])
         self.servers = [
-            ChatServer(self.env, directory / f"server-{n}.log") for n in range(PROCESSES)
+            ChatServer({**self.env, "FAULTS_PROCESS": str(n)}, directory / f"server-{n}.log")
+            for n in range(PROCESSES)
         ]
         self._running_with: dict[str, str] | None = None
 
     @property
     def addresses(self) -> list[str]:
         return [server.ws_url for server in self.servers]
+
+    @property
+    def running(self) -> list[int]:
+        return [number for number, server in enumerate(self.servers) if server.is_running]
 
     async def run(self, env: Mapping[str, str]) -> None:
         """Have all processes run with `env` added to their environment; they may do so already."""
@@ -135,7 +158,7 @@ class World:
 
 
 @contextmanager
-def world() -> Iterator[World]:
+def world(presence: Presence) -> Iterator[World]:
     """A world whose server processes do not run yet. Everything is gone afterwards."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chat-faults-")))
@@ -143,7 +166,7 @@ def world() -> Iterator[World]:
         reapers = stack.enter_context(ExitStack())  # after the servers have been ended
         urls = stack.enter_context(embedded.servers(directory, durable=True))
         manage("migrate", "--verbosity=0", env={**ENV, **urls})
-        made = World(directory, urls)
+        made = World(directory, urls, presence)
         reapers.callback(made.postgres.reap)
         reapers.callback(made.redis.reap)
         stack.callback(made.close)

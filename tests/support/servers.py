@@ -36,6 +36,10 @@ class ChatServer:
         assert self._process is not None, "the server does not run"
         return self._process.pid
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
     def start(self) -> None:
         """Start it, on the same port and database as before; returns once it accepts."""
         with self.log.open("ab") as log:

@@ -27,6 +27,19 @@ def test_a_room_can_be_archived_and_its_log_cannot_be_touched(moderator: Client)
     assert (room.head, room.message_count) == (1, 1)
 
 
+@pytest.mark.parametrize("fields", [None, ["title"]])
+def test_a_room_that_was_read_before_somebody_wrote_does_not_turn_its_log_back(
+    fields: list[str] | None,
+) -> None:
+    room = RoomFactory()
+    MessageFactory.create_batch(2, room=Room.objects.get(pk=room.pk))
+    room.title = "New"
+    room.save(update_fields=fields)
+    room.refresh_from_db()
+    assert (room.title, room.head, room.message_count) == ("New", 2, 2)
+    assert MessageFactory(room=room).seq == 3
+
+
 def test_no_room_becomes_direct_and_a_direct_one_stays_so(moderator: Client) -> None:
     room, direct = RoomFactory(), RoomFactory(direct=True)
     for target, kind in ((room, "direct"), (direct, "open")):

@@ -14,6 +14,7 @@ class RoomPage {
   #root = document.getElementById("room");
   #me = { id: Number(this.#root.dataset.userId), name: this.#root.dataset.userName };
   #can = new Set();
+  #archived = false;
   #names = new Names();
   #title = document.title;
 
@@ -46,7 +47,7 @@ class RoomPage {
   start() {
     const [history, drafts, reading] = [this.#history, this.#drafts, this.#reading];
     const [me, names] = [this.#me, this.#names];
-    const can = (what) => this.#can.has(what);
+    const can = (what) => this.#may(what);
     names.learn(me);
     this.#hearSocket();
     this.#log.start({ history, drafts, reading, me, names });
@@ -104,6 +105,11 @@ class RoomPage {
     if (room) this.#describe(room);
   }
 
+  /** In an archived room moderators may still delete. */
+  #may(what) {
+    return this.#can.has(what) && (what === "moderate" || !this.#archived);
+  }
+
   #describe({ title, slug, topic, archived }) {
     const { dataset } = this.#root;
     // A direct room is called after the other person, which only the page knows.
@@ -111,6 +117,7 @@ class RoomPage {
     this.#title = this.#title.replace(/^.*(?= · )/u, name);
     document.getElementById("room-title").textContent = name;
     document.getElementById("room-topic").textContent = topic;
+    this.#archived = Boolean(archived);
     const barred = this.#can.has("post") ? null : "You may read here, but not write.";
     this.#composer.bar(archived ? "This room is archived." : barred);
     this.#showUnseen();
@@ -201,7 +208,7 @@ class RoomPage {
 
   #editLast() {
     const own = ({ user, deleted, kind }) =>
-      user.id === this.#me.id && !deleted && kind !== "notice" && this.#can.has("post");
+      user.id === this.#me.id && !deleted && kind !== "notice" && this.#may("post");
     const message = this.#history.messages.findLast(own);
     if (message) this.#composer.edit(message);
   }

@@ -64,7 +64,7 @@ export class MessageMenu extends HTMLElement {
       react: can("react"),
       reply: can("post"),
       edit: own && can("post"),
-      delete: (own && can("post")) || can("moderate"),
+      delete: own || can("moderate"),
     };
     for (const [name, show] of Object.entries(shown)) {
       this.querySelector(`[data-do="${name}"]`).hidden = !show;

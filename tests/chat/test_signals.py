@@ -1,9 +1,10 @@
-"""A sign-out, a ban or a removal reaches open sockets, in every process."""
+"""What was changed elsewhere reaches open sockets, in every process."""
 
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -122,3 +123,34 @@ def test_a_ban_closes_the_sockets_of_the_banned(
         server.manage("shell", "-c", "\n".join(lines))
 
     assert asyncio.run(closed_by(server, "lobby", client, ban)) == code
+
+
+def test_a_rooms_new_title_and_archive_are_shown_in_every_process_and_to_who_comes_later(
+    two: tuple[ChatServer, ChatServer],
+) -> None:
+    room = "from chat.models import Room; room = Room.objects.get(slug='lobby'); "
+    change = "room.topic = 'Be kind'; room.is_archived = True; room.save()"
+
+    async def watch() -> None:
+        async with AsyncExitStack() as stack:
+            sockets = [
+                await stack.enter_async_context(websockets.connect(f"{one.ws_url}/ws/chat/lobby/"))
+                for one in two
+            ]
+            for socket in sockets:
+                await frame(socket, "presence.state")
+            await asyncio.to_thread(two[0].manage, "shell", "-c", room + change)
+            for socket in sockets:
+                shown = (await frame(socket, "room.updated"))["room"]
+                assert (shown["topic"], shown["archived"]) == ("Be kind", True)
+                await socket.send('{"type": "chat.history", "ref": 1}')
+                assert (await frame(socket, "chat.history"))["room"] == shown
+
+    asyncio.run(watch())
+
+
+async def frame(socket: websockets.ClientConnection, kind: str) -> dict[str, Any]:
+    while True:
+        found: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        if found["type"] == kind:
+            return found
