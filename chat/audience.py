@@ -45,7 +45,8 @@ class Audience:
     def show(self, connection: "Connection", ref: str | int | None = None) -> None:
         """Send `presence.state`; from then on the connection is told each change after it."""
         if self._is_crowd != (self._shown is not None):
-            if (self._watchers | self._newcomers.keys()) - {connection}:  # the room has just crossed the limit: they are told in a moment
+            if (self._watchers | self._newcomers.keys()) - {connection}:
+                # The room has just crossed the limit: the others are told in a moment.
                 self._is_mixed = True
                 self._plan()
             else:

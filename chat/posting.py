@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 # Rooms are locked in pk order, so that no two batches wait for each other; and in a statement of
 # their own, because one statement's snapshot is older than the locks that it waits for.
-_LOCK = "SELECT id FROM chat_room WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+_LOCK = "SELECT id FROM chat_room WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
 
 _POST = """
 WITH input AS (
-    SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::uuid[], %s::text[], %s::text[],
-                         %s::bigint[])
+    SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[],
+                         $7::bigint[])
         AS t(n, room_id, author_id, client_id, kind, body, reply_to_id)
 ), weighed AS (
     SELECT input.*, author.username, author.display_name,
            earlier.id AS earlier_id,
-           coalesce(ceil(extract(epoch FROM slow.until - now())), room.slow_mode_seconds)::float
+           least(ceil(extract(epoch FROM slow.until - now())), room.slow_mode_seconds)::float
                AS wait,
            CASE
                WHEN room.id IS NULL OR author.id IS NULL OR NOT author.is_active THEN 'forbidden'
@@ -86,7 +86,7 @@ WITH input AS (
     INSERT INTO chat_message
            (room_id, seq, pos, author_id, client_id, kind, body, reply_to_id, created_at)
     SELECT placed.room_id, advanced.seq + place, advanced.pos + place, author_id, client_id,
-           kind, body, reply_to_id, now()
+           kind, body, reply_to_id, clock_timestamp() -- now() is from before the locks
       FROM placed JOIN advanced ON advanced.id = placed.room_id
      ORDER BY n
     RETURNING id, room_id, seq, pos, author_id, client_id, created_at
@@ -98,6 +98,14 @@ SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
   LEFT JOIN written ON judged.verdict IS NULL AND written.room_id = judged.room_id
         AND written.author_id = judged.author_id AND written.client_id = judged.client_id
 """
+
+_STATEMENTS = {
+    "chat_lock": f"(bigint[]) AS {_LOCK}",
+    "chat_post": f"(int[], bigint[], bigint[], uuid[], text[], text[], bigint[]) AS {_POST}",
+}
+_EXECUTE = "EXECUTE chat_post(%s, %s, %s, %s, %s, %s, %s)"
+# What comes as one simple query is one transaction: one round trip, and nothing to begin or commit.
+_LOCK_AND_EXECUTE = f"EXECUTE chat_lock(%s); {_EXECUTE}"
 
 _REFUSALS = {
     "forbidden": "You may not post in this room.",
@@ -143,16 +151,12 @@ def _write(jobs: Sequence["Job"], picked: Sequence[int]) -> dict[int, Sequence[A
             column.append(value)
     rooms = sorted({*columns[1]})
     with connection.wrap_database_errors:  # psycopg's own would pass for a poison command
-        raw = prepared()
-        cursor = psycopg.Cursor(raw)
+        cursor = psycopg.ClientCursor(prepared(_STATEMENTS))
         if connection.in_atomic_block:
-            cursor.execute(_POST, columns, prepare=True)
+            rows = cursor.execute(_EXECUTE, columns).fetchall()
         else:
-            # Begin, lock, write and commit leave together: one round trip.
-            with raw.pipeline(), raw.transaction():
-                psycopg.Cursor(raw).execute(_LOCK, [rooms], prepare=True)
-                cursor.execute(_POST, columns, prepare=True)
-        rows = cursor.fetchall()
+            cursor.execute(_LOCK_AND_EXECUTE, [rooms, *columns]).nextset()
+            rows = cursor.fetchall()
     return {row[0]: row[1:] for row in rows}
 
 

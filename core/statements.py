@@ -4,22 +4,33 @@ Planning one takes several times as long as running it, and the ORM's own work m
 the few that each message or each connection needs, that is most of what it costs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
 from django.db.models import Model
 
+_named: "WeakKeyDictionary[psycopg.Connection[Any], set[str]]" = WeakKeyDictionary()
 
-def prepared() -> psycopg.Connection[Any]:
-    """This thread's connection, ready for `psycopg.Cursor(…).execute(…, prepare=True)`."""
+
+def prepared(statements: Mapping[str, str] | None = None) -> psycopg.Connection[Any]:
+    """This thread's connection, ready for `psycopg.Cursor(…).execute(…, prepare=True)`.
+
+    Also for `EXECUTE name(…)` of `statements`: by name, what follows the name in `PREPARE`.
+    """
     connection.ensure_connection()
     raw = connection.connection
     if raw.prepare_threshold is None:  # Django's way; then not even `prepare=True` prepares
         raw.prepare_threshold = 0
         # They come to the same plan each time.
         raw.execute("SET plan_cache_mode = force_generic_plan")
+    if statements:
+        named = _named.setdefault(raw, set())
+        for name in statements.keys() - named:
+            raw.execute(f"PREPARE {name} {statements[name]}")
+            named.add(name)
     return raw
 
 
