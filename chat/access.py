@@ -7,7 +7,7 @@ from chat.errors import Turned
 from chat.models import Membership, Room, Sanction
 from core.identity import Claim
 from core.models import User
-from core.statements import columns, fetch, instance, width
+from core.statements import Statement, columns, fetch, instance, width
 
 
 class Entry(NamedTuple):
@@ -20,16 +20,20 @@ class Entry(NamedTuple):
 
 
 # A person, a room and what they are to each other; also where there is no such room.
-_FIND = f"""
+_FIND = Statement(
+    "chat_enter",
+    ["text", "bigint"],
+    f"""
 SELECT {columns(User, "person")}, {columns(Room, "room")}, member.role,
        ARRAY(SELECT kind FROM chat_sanction s
               WHERE s.user_id = person.id AND (s.room_id = room.id OR s.room_id IS NULL)
                 AND (s.until IS NULL OR s.until > now()))
   FROM core_user person
-  LEFT JOIN chat_room room ON room.slug = %s
+  LEFT JOIN chat_room room ON room.slug = $1
   LEFT JOIN chat_membership member ON member.room_id = room.id AND member.user_id = person.id
- WHERE person.id = %s AND person.is_active
-"""  # noqa: S608 - only names, of our own models
+ WHERE person.id = $2 AND person.is_active
+""",  # noqa: S608 - only names, of our own models
+)
 
 
 def enter(claim: Claim, slug: str, address: str) -> Entry | None:
@@ -78,7 +82,7 @@ def _let_in(found: _Found, slug: str, address: str) -> Entry:
 
 def _found(user: int, slug: str) -> _Found | None:
     """None where there is no such account, or it is closed."""
-    rows = fetch(_FIND, [slug, user])
+    rows = fetch((_FIND, [slug, user]))
     if not rows:
         return None
     (row,), own, rooms = rows, width(User), width(Room)

@@ -15,8 +15,9 @@ from chat import history
 from chat.commands import Command, Delete, Edit, Post, React, Read
 from chat.errors import Refused
 from chat.events import DELETED, EDITED, POSTED, REACTED, Change, change_of
-from chat.models import Membership, Message, Reaction, Revision, Room, Sanction
+from chat.models import Message, Reaction, Revision, Room, Sanction
 from chat.posting import post_all
+from chat.read_marks import ReadTo, mark_all
 
 
 class Job(NamedTuple):
@@ -33,12 +34,6 @@ class Repeated(NamedTuple):
     change: Change
 
 
-class ReadTo(NamedTuple):
-    """The user's read position in the room is now `pos`."""
-
-    pos: int
-
-
 Outcome = Change | Repeated | ReadTo | Refused
 
 
@@ -47,6 +42,8 @@ def apply(jobs: Sequence[Job]) -> list[Outcome]:
     posts = [n for n, job in enumerate(jobs) if isinstance(job.command, Post)]
     if len(posts) == len(jobs):
         return _finished(jobs, post_all(jobs))
+    if all(isinstance(job.command, Read) for job in jobs):
+        return list(mark_all(jobs))
     outcomes: list[Any] = [None] * len(jobs)
     with transaction.atomic():
         # In pk order, so that no two batches wait for each other.
@@ -55,7 +52,9 @@ def apply(jobs: Sequence[Job]) -> list[Outcome]:
         for n, outcome in zip(posts, post_all([jobs[n] for n in posts]), strict=True):
             outcomes[n] = outcome
         for n, job in enumerate(jobs):
-            if outcomes[n] is None:
+            if isinstance(job.command, Read):
+                (outcomes[n],) = mark_all([job])
+            elif outcomes[n] is None:
                 outcomes[n] = _act(job, locked.get(job.room))
     return _finished(jobs, outcomes)
 
@@ -133,19 +132,10 @@ def react(room: Room, user: int, command: React) -> Change | int:
     return _changed(room, message, REACTED)
 
 
-def read(room: Room, user: int, command: Read) -> ReadTo:
-    """Remember how far `user` has read. It only moves forward, and not past the head."""
-    pos = min(command.pos, room.head)
-    mine = Membership.objects.filter(room=room, user_id=user)
-    mine.filter(read_pos__lt=pos).update(read_pos=pos)
-    return ReadTo(mine.values_list("read_pos", flat=True).first() or 0)
-
-
 ACTIONS: dict[type[Command], Callable[[Room, int, Any], Any]] = {
     Edit: edit,
     Delete: delete,
     React: react,
-    Read: read,
 }
 
 

@@ -24,7 +24,6 @@ from chat.engine import Engine
 from chat.errors import Refused, Turned
 from chat.feed import newest_that_fit
 from chat.outbox import Outbox
-from chat.rates import Bucket
 from chat.reading import reading
 from chat.writer import RETRY_AFTER
 from core import guests, identity, throttle
@@ -80,7 +79,6 @@ class RoomConsumer(AsyncConsumer):
         connection.feed = feed
         await self.engine.online.enter(feed, connection)
         await self._show_history(connection)
-        self.frames = Bucket(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
         bad_frames = 0
         while (message := await self.receive())["type"] == "websocket.receive":
             if connection.is_closing:
@@ -126,7 +124,7 @@ class RoomConsumer(AsyncConsumer):
     # -- commands -----------------------------------------------------------------------------
 
     async def _handle(self, connection: Connection, text: str | None) -> None:
-        wait = self.frames.take()
+        wait = self.engine.frames.take(connection.user.id)
         command = decode(text)
         try:
             if wait:

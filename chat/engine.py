@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from chat import events
-from chat.actions import Job, Outcome, ReadTo, Repeated
+from chat.actions import Job, Outcome, Repeated
 from chat.commands import Command
 from chat.connection import Connection
 from chat.errors import Refused, Turned
@@ -24,6 +24,7 @@ from chat.last_seen import LastSeen
 from chat.online import Online
 from chat.people import People
 from chat.rates import Buckets
+from chat.read_marks import ReadTo
 from chat.writer import Writer
 from presence.store import Store
 from presence.tracker import Tracker
@@ -56,6 +57,8 @@ class Engine:
         self.posts = Buckets(
             settings.CHAT_RATE_MESSAGES / settings.CHAT_RATE_SECONDS, settings.CHAT_RATE_BURST
         )
+        # A person's, over all their connections: twenty tabs must not be twenty times as fast.
+        self.frames = Buckets(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
         self.typists = Buckets(1 / TYPING_EVERY, 1)
         self.connections: dict[int, set[Connection]] = {}
         self.leaving = False

@@ -34,6 +34,7 @@ PULSE = 1.0  # seconds between messages to ourselves …
 PULSE_LATE = 2.5  # … without which, for so long, Redis counts as away
 FORGET = 10.0  # seconds of silence, after which another process counts as gone
 HUBS = "hubs"  # the group of all processes
+OUTGOING_MAX = 1_000  # messages to one group that wait for Redis
 LAYER_TIMEOUT = 3.0  # seconds for one call to the channel layer
 
 T = TypeVar("T")
@@ -103,6 +104,9 @@ class Hub:
         changes = feed.since(cursor)
         if changes is None or cursor > feed.head or len(changes) > settings.CHAT_CATCH_UP_MAX:
             return None
+        # All of it is sent at once; a slow line would be closed as too slow, and come back for it.
+        if sum(len(change.state) for change in changes) > settings.CHAT_OUTBOX_BYTES // 2:
+            return None
         return changes
 
     async def repair(self, feed: Feed) -> None:
@@ -136,7 +140,9 @@ class Hub:
         """Send `message` to the other processes in `group`; nobody waits for it."""
         if self.is_alone:
             return
-        self._outgoing.setdefault(group, []).append(message)
+        waiting = self._outgoing.setdefault(group, [])
+        if len(waiting) < OUTGOING_MAX:  # Redis hangs; what is dropped is found by comparing heads
+            waiting.append(message)
         self.once("publish", self._publish)
 
     # -- the mailbox --------------------------------------------------------------------------
@@ -165,10 +171,11 @@ class Hub:
         return len(self._pulses) == 1 and time.monotonic() > self._listens_from + PULSE_LATE
 
     async def _receive_for_ever(self) -> None:
+        mailbox = ""
         while True:
             try:
                 async with asyncio.timeout(LAYER_TIMEOUT):
-                    mailbox = await self._layer.new_channel("hub.")
+                    mailbox = mailbox or await self._layer.new_channel("hub.")
                     await self._layer.group_add(HUBS, mailbox)
                 self._mailbox = mailbox
                 self._listens_from = time.monotonic()
@@ -236,10 +243,13 @@ class Hub:
 
     def _drop_if_empty(self, feed: Feed) -> None:
         # One that could not be opened has joined no group, and may go too.
-        opening = ("open", feed.room) in self._flights
-        if not feed.is_followed and self.feeds.get(feed.room) is feed and not opening:
-            del self.feeds[feed.room]
-            self.once(("leave", feed.room), lambda: self._unsubscribe(feed))
+        if feed.is_followed or self.feeds.get(feed.room) is not feed:
+            return
+        if ("open", feed.room) in self._flights:
+            asyncio.get_running_loop().call_later(LINGER, self._drop_if_empty, feed)
+            return
+        del self.feeds[feed.room]
+        self.once(("leave", feed.room), lambda: self._unsubscribe(feed))
 
     async def _unsubscribe(self, feed: Feed) -> None:
         if feed.subscribed:

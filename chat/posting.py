@@ -8,25 +8,30 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import psycopg
 from django.db import connection
 
 from chat.commands import Post
 from chat.errors import Refused
 from chat.events import POSTED, Change, MessageState, Person, change_of
-from core.statements import prepared
+from core.statements import Statement, fetch
 
 if TYPE_CHECKING:
     from chat.actions import Job
 
 # Rooms are locked in pk order, so that no two batches wait for each other; and in a statement of
 # their own, because one statement's snapshot is older than the locks that it waits for.
-_LOCK = "SELECT id FROM chat_room WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+_LOCK = Statement(
+    "chat_lock_rooms",
+    ["bigint[]"],
+    "SELECT id FROM chat_room WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+)
 
-_POST = """
+_POST = Statement(
+    "chat_post",
+    ["int[]", "bigint[]", "bigint[]", "uuid[]", "text[]", "text[]", "bigint[]"],
+    """
 WITH input AS (
-    SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[],
-                         $7::bigint[])
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)
         AS t(n, room_id, author_id, client_id, kind, body, reply_to_id)
 ), weighed AS (
     SELECT input.*, author.username, author.display_name,
@@ -97,15 +102,8 @@ SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
   FROM judged
   LEFT JOIN written ON judged.verdict IS NULL AND written.room_id = judged.room_id
         AND written.author_id = judged.author_id AND written.client_id = judged.client_id
-"""
-
-_STATEMENTS = {
-    "chat_lock": f"(bigint[]) AS {_LOCK}",
-    "chat_post": f"(int[], bigint[], bigint[], uuid[], text[], text[], bigint[]) AS {_POST}",
-}
-_EXECUTE = "EXECUTE chat_post(%s, %s, %s, %s, %s, %s, %s)"
-# What comes as one simple query is one transaction: one round trip, and nothing to begin or commit.
-_LOCK_AND_EXECUTE = f"EXECUTE chat_lock(%s); {_EXECUTE}"
+""",
+)
 
 _REFUSALS = {
     "forbidden": "You may not post in this room.",
@@ -149,14 +147,8 @@ def _write(jobs: Sequence["Job"], picked: Sequence[int]) -> dict[int, Sequence[A
         values = (n, room, author, command.client_id, kind, body, command.reply_to)  # type: ignore[attr-defined]
         for column, value in zip(columns, values, strict=True):
             column.append(value)
-    rooms = sorted({*columns[1]})
-    with connection.wrap_database_errors:  # psycopg's own would pass for a poison command
-        cursor = psycopg.ClientCursor(prepared(_STATEMENTS))
-        if connection.in_atomic_block:
-            rows = cursor.execute(_EXECUTE, columns).fetchall()
-        else:
-            cursor.execute(_LOCK_AND_EXECUTE, [rooms, *columns]).nextset()
-            rows = cursor.fetchall()
+    lock = [] if connection.in_atomic_block else [(_LOCK, [sorted({*columns[1]})])]
+    rows = fetch(*lock, (_POST, columns))
     return {row[0]: row[1:] for row in rows}
 
 

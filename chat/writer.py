@@ -14,11 +14,12 @@ from typing import Any
 
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 from psycopg_pool import PoolTimeout
 
 from chat import actions
 from chat.actions import Job, Outcome
+from chat.commands import Read
 from chat.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ RETRY_AFTER = 2.0  # seconds, told to senders while the database is away
 # SQLSTATE classes after which the same transaction may succeed: deadlock and serialization
 # failures, connection trouble, and the server's shutting down or being started.
 TRANSIENT = ("40", "08", "57")
+READ_ONLY = "25006"  # what was the primary is a standby now; a new connection may find the other
 
 # Whoever wants to know the outcome; the writer only hands it back.
 Origin = Any
@@ -82,8 +84,11 @@ class Writer:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread."""
         while batch := self._gather():
-            outcomes = _write([job for job, _ in batch])
-            loop.call_soon_threadsafe(self._finish, batch, outcomes)
+            reads = [waiting for waiting in batch if isinstance(waiting[0].command, Read)]
+            rest = [waiting for waiting in batch if not isinstance(waiting[0].command, Read)]
+            for part in filter(None, (rest, reads)):
+                outcomes = _write([job for job, _ in part])
+                loop.call_soon_threadsafe(self._finish, part, outcomes)
 
     def _gather(self) -> list[Waiting]:
         """Wait for a job, then take all that are there. Empty: it is time to end."""
@@ -114,10 +119,10 @@ def _write(jobs: Sequence[Job]) -> list[Outcome]:
     """`jobs` in one transaction; where that fails for good, one by one, so that one fails alone."""
     try:
         return _retried(jobs)
-    except OperationalError as error:
-        logger.warning("Could not write to the database: %s", _line(error))
-        return [_unavailable()] * len(jobs)
     except Exception as error:
+        if isinstance(error, (OperationalError, InterfaceError)) or _state(error) == READ_ONLY:
+            logger.warning("Could not write to the database: %s", _line(error))
+            return [_unavailable()] * len(jobs)
         if len(jobs) > 1:
             logger.warning("A batch of %d failed, trying one by one: %s", len(jobs), _line(error))
             return [outcome for job in jobs for outcome in _write([job])]
@@ -130,29 +135,35 @@ def _retried(jobs: Sequence[Job]) -> list[Outcome]:
     for attempt in range(TRIES):
         try:
             return actions.apply(jobs)
-        except DatabaseError as error:
-            _recover()
+        except Error as error:
+            _recover(error)
             if attempt == TRIES - 1 or not _is_transient(error):
                 raise
             time.sleep(random.uniform(0.5, 1.0) * 0.05 * 4**attempt)
     raise AssertionError("unreachable")
 
 
-def _recover() -> None:
+def _recover(error: Error) -> None:
     """Drop a connection that the error has left unusable; the next use opens another."""
     if connection.connection is None:
         return
+    if _state(error) == READ_ONLY:
+        connection.connection.close()  # else it would go back to the pool, as a good one
     if connection.connection.closed or not connection.is_usable():
         connection.close()
 
 
-def _is_transient(error: DatabaseError) -> bool:
-    state = getattr(error.__cause__, "sqlstate", None)
+def _state(error: Exception) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def _is_transient(error: Error) -> bool:
+    state = _state(error)
     if isinstance(error.__cause__, PoolTimeout):  # it has tried for seconds: let the senders know
         return False
     if state is None:  # the connection broke before the server could say why
         return isinstance(error, (OperationalError, InterfaceError))
-    return state.startswith(TRANSIENT)
+    return state.startswith(TRANSIENT) or state == READ_ONLY
 
 
 def _unavailable() -> Refused:

@@ -1,10 +1,10 @@
-"""Statements that run all the time: prepared and bound by the server.
+"""Statements that run all the time: prepared by the server, once a connection.
 
 Planning one takes several times as long as running it, and the ORM's own work more than both; for
 the few that each message or each connection needs, that is most of what it costs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,32 +12,45 @@ import psycopg
 from django.db import connection
 from django.db.models import Model
 
-_named: "WeakKeyDictionary[psycopg.Connection[Any], set[str]]" = WeakKeyDictionary()
+_prepared: "WeakKeyDictionary[psycopg.Connection[Any], set[Statement]]" = WeakKeyDictionary()
 
 
-def prepared(statements: Mapping[str, str] | None = None) -> psycopg.Connection[Any]:
-    """This thread's connection, ready for `psycopg.Cursor(…).execute(…, prepare=True)`.
+class Statement:
+    """`sql` with $1, $2 … of `types`."""
 
-    Also for `EXECUTE name(…)` of `statements`: by name, what follows the name in `PREPARE`.
+    def __init__(self, name: str, types: Sequence[str], sql: str) -> None:
+        self.prepare = f"PREPARE {name} ({', '.join(types)}) AS {sql}"
+        self.execute = f"EXECUTE {name} ({', '.join(['%s'] * len(types))})"
+
+
+Call = tuple[Statement, Sequence[Any]]
+
+
+def fetch(*calls: Call) -> list[tuple[Any, ...]]:
+    """Run statements with their parameters in one round trip; all rows of the last one.
+
+    Unless a transaction is open they are one by themselves: PostgreSQL makes one of what comes in
+    one simple query, each statement with a snapshot of its own, and nothing has to begin or commit
+    it. Raises Django's database errors, not psycopg's.
     """
-    connection.ensure_connection()
-    raw = connection.connection
-    if raw.prepare_threshold is None:  # Django's way; then not even `prepare=True` prepares
-        raw.prepare_threshold = 0
-        # They come to the same plan each time.
-        raw.execute("SET plan_cache_mode = force_generic_plan")
-    if statements:
-        named = _named.setdefault(raw, set())
-        for name in statements.keys() - named:
-            raw.execute(f"PREPARE {name} {statements[name]}")
-            named.add(name)
-    return raw
-
-
-def fetch(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """All rows. Raises Django's database errors, not psycopg's."""
     with connection.wrap_database_errors:
-        return psycopg.Cursor(prepared()).execute(sql, parameters, prepare=True).fetchall()
+        connection.ensure_connection()
+        raw = connection.connection
+        known = _prepared.setdefault(raw, set())
+        for statement, _ in calls:
+            if statement not in known:
+                # By hand: psycopg's own prepared statements go with each ROLLBACK.
+                raw.execute("SET plan_cache_mode = force_generic_plan")
+                raw.execute(statement.prepare)
+                known.add(statement)
+        cursor = psycopg.ClientCursor(raw)
+        cursor.execute(
+            "; ".join(statement.execute for statement, _ in calls),
+            [parameter for _, parameters in calls for parameter in parameters],
+        )
+        for _ in calls[1:]:
+            cursor.nextset()
+        return cursor.fetchall()
 
 
 def columns(model: type[Model], alias: str) -> str:

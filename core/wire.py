@@ -6,11 +6,15 @@ out again. Frames from a server are unmasked, so a room's frame is the same byte
 not taken yet, which ASGI under Daphne has no way to say.
 """
 
+import asyncio
 from typing import Any
 
 from autobahn.websocket.protocol import WebSocketProtocol
 from daphne.server import Server
 from twisted.internet.tcp import Connection
+
+UNREAD_FRAMES = 100  # that wait for one socket's application …
+UNREAD_BYTES = 1_048_576  # … and how large they may be together
 
 
 class Wire:
@@ -41,10 +45,42 @@ class Wire:
             transport.write(frames[sent:])
 
 
+def hold_up(queue: "asyncio.Queue[Any]", transport: Any) -> None:
+    """Read no more from the socket while its application is behind by so much: TCP then holds up
+    the sender. Daphne would keep whatever comes, megabytes a second while a database hangs."""
+    put, get = queue._put, queue._get
+    waiting = 0
+
+    def bounded_put(item: Any) -> None:
+        nonlocal waiting
+        put(item)
+        waiting += _size(item)
+        if queue.qsize() > UNREAD_FRAMES or waiting > UNREAD_BYTES:
+            transport.pauseProducing()
+
+    def bounded_get() -> Any:
+        nonlocal waiting
+        message = get()
+        is_behind = queue.qsize() >= UNREAD_FRAMES or waiting > UNREAD_BYTES
+        waiting -= _size(message)
+        if is_behind and queue.qsize() <= UNREAD_FRAMES and waiting <= UNREAD_BYTES:
+            transport.resumeProducing()
+        return message
+
+    queue._put, queue._get = bounded_put, bounded_get  # type: ignore[method-assign]
+
+
+def _size(message: dict[str, Any]) -> int:
+    return len(message.get("text") or message.get("bytes") or "")
+
+
 class WiredServer(Server):
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         transport = getattr(protocol, "transport", None)
         # Plain TCP only; behind TLS of its own Daphne's frames take the ordinary way.
         if scope["type"] == "websocket" and isinstance(transport, Connection):
             scope["extensions"] = {"chat.wire": Wire(protocol, transport)}
-        return super().create_application(protocol, scope)
+        queue = super().create_application(protocol, scope)
+        if scope["type"] == "websocket" and queue is not None:
+            hold_up(queue, transport)
+        return queue

@@ -290,9 +290,22 @@ def test_a_message_of_another_room_is_not_found_like_one_that_never_was(
 
 
 def test_a_room_that_is_gone_is_not_found(cast: Cast) -> None:
-    for command in (Read(pos=1), Edit(id=1, message="x")):
-        outcome = actions.apply([Job(2**40, cast.member.pk, command)])[0]
-        assert code(outcome) == "not_found"
+    outcome = actions.apply([Job(2**40, cast.member.pk, Edit(id=1, message="x"))])[0]
+    assert code(outcome) == "not_found"
+    assert actions.apply([Job(2**40, cast.member.pk, Read(pos=1))]) == [ReadTo(0)]
+
+
+def test_many_read_positions_are_written_in_one_statement_each_person_with_the_highest(
+    cast: Cast, message: Message
+) -> None:
+    other = cast_of()
+    MessageFactory.create_batch(4, room=cast.room)
+    wanted = [(cast.room, cast.member, 2), (cast.room, cast.member, 4), (cast.room, cast.owner, 9)]
+    wanted += [(other.room, other.member, 1), (other.room, cast.outsider, 1)]
+    jobs = [Job(room.pk, user.pk, Read(pos=pos)) for room, user, pos in wanted]
+    assert actions.apply(jobs) == [ReadTo(pos) for pos in (4, 4, 5, 0, 0)]
+    read = Membership.objects.filter(room=cast.room, read_pos__gt=0)
+    assert dict(read.values_list("user_id", "read_pos")) == {cast.member.pk: 4, cast.owner.pk: 5}
 
 
 # -- together ---------------------------------------------------------------------------------

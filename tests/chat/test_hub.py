@@ -326,6 +326,33 @@ def test_more_than_may_be_caught_up_with_is_a_fresh_page(room: Room, settings: S
     run(scenario)
 
 
+def test_more_bytes_than_half_an_outbox_are_a_fresh_page(room: Room, settings: Settings) -> None:
+    """All of it would be sent at once, and a slow reader closed for it, again and again."""
+    settings.CHAT_OUTBOX_BYTES = 20_000
+    MessageFactory.create_batch(12, room=room, body="x" * 1_000)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        assert await here.catch_up(feed, 0) is None
+        assert len(await here.catch_up(feed, 6) or ()) == 6
+
+    run(scenario)
+
+
+def test_while_redis_hangs_only_so_much_waits_for_it(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        await come(here, room)
+        monkeypatch.setattr(hub, "OUTGOING_MAX", 10)
+        monkeypatch.setattr(Hub, "is_alone", False)
+        for _ in range(50):
+            here.tell("room.1", {"type": "room.changes"})
+        assert len(here._outgoing["room.1"]) == 10
+
+    run(scenario)
+
+
 def test_a_repeat_that_another_process_wrote_is_answered_in_its_place(
     room: Room, slow_comparison: None
 ) -> None:

@@ -97,11 +97,11 @@ def test_catch_up_leaves_in_frames_under_the_limit(
     small: ChatServer, cast: Cast, enter: Enter
 ) -> None:
     MessageFactory.create_batch(12, room=cast.room, body="\x01" * 20_000)
-    client = enter(small, cast.room, cast.member, since=4)
+    client = enter(small, cast.room, cast.member, since=8)
     pages = [frame for frame in client.frames if frame["type"] == "chat.history"]
     assert {page["mode"] for page in pages} == {"since"}
     assert len(pages) > 1
-    assert [m["pos"] for page in pages for m in page["messages"]] == list(range(5, 13))
+    assert [m["pos"] for page in pages for m in page["messages"]] == list(range(9, 13))
     assert all(page["head"] == page["messages"][-1]["pos"] for page in pages)
     assert max(len(payload) for payload in client.payloads) <= settings.CHAT_FRAME_OUT_MAX
 

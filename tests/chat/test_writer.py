@@ -15,8 +15,8 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from chat import actions, writer
-from chat.actions import Job, Repeated
-from chat.commands import Edit, Post, React
+from chat.actions import Job, ReadTo, Repeated
+from chat.commands import Edit, Post, React, Read
 from chat.errors import Refused
 from chat.events import Change
 from chat.factories import MessageFactory
@@ -353,3 +353,51 @@ def _wait_for_lock(script: "psycopg.Connection[Any]") -> None:
         ).fetchone():
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+def test_read_positions_wait_for_no_rooms_lock_and_posts_for_no_read_position(cast: Cast) -> None:
+    MessageFactory.create_batch(3, room=cast.room)
+    reads = [Job(cast.room.pk, user.pk, Read(pos=3)) for user in (cast.member, cast.owner)]
+    with another() as elsewhere:
+        elsewhere.execute("SELECT FROM chat_room WHERE id = %s FOR UPDATE", [cast.room.pk])
+        assert outcomes(run(reads)) == [ReadTo(3), ReadTo(3)]
+    with another() as elsewhere:
+        elsewhere.execute("SELECT FROM chat_membership FOR UPDATE")
+        written: Written = []
+
+        async def submit() -> None:
+            one = Writer(written.extend)
+            for n, job in enumerate([Job(*reads[0][:2], Read(pos=4)), *posts(cast, "x")]):
+                one.submit(job, n)
+            async with asyncio.timeout(PATIENCE):
+                while not written:
+                    await asyncio.sleep(0.01)
+                elsewhere.rollback()
+                await one.drain()
+
+        asyncio.run(submit())
+    assert [origin for _, origin, _ in written] == [1, 0]
+
+
+def test_a_database_that_takes_no_writes_is_away_and_asked_anew(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failover the connection may be to what is a standby now."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    connections: list[int] = []
+    real = actions.apply
+
+    def read_only(jobs: Sequence[Job]) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+            cursor.execute("SELECT pg_backend_pid()")
+            connections.append(cursor.fetchone()[0])
+        return real(jobs)
+
+    monkeypatch.setattr(actions, "apply", read_only)
+    (outcome,) = outcomes(run(posts(cast, "x")))
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "unavailable"
+    assert len(connections) == writer.TRIES
+    monkeypatch.setattr(actions, "apply", real)
+    assert isinstance(outcomes(run(posts(cast, "y")))[0], Change)
