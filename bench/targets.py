@@ -70,6 +70,10 @@ def uvicorn() -> Target:
     return Target("uvicorn", ["-m", "uvicorn", "core.asgi:application", *options, *quiet])
 
 
+def one_by_one() -> Target:
+    return Target("one by one", ["-m", "bench.one_by_one"])
+
+
 def baseline() -> Target:
     options = ["-b", "127.0.0.1", "-p", "{port}", "-v", "0", "bench.baseline.asgi:application"]
     return Target("tutorial", ["-m", "daphne", *options], waits=False, stores=False)

@@ -1,0 +1,32 @@
+"""This chat, but each coming and going is told to everybody at once and by itself, however many
+are there: what `bench.storm` measures presence against. Run as `python -m bench.one_by_one`."""
+
+import os
+from collections.abc import Sequence
+
+import django
+
+from chat.outbox import Parcel
+from core import server
+
+EVERYBODY = {"PRESENCE_LIST_MAX": "1000000", "PRESENCE_SHOWN": "1000000"}
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+    os.environ.update(EVERYBODY)
+    django.setup()
+    from chat.audience import Audience
+
+    def tell(self: Audience, news: Sequence[tuple[int, bytes]]) -> None:
+        for version, frame in news:
+            self._push(Parcel([frame]), self._watchers)
+            self._tell_newcomers([(version, frame)])
+        self._settle()
+
+    Audience.tell = tell  # type: ignore[method-assign]
+    server.main()
+
+
+if __name__ == "__main__":
+    main()
