@@ -52,11 +52,15 @@ export class Reading extends EventTarget {
       this.dispatchEvent(new Event("change"));
     }
     if (pos !== null && pos > this.#readPos) this.#readPos = pos;
-    if (this.#readPos <= this.#toldPos) return;
+    // A timer that runs is not started anew: where messages flow it would never end.
+    if (this.#readPos > this.#toldPos) this.#timer ||= setTimeout(() => this.tellNow(), TELL_MS);
+  }
+
+  /** Tell what is still to be told, without waiting: the page may be on its way out. */
+  tellNow() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      if (this.#tell(this.#readPos)) this.#toldPos = this.#readPos;
-    }, TELL_MS);
+    this.#timer = 0;
+    if (this.#readPos > this.#toldPos && this.#tell(this.#readPos)) this.#toldPos = this.#readPos;
   }
 
   /** Another tab of ours has read up to here. */

@@ -181,8 +181,10 @@ class RoomPage {
     addEventListener("online", () => this.#socket.wake());
     addEventListener("offline", () => this.#socket.networkLost());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#socket.wake());
+    addEventListener("pagehide", () => this.#reading.tellNow());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) {
+        this.#reading.tellNow();
         if (this.#log.atEnd) this.#reading.clearLine();
         return;
       }
