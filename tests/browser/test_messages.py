@@ -1,10 +1,21 @@
 """What can be done with a message: reply, react, edit, delete, copy."""
 
 import re
+from uuid import uuid4
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import INPUT, choose, enter, new_room, say, sign_in, stored, until
+from tests.browser.acting import (
+    INPUT,
+    choose,
+    enter,
+    leave_unsent,
+    new_room,
+    say,
+    sign_in,
+    stored,
+    until,
+)
 from tests.browser.conftest import NewContext
 
 
@@ -105,8 +116,17 @@ def test_a_message_can_be_copied(new_context: NewContext) -> None:
     context = new_context(permissions=["clipboard-read", "clipboard-write"])
     page = enter(context, new_room())
     say(page, "copy `me`, please")
-    choose(page, "copy", "copy")
+    choose(page, "copy", "copy-text")
     until(page, "navigator.clipboard.readText().then(t => t === 'copy `me`, please')")
+
+
+def test_selected_text_is_copied_as_everywhere(new_context: NewContext) -> None:
+    context = new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = enter(context, new_room())
+    say(page, "only one word of it")
+    stored(page, "only").locator(".body").evaluate("e => getSelection().selectAllChildren(e)")
+    page.keyboard.press("ControlOrMeta+c")  # a failure of the page's script fails the test
+    until(page, "navigator.clipboard.readText().then(t => t.trim() === 'only one word of it')")
 
 
 def test_the_keyboard_is_enough(new_context: NewContext) -> None:
@@ -128,6 +148,14 @@ def test_the_keyboard_is_enough(new_context: NewContext) -> None:
     expect(stored(one, "the first word")).to_be_focused()
 
 
+def test_the_keyboard_finds_the_log_after_a_draft_had_the_focus(new_context: NewContext) -> None:
+    one, _ = two_people(new_context)
+    leave_unsent(one, str(uuid4()), "not sent", detail="You are muted here.")
+    one.reload()
+    one.locator(".draft button").first.focus()
+    expect(stored(one, "the first word")).to_have_attribute("tabindex", "0")
+
+
 def test_a_finger_gets_the_menu_with_a_tap(new_context: NewContext) -> None:
     context = new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = enter(context, new_room())
@@ -145,6 +173,6 @@ def test_a_moderator_may_delete_anything_and_says_why(new_context: NewContext) -
     expect(stored(moderator, "something rude")).to_have_count(1)
     choose(moderator, "something rude", "delete")
     moderator.fill("dialog input", "rude")
-    moderator.click("dialog .danger")
+    moderator.press("dialog input", "Enter")
     expect(stored(member, "something rude")).to_have_count(0)
     expect(member.locator(".message").last).to_have_class(re.compile("deleted"))

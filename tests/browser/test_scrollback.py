@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import enter, new_room, say, stored, until
+from tests.browser.acting import enter, hide, new_room, say, stored, told_by_the_server, until
 from tests.browser.conftest import NewContext
 from tests.support.servers import ChatServer
 
@@ -126,3 +126,34 @@ def test_an_edit_above_does_not_move_what_is_being_read(
     other.keyboard.press("Enter")
     expect(stored(page, "and much longer")).to_have_count(1)
     assert abs(page.locator(f'.message[data-id="{row}"]').evaluate(TOP) - top) <= 1
+
+
+# A tab in the background gets no frames, and so none of what comes with them.
+NO_FRAMES = """
+addEventListener("scroll", (event) => event.stopPropagation(), {capture: true});
+window.ResizeObserver = class { observe() {} };
+"""
+
+
+def test_a_hidden_tab_in_a_busy_room_does_not_grow_for_ever(new_context: NewContext) -> None:
+    context = new_context()
+    context.add_init_script(NO_FRAMES)
+    tell = told_by_the_server(context)
+    page = enter(context, new_room())
+    hide(page, True)
+    said = [
+        {
+            "id": seq,
+            "seq": seq,
+            "pos": seq,
+            "client_id": f"c{seq}",
+            "user": {"id": 9_000, "name": "Bot"},
+            "message": f"message {seq}",
+            "created": "2026-11-22T09:30:00Z",
+        }
+        for seq in range(1, 1_004)
+    ]
+    tell({"type": "chat.history", "mode": "since", "messages": said[:998], "head": 998})
+    tell(*({"type": "chat.message", **each} for each in said[998:]))
+    expect(stored(page, "message 1003")).to_have_count(1)
+    assert page.locator(".message").count() < 500

@@ -161,7 +161,7 @@ class RoomPage {
     this.#log.addEventListener("reply", ({ detail }) => this.#composer.reply(detail.message));
     this.#log.addEventListener("edit", ({ detail }) => this.#composer.edit(detail.message));
     this.#log.addEventListener("delete", ({ detail }) => this.#askDelete(detail.message));
-    this.#log.addEventListener("copy", ({ detail }) => this.#copy(detail.message));
+    this.#log.addEventListener("copy-text", ({ detail }) => this.#copy(detail.message));
     this.#latest.addEventListener("click", () => this.#log.toEnd());
     this.#composer.addEventListener("typed", () => this.#typing.typed());
     this.#composer.addEventListener("send", ({ detail: { text, replyTo } }) => {

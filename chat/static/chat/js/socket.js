@@ -75,12 +75,6 @@ export class ChatSocket extends EventTarget {
     this.#after(CONNECT_MS, () => this.#lost());
   }
 
-  /** Leave for good: no frames and no return. */
-  close() {
-    this.#drop();
-    this.#become("closed");
-  }
-
   /** True where the frame was handed to an open connection (not: that it arrived). */
   send(frame) {
     if (!this.isOpen || this.#socket.readyState !== 1) return false;
