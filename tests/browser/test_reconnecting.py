@@ -1,10 +1,20 @@
 """The server goes away and comes back; nothing that was written is lost or doubled."""
 
+import json
 import re
+from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.acting import INPUT, enter, new_room, say, stored, wait_until_connected
+from tests.browser.acting import (
+    INPUT,
+    enter,
+    leave_unsent,
+    new_room,
+    say,
+    stored,
+    wait_until_connected,
+)
 from tests.browser.conftest import NewContext
 from tests.conftest import StartServer
 
@@ -121,3 +131,36 @@ def test_an_edit_that_cannot_be_saved_stays_in_the_box(
     wait_until_connected(page)
     page.press(INPUT, "Enter")
     expect(stored(page, "as it should be")).to_have_count(1)
+
+
+def test_a_message_that_had_arrived_after_all_is_unsent_no_more(new_context: NewContext) -> None:
+    context, room = new_context(), new_room()
+    page = context.new_page()
+    sent: list[dict[str, Any]] = []
+    page.on(
+        "websocket", lambda socket: socket.on("framesent", lambda f: sent.append(json.loads(f)))
+    )
+    page.goto(f"/chat/{room}/")
+    wait_until_connected(page)
+    for text in ("long ago", "just now"):
+        say(page, text)
+        expect(stored(page, text)).to_have_count(1)
+    old = next(frame for frame in sent if frame.get("message") == "long ago")
+    leave_unsent(page, old["client_id"], "long ago")
+    page.close()
+
+    def newest_only(socket: WebSocketRoute, frame: str | bytes) -> None:
+        for told in map(json.loads, str(frame).splitlines()):
+            if told["type"] == "chat.history":
+                told.update(messages=told["messages"][-1:], more=True)
+            if "ref" not in told:  # and no older ones
+                socket.send(json.dumps(told))
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda frame: newest_only(socket, frame))
+
+    context.route_web_socket("**/ws/chat/**", between)
+    back = enter(context, room)
+    expect(back.locator(".message .body")).to_have_text(["just now"])
+    assert back.evaluate(UNSENT) == 0

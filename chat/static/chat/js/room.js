@@ -3,7 +3,7 @@
 import { Calls } from "./calls.js";
 import { Drafts, safeStorage } from "./drafts.js";
 import "./elements/all.js";
-import { History } from "./history.js";
+import { History, messagesIn } from "./history.js";
 import { Names } from "./people.js";
 import { Presence } from "./presence.js";
 import { Reading } from "./reading.js";
@@ -89,6 +89,7 @@ class RoomPage {
     this.#presence.receive(frame);
     this.#reading.receive(frame);
     this.#history.receive(frame);
+    this.#drafts.confirm(messagesIn(frame));
     if (frame.type === "chat.history" && frame.ref == null) {
       this.#drafts.flush();
       this.#looked();
@@ -125,7 +126,6 @@ class RoomPage {
 
   #historyChanged({ reason, messages }) {
     messages.forEach(({ user }) => this.#names.hear(user));
-    this.#drafts.confirm(messages);
     if (reason === "reset") this.#reading.begin(messages);
     else if (reason === "live" || reason === "since") {
       this.#reading.arrived(messages, this.#isLooking());
@@ -134,9 +134,8 @@ class RoomPage {
   }
 
   #refused(frame) {
-    if (this.#drafts.refused(frame)) return;
-    if (this.#history.loading && frame.ref != null) this.#history.forgetPage();
-    else if (frame.ref == null && frame.code !== "rate_limited") this.#composer.note(frame.detail);
+    if (this.#drafts.refused(frame) || this.#history.refused(frame)) return;
+    if (frame.ref == null && frame.code !== "rate_limited") this.#composer.note(frame.detail);
   }
 
   #hearPeople() {
