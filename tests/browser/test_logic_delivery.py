@@ -193,6 +193,36 @@ class TestSocket:
         page.evaluate("wires[0].says({type: 'chat.history', messages: []})")  # too late
         assert page.evaluate("socket.state") != "open"
 
+    def test_a_browser_that_says_it_is_offline_is_not_quite_believed(self, page: Page) -> None:
+        script = """
+          Object.defineProperty(navigator, "onLine", {value: false, configurable: true});
+          globalThis.wires = Wire.all;
+          globalThis.socket = new all.ChatSocket("/x", () => 1, (url) => new Wire(url));
+          socket.connect();
+          Wire.all[0].ends(1006);
+        """
+        run(page, "socket", script)
+        page.clock.run_for(29_000)
+        assert page.evaluate("[socket.state, wires.length]") == ["offline", 1]
+        page.clock.run_for(2_000)
+        assert page.evaluate("[socket.state, wires.length]") == ["connecting", 2]
+        page.evaluate("wires[1].says({type: 'chat.history', messages: []})")
+        assert page.evaluate("socket.state") == "open"
+
+    def test_a_network_that_goes_while_waiting_slows_the_tries_down(self, page: Page) -> None:
+        script = """
+          globalThis.wires = Wire.all;
+          globalThis.socket = new all.ChatSocket("/x", () => 1, (url) => new Wire(url));
+          socket.connect();
+          Wire.all[0].ends(1006);
+          socket.networkLost();
+        """
+        run(page, "socket", script)
+        page.clock.run_for(29_000)
+        assert page.evaluate("[socket.state, wires.length]") == ["offline", 1]
+        page.clock.run_for(2_000)
+        assert page.evaluate("wires.length") == 2
+
     def test_a_connection_that_never_answers_is_left(self, page: Page) -> None:
         script = """
           globalThis.socket = new all.ChatSocket("/x", () => 1, (url) => new Wire(url));

@@ -87,6 +87,7 @@ def test_what_was_missed_comes_without_a_reload(
     sleeper.context.set_offline(True)
     server.kill()  # Chromium leaves open sockets alone when it goes offline
     expect(sleeper.locator("connection-state")).to_contain_text("offline", timeout=15_000)
+    expect(sleeper.get_by_role("button", name="Try now")).to_be_visible()
     server.start()
     wait_until_connected(other)
     other.press(INPUT, "ArrowUp")
