@@ -33,7 +33,7 @@ export class Reading extends EventTarget {
     this.#lastSeq = messages.at(-1)?.seq ?? 0;
   }
 
-  /** Messages came while the page was (or was not) looked at, at its end. */
+  /** Messages came while the page was (or was not) looked at, at its end; returns the news. */
   arrived(messages, looking) {
     const news = messages.filter((m) => this.#isNews(m) && m.seq > this.#lastSeq);
     if (!looking && news.length) {
@@ -43,6 +43,7 @@ export class Reading extends EventTarget {
     const last = messages.reduce((most, message) => Math.max(most, message.seq), 0);
     this.#lastSeq = Math.max(this.#lastSeq, last);
     this.dispatchEvent(new Event("change"));
+    return news;
   }
 
   /** The end of the room is being looked at, up to this pos. */

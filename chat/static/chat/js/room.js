@@ -37,6 +37,7 @@ class RoomPage {
   });
 
   #log = document.getElementById("chat-log");
+  #news = document.querySelector("spoken-news");
   #composer = document.querySelector("chat-composer");
   #state = document.querySelector("connection-state");
   #dialog = document.querySelector("delete-dialog");
@@ -128,7 +129,8 @@ class RoomPage {
     messages.forEach(({ user }) => this.#names.hear(user));
     if (reason === "reset") this.#reading.begin(messages);
     else if (reason === "live" || reason === "since") {
-      this.#reading.arrived(messages, this.#isLooking());
+      const news = this.#reading.arrived(messages, this.#isLooking());
+      if (reason === "live") this.#news.say(news, this.#names);
     }
     this.#looked();
   }

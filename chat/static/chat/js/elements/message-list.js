@@ -82,11 +82,8 @@ export class MessageList extends HTMLElement {
       this.#trim();
       return;
     }
-    // Only what is new is read out, not a page of scrollback.
-    this.setAttribute("aria-live", "off");
     if (reason === "reset") this.#scroller.atEnd = true;
     this.draw();
-    setTimeout(() => this.setAttribute("aria-live", "polite"), 500);
     if (reason !== "trim") this.#moved();
   }
 
