@@ -51,6 +51,27 @@ def test_an_edit_can_be_left_and_what_was_written_comes_back(new_context: NewCon
     expect(one.locator(INPUT)).to_have_value("something else")
 
 
+def test_an_edit_is_kept_where_one_turns_to_something_else(new_context: NewContext) -> None:
+    one, other = two_people(new_context)
+    say(other, "the second word")
+    one.fill(INPUT, "half a thought")
+    choose(one, "the first word", "edit")
+    one.fill(INPUT, "half an edit")
+    choose(one, "the first word", "edit")  # once more changes nothing
+    expect(one.locator(INPUT)).to_have_value("half an edit")
+    choose(one, "the second word", "reply")
+    expect(one.locator(".unsaved")).to_contain_text("half an edit")
+    expect(one.locator(INPUT)).to_have_value("half a thought")
+    one.press(INPUT, "Enter")
+    expect(stored(other, "half a thought").locator(".quote")).to_contain_text("the second word")
+    one.get_by_role("button", name="Go on with it").click()
+    expect(one.locator(".unsaved")).to_be_hidden()
+    expect(one.locator(".mode")).to_contain_text("Editing: the first word")
+    one.locator(INPUT).press_sequentially(", now whole")
+    one.press(INPUT, "Enter")
+    expect(stored(other, "half an edit, now whole")).to_have_count(1)
+
+
 def test_a_delete_reaches_everybody(new_context: NewContext) -> None:
     one, other = two_people(new_context)
     choose(one, "the first word", "delete")

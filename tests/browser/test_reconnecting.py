@@ -4,15 +4,18 @@ import json
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.acting import (
     INPUT,
+    choose,
     enter,
     leave_unsent,
     new_room,
     say,
     stored,
+    until,
     wait_until_connected,
 )
 from tests.browser.conftest import NewContext
@@ -132,6 +135,58 @@ def test_an_edit_that_cannot_be_saved_stays_in_the_box(
     wait_until_connected(page)
     page.press(INPUT, "Enter")
     expect(stored(page, "as it should be")).to_have_count(1)
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "a message", "an edit"])
+def test_a_refused_edit_does_not_push_aside_what_is_being_written(
+    new_context: NewContext, meanwhile: str
+) -> None:
+    context = new_context()
+    refs: list[str] = []
+    sockets: list[WebSocketRoute] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        sockets.append(socket)
+
+        def asked(frame: str | bytes) -> None:
+            told = json.loads(frame)
+            if told["type"] == "chat.edit":
+                refs.append(told["ref"])
+            else:
+                server.send(frame)
+
+        socket.on_message(asked)
+        server.on_message(socket.send)
+
+    context.route_web_socket("**/ws/chat/**", between)
+    page = enter(context, new_room())
+    for text in ("one", "two"):
+        say(page, text)
+        expect(stored(page, text)).to_have_count(1)
+    choose(page, "one", "edit")
+    page.fill(INPUT, "one, edited")
+    page.press(INPUT, "Enter")
+    if meanwhile == "an edit":
+        choose(page, "two", "edit")
+    if meanwhile != "nothing":
+        page.fill(INPUT, "meanwhile")
+    until(page, "true")
+    error = {"type": "error", "code": "muted", "detail": "Not now.", "ref": refs[0]}
+    sockets[0].send(json.dumps(error))
+    expect(page.locator(".note")).to_have_text("Not now.")
+    if meanwhile != "nothing":
+        expect(page.locator(INPUT)).to_have_value("meanwhile")
+        page.get_by_role("button", name="Go on with it").click()
+    expect(page.locator(INPUT)).to_have_value("one, edited")
+    expect(page.locator(".mode")).to_contain_text("Editing: one")
+    if meanwhile == "a message":
+        page.press(INPUT, "Escape")
+        expect(page.locator(INPUT)).to_have_value("meanwhile")
+    if meanwhile == "an edit":  # the two change places
+        page.get_by_role("button", name="Go on with it").click()
+        expect(page.locator(INPUT)).to_have_value("meanwhile")
+        expect(page.locator(".unsaved")).to_contain_text("one, edited")
 
 
 def test_a_message_that_had_arrived_after_all_is_unsent_no_more(new_context: NewContext) -> None:

@@ -206,7 +206,7 @@ class RoomPage {
 
   async #save({ message, text }) {
     const saved = await this.#call({ type: "chat.edit", id: message.id, message: text });
-    if (!saved) this.#composer.edit(message, text);
+    if (!saved) this.#composer.notSaved(message, text);
   }
 
   #editLast() {
