@@ -1,4 +1,4 @@
-// Initials and colours for people, the same that the server gives them (core/templatetags/people.py).
+// Initials and colours for people, the same as the server's (core/templatetags/people.py).
 
 const HUES = 12;
 
