@@ -1,9 +1,11 @@
 """What people do on a room's page, in the words of the tests."""
 
+import json
 import time
+from typing import Any
 from uuid import uuid4
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, WebSocketRoute, expect
 
 INPUT = "#chat-message-input"
 
@@ -68,3 +70,38 @@ def until(page: Page, script: str, seconds: float = 10) -> None:
     while not page.evaluate(script):
         assert time.monotonic() < deadline, f"not within {seconds} s: {script}"
         page.wait_for_timeout(50)
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Tell the page that its tab is, or is not, in the background."""
+    page.evaluate(
+        """hidden => {
+          Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def told_by_the_server(context: BrowserContext) -> Any:
+    """What is called to bring frames of ours to the context's page, beside those of the server."""
+    sockets: list[WebSocketRoute] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        socket.connect_to_server()
+        sockets.append(socket)
+
+    context.route_web_socket("**/ws/chat/**", between)
+    return lambda *frames: sockets[-1].send("\n".join(json.dumps(frame) for frame in frames))
+
+
+def leave_unsent(page: Page, client_id: str, text: str, **more: Any) -> None:
+    """Leave a message as a page that was closed does; the next page of the room finds it."""
+    page.evaluate(
+        """draft => {
+          const {slug, userId} = document.getElementById("room").dataset;
+          const key = `chat:unsent:${slug}:${userId}:${draft.client_id}`;
+          localStorage.setItem(key, JSON.stringify(draft));
+        }""",
+        {"client_id": client_id, "message": text, "reply_to": None, "at": 1, **more},
+    )

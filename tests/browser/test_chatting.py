@@ -1,5 +1,6 @@
 """People talk in a room."""
 
+import json
 import re
 
 from playwright.sync_api import expect
@@ -7,6 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.acting import (
     INPUT,
     enter,
+    hide,
     message,
     new_room,
     online,
@@ -175,6 +177,29 @@ def test_the_title_counts_what_came_while_nobody_looked(new_context: NewContext)
     expect(one.locator(".new-row")).to_have_count(0)
 
 
+def test_a_tab_that_is_hidden_tells_at_once_how_far_it_was_read(new_context: NewContext) -> None:
+    context, room = new_context(), new_room()
+    context.clock.install()
+    page = context.new_page()
+    told: list[int] = []
+
+    def sent(data: str | bytes) -> None:
+        if (frame := json.loads(data))["type"] == "chat.read":
+            told.append(frame["pos"])
+
+    page.on("websocket", lambda socket: socket.on("framesent", sent))
+    page.goto(f"/chat/{room}/")
+    wait_until_connected(page)
+    page.clock.pause_at(2_000_000_000_000)  # no timer fires from here on
+    say(page, "the first and last")
+    page.clock.run_for(100)  # drawn
+    expect(stored(page, "the first and last")).to_have_count(1)
+    assert told == []
+    hide(page, True)
+    until(page, "true")
+    assert told == [1]
+
+
 def test_a_room_with_something_new_is_marked_in_the_list(new_context: NewContext) -> None:
     room = new_room()
     alice = sign_in(new_context(), "alice", room)
@@ -196,14 +221,3 @@ def test_an_empty_room_says_what_to_do(new_context: NewContext) -> None:
     say(page, "now somebody has")
     expect(message(page, "now somebody has")).to_have_count(1)
     expect(page.locator(".empty")).to_have_count(0)
-
-
-def hide(page: object, hidden: bool) -> None:
-    """Tell the page that its tab is, or is not, in the background."""
-    page.evaluate(  # type: ignore[attr-defined]
-        """hidden => {
-          Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
-          document.dispatchEvent(new Event("visibilitychange"));
-        }""",
-        hidden,
-    )

@@ -5,6 +5,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.acting import INPUT, enter, message, new_room, say
 from tests.browser.conftest import NewContext
+from tests.support.servers import ChatServer
 
 
 def enter_and_be_closed(new_context: NewContext, code: int, *before: str) -> tuple[Page, list[str]]:
@@ -91,6 +92,31 @@ def test_who_may_only_read_is_told(new_context: NewContext) -> None:
     expect(page.locator(INPUT)).to_have_attribute(
         "placeholder", "You may read here, but not write."
     )
+
+
+def archive(server: ChatServer, room: str, archived: bool) -> None:
+    """As somebody does in the admin."""
+    script = "from chat.models import Room; room = Room.objects.get(slug='{}'); "
+    script += "room.is_archived = {}; room.save()"
+    server.manage("shell", "--no-imports", "-c", script.format(room, archived))
+
+
+def test_a_room_that_is_archived_elsewhere_takes_no_text_until_it_is_opened_again(
+    new_context: NewContext, server: ChatServer
+) -> None:
+    room = new_room()
+    page = enter(new_context(), room)
+    box = page.locator(INPUT)
+    page.fill(INPUT, "half a thought")
+    archive(server, room, True)
+    expect(box).to_be_disabled()
+    expect(box).to_have_attribute("placeholder", "This room is archived.")
+    expect(page.locator("#chat-message-submit")).to_be_disabled()
+    archive(server, room, False)
+    expect(box).to_be_enabled()
+    expect(box).to_have_value("half a thought")
+    page.press(INPUT, "Enter")
+    expect(page.locator(".message[data-id]")).to_have_count(1)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,49 @@ class TestHistory:
         """
         assert run(page, "history", script) == [[3, 4], 3]
 
+    @pytest.mark.parametrize(
+        ("meanwhile", "kept"),
+        [
+            ("history.forgetPage()", [11, 12]),
+            ("history.trim(1)", [12]),
+            ("history.receive(page([50, 51], {mode: 'reset', more: true}))", [50, 51]),
+        ],
+    )
+    def test_a_page_that_is_not_waited_for_any_more_changes_nothing(
+        self, page: Page, meanwhile: str, kept: list[int]
+    ) -> None:
+        script = f"""
+          const history = new all.History();
+          history.receive(page([11, 12], {{more: true}}));
+          history.pageBefore("r1", 50);
+          {meanwhile};
+          history.receive(page([9, 10], {{ref: "r1"}}));
+          return [seqs(history), history.more, history.pageBefore("r2", 50).before];
+        """
+        assert run(page, "history", script) == [kept, True, kept[0]]
+
+    def test_a_refused_page_is_asked_for_again_when_the_server_says(self, page: Page) -> None:
+        script = """
+          const history = globalThis.room = new all.History();
+          history.receive(page([11, 12], {more: true}));
+          history.pageBefore("r1", 50);
+          globalThis.changes = [];
+          history.addEventListener("change", () => changes.push(history.loading));
+          const refuse = (ref) => history.refused({type: "error", ref, retry_after: 3});
+          return [refuse("c9"), history.loading, refuse("r1"), refuse("r1"), changes.length,
+                  history.pageBefore("r2", 50)];
+        """
+        assert run(page, "history", script) == [False, True, True, False, 1, None]
+        page.clock.run_for(3_100)
+        assert page.evaluate("[changes, room.pageBefore('r3', 50).ref]") == [[False, False], "r3"]
+
+    def test_a_frame_brings_messages_that_are_not_shown_too(self, page: Page) -> None:
+        script = """
+          const frames = [live(1), page([1, 2]), {type: "error", client_id: "c1"}];
+          return frames.map((frame) => all.messagesIn(frame).map(({seq}) => seq));
+        """
+        assert run(page, "history", script) == [[1], [1, 2], []]
+
 
 class TestSocket:
     def test_a_frame_may_hold_several_objects(self, page: Page) -> None:
@@ -149,6 +192,36 @@ class TestSocket:
         assert page.evaluate("wires.length") >= 2
         page.evaluate("wires[0].says({type: 'chat.history', messages: []})")  # too late
         assert page.evaluate("socket.state") != "open"
+
+    def test_a_browser_that_says_it_is_offline_is_not_quite_believed(self, page: Page) -> None:
+        script = """
+          Object.defineProperty(navigator, "onLine", {value: false, configurable: true});
+          globalThis.wires = Wire.all;
+          globalThis.socket = new all.ChatSocket("/x", () => 1, (url) => new Wire(url));
+          socket.connect();
+          Wire.all[0].ends(1006);
+        """
+        run(page, "socket", script)
+        page.clock.run_for(29_000)
+        assert page.evaluate("[socket.state, wires.length]") == ["offline", 1]
+        page.clock.run_for(2_000)
+        assert page.evaluate("[socket.state, wires.length]") == ["connecting", 2]
+        page.evaluate("wires[1].says({type: 'chat.history', messages: []})")
+        assert page.evaluate("socket.state") == "open"
+
+    def test_a_network_that_goes_while_waiting_slows_the_tries_down(self, page: Page) -> None:
+        script = """
+          globalThis.wires = Wire.all;
+          globalThis.socket = new all.ChatSocket("/x", () => 1, (url) => new Wire(url));
+          socket.connect();
+          Wire.all[0].ends(1006);
+          socket.networkLost();
+        """
+        run(page, "socket", script)
+        page.clock.run_for(29_000)
+        assert page.evaluate("[socket.state, wires.length]") == ["offline", 1]
+        page.clock.run_for(2_000)
+        assert page.evaluate("wires.length") == 2
 
     def test_a_connection_that_never_answers_is_left(self, page: Page) -> None:
         script = """

@@ -143,6 +143,36 @@ def test_the_line_stands_where_the_unread_begin(page: Page) -> None:
     assert run(page, "reading", script) == [3, None, None, [2, 2], 0, 2]
 
 
+class TestTellingWhatWasRead:
+    SET_UP = """
+      globalThis.told = [];
+      globalThis.open = true;
+      const tell = (pos) => open && (told.push(pos), true);
+      globalThis.reading = new all.Reading({me: 1, readPos: 0, tell});
+    """
+
+    def test_a_room_where_messages_flow_is_told_as_read_too(self, page: Page) -> None:
+        run(page, "reading", self.SET_UP)
+        for pos in range(1, 9):
+            page.evaluate(f"reading.seen({pos})")
+            page.clock.run_for(250)
+        assert page.evaluate("told") == [4, 8]
+
+    def test_a_page_that_is_left_tells_at_once_and_once(self, page: Page) -> None:
+        run(page, "reading", self.SET_UP)
+        page.evaluate("reading.seen(5); reading.tellNow(); reading.tellNow();")
+        page.clock.run_for(1_000)
+        assert page.evaluate("told") == [5]
+
+    def test_what_could_not_be_told_is_told_later(self, page: Page) -> None:
+        run(page, "reading", self.SET_UP)
+        page.evaluate("globalThis.open = false; reading.seen(5)")
+        page.clock.run_for(1_000)
+        page.evaluate("globalThis.open = true; reading.seen(5)")
+        page.clock.run_for(1_000)
+        assert page.evaluate("told") == [5]
+
+
 @pytest.mark.parametrize(
     ("text", "blocks"),
     [

@@ -16,7 +16,6 @@ from tests.browser.acting import (
     say,
     sign_in,
     stored,
-    wait_until_connected,
 )
 from tests.browser.conftest import NewContext
 
@@ -138,10 +137,32 @@ def test_the_skip_link_leads_to_the_message_box(new_context: NewContext) -> None
     expect(page.locator(INPUT)).to_be_focused()
 
 
-def test_the_log_is_announced_politely(new_context: NewContext) -> None:
+def test_only_what_others_have_just_said_is_read_out(new_context: NewContext) -> None:
+    room = new_room()
+    one, other = enter(new_context(), room), enter(new_context(), room)
+    say(other, "before")
+    expect(stored(one, "before")).to_have_count(1)
+    one.reload()
+    name = other.locator(".account-name").inner_text()
+    spoken = one.locator("spoken-news[aria-live=polite] p")
+    expect(stored(one, "before")).to_have_count(1)
+    expect(one.get_by_role("log", name="Messages")).to_have_attribute("aria-live", "off")
+    say(one, "my own")
+    say(other, "hello")
+    expect(spoken).to_have_text([f"{name}: hello"])
+    other.press(INPUT, "ArrowUp")
+    other.fill(INPUT, "hello again")
+    other.press(INPUT, "Enter")
+    choose(one, "before", "react")
+    one.click('message-menu [data-emoji="👍"]')
+    say(other, "/me waves")
+    expect(spoken).to_have_text([f"{name}: hello", f"{name}: waves"])
+    expect(stored(one, "hello again")).to_have_count(1)
+    expect(one.locator(".chip")).to_have_count(1)
+
+
+def test_the_log_holds_articles(new_context: NewContext) -> None:
     page = enter(new_context(), new_room())
-    log = page.get_by_role("log", name="Messages")
-    expect(log).to_have_attribute("aria-live", "polite")
     say(page, "hello")
+    log = page.get_by_role("log", name="Messages")
     expect(log.get_by_role("article")).to_contain_text(re.compile("hello"))
-    wait_until_connected(page)

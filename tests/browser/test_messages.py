@@ -1,10 +1,21 @@
 """What can be done with a message: reply, react, edit, delete, copy."""
 
 import re
+from uuid import uuid4
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import INPUT, choose, enter, new_room, say, sign_in, stored, until
+from tests.browser.acting import (
+    INPUT,
+    choose,
+    enter,
+    leave_unsent,
+    new_room,
+    say,
+    sign_in,
+    stored,
+    until,
+)
 from tests.browser.conftest import NewContext
 
 
@@ -38,6 +49,27 @@ def test_an_edit_can_be_left_and_what_was_written_comes_back(new_context: NewCon
     expect(one.locator(INPUT)).to_have_value("the first word")
     one.press(INPUT, "Escape")
     expect(one.locator(INPUT)).to_have_value("something else")
+
+
+def test_an_edit_is_kept_where_one_turns_to_something_else(new_context: NewContext) -> None:
+    one, other = two_people(new_context)
+    say(other, "the second word")
+    one.fill(INPUT, "half a thought")
+    choose(one, "the first word", "edit")
+    one.fill(INPUT, "half an edit")
+    choose(one, "the first word", "edit")  # once more changes nothing
+    expect(one.locator(INPUT)).to_have_value("half an edit")
+    choose(one, "the second word", "reply")
+    expect(one.locator(".unsaved")).to_contain_text("half an edit")
+    expect(one.locator(INPUT)).to_have_value("half a thought")
+    one.press(INPUT, "Enter")
+    expect(stored(other, "half a thought").locator(".quote")).to_contain_text("the second word")
+    one.get_by_role("button", name="Go on with it").click()
+    expect(one.locator(".unsaved")).to_be_hidden()
+    expect(one.locator(".mode")).to_contain_text("Editing: the first word")
+    one.locator(INPUT).press_sequentially(", now whole")
+    one.press(INPUT, "Enter")
+    expect(stored(other, "half an edit, now whole")).to_have_count(1)
 
 
 def test_a_delete_reaches_everybody(new_context: NewContext) -> None:
@@ -105,8 +137,17 @@ def test_a_message_can_be_copied(new_context: NewContext) -> None:
     context = new_context(permissions=["clipboard-read", "clipboard-write"])
     page = enter(context, new_room())
     say(page, "copy `me`, please")
-    choose(page, "copy", "copy")
+    choose(page, "copy", "copy-text")
     until(page, "navigator.clipboard.readText().then(t => t === 'copy `me`, please')")
+
+
+def test_selected_text_is_copied_as_everywhere(new_context: NewContext) -> None:
+    context = new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = enter(context, new_room())
+    say(page, "only one word of it")
+    stored(page, "only").locator(".body").evaluate("e => getSelection().selectAllChildren(e)")
+    page.keyboard.press("ControlOrMeta+c")  # a failure of the page's script fails the test
+    until(page, "navigator.clipboard.readText().then(t => t.trim() === 'only one word of it')")
 
 
 def test_the_keyboard_is_enough(new_context: NewContext) -> None:
@@ -128,6 +169,14 @@ def test_the_keyboard_is_enough(new_context: NewContext) -> None:
     expect(stored(one, "the first word")).to_be_focused()
 
 
+def test_the_keyboard_finds_the_log_after_a_draft_had_the_focus(new_context: NewContext) -> None:
+    one, _ = two_people(new_context)
+    leave_unsent(one, str(uuid4()), "not sent", detail="You are muted here.")
+    one.reload()
+    one.locator(".draft button").first.focus()
+    expect(stored(one, "the first word")).to_have_attribute("tabindex", "0")
+
+
 def test_a_finger_gets_the_menu_with_a_tap(new_context: NewContext) -> None:
     context = new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = enter(context, new_room())
@@ -145,6 +194,6 @@ def test_a_moderator_may_delete_anything_and_says_why(new_context: NewContext) -
     expect(stored(moderator, "something rude")).to_have_count(1)
     choose(moderator, "something rude", "delete")
     moderator.fill("dialog input", "rude")
-    moderator.click("dialog .danger")
+    moderator.press("dialog input", "Enter")
     expect(stored(member, "something rude")).to_have_count(0)
     expect(member.locator(".message").last).to_have_class(re.compile("deleted"))

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.acting import INPUT, enter, new_room, online, say, sign_in, stored, until
+from tests.browser.acting import (
+    INPUT,
+    enter,
+    new_room,
+    online,
+    say,
+    sign_in,
+    stored,
+    told_by_the_server,
+    until,
+)
 from tests.browser.conftest import NewContext
 from tests.browser.test_looks import DESK, PHONE, WIDEST, no_serious_violations
 from tests.conftest import StartServer
@@ -267,18 +277,6 @@ class TestTyping:
         say(page, "three")
         expect(stored(page, "three")).to_have_count(1)
         assert sent.count("chat.typing") == 2
-
-
-def told_by_the_server(context: BrowserContext) -> Any:
-    """What is called to bring a frame of ours to the context's page, beside those of the server."""
-    sockets: list[Any] = []
-
-    def between(socket: Any) -> None:
-        socket.connect_to_server()
-        sockets.append(socket)
-
-    context.route_web_socket("**/ws/chat/**", between)
-    return lambda frame: sockets[-1].send(json.dumps(frame))
 
 
 class TestCrowd:

@@ -1,10 +1,23 @@
 """The server goes away and comes back; nothing that was written is lost or doubled."""
 
+import json
 import re
+from typing import Any
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.acting import INPUT, enter, new_room, say, stored, wait_until_connected
+from tests.browser.acting import (
+    INPUT,
+    choose,
+    enter,
+    leave_unsent,
+    new_room,
+    say,
+    stored,
+    until,
+    wait_until_connected,
+)
 from tests.browser.conftest import NewContext
 from tests.conftest import StartServer
 
@@ -77,6 +90,7 @@ def test_what_was_missed_comes_without_a_reload(
     sleeper.context.set_offline(True)
     server.kill()  # Chromium leaves open sockets alone when it goes offline
     expect(sleeper.locator("connection-state")).to_contain_text("offline", timeout=15_000)
+    expect(sleeper.get_by_role("button", name="Try now")).to_be_visible()
     server.start()
     wait_until_connected(other)
     other.press(INPUT, "ArrowUp")
@@ -121,3 +135,88 @@ def test_an_edit_that_cannot_be_saved_stays_in_the_box(
     wait_until_connected(page)
     page.press(INPUT, "Enter")
     expect(stored(page, "as it should be")).to_have_count(1)
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "a message", "an edit"])
+def test_a_refused_edit_does_not_push_aside_what_is_being_written(
+    new_context: NewContext, meanwhile: str
+) -> None:
+    context = new_context()
+    refs: list[str] = []
+    sockets: list[WebSocketRoute] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        sockets.append(socket)
+
+        def asked(frame: str | bytes) -> None:
+            told = json.loads(frame)
+            if told["type"] == "chat.edit":
+                refs.append(told["ref"])
+            else:
+                server.send(frame)
+
+        socket.on_message(asked)
+        server.on_message(socket.send)
+
+    context.route_web_socket("**/ws/chat/**", between)
+    page = enter(context, new_room())
+    for text in ("one", "two"):
+        say(page, text)
+        expect(stored(page, text)).to_have_count(1)
+    choose(page, "one", "edit")
+    page.fill(INPUT, "one, edited")
+    page.press(INPUT, "Enter")
+    if meanwhile == "an edit":
+        choose(page, "two", "edit")
+    if meanwhile != "nothing":
+        page.fill(INPUT, "meanwhile")
+    until(page, "true")
+    error = {"type": "error", "code": "muted", "detail": "Not now.", "ref": refs[0]}
+    sockets[0].send(json.dumps(error))
+    expect(page.locator(".note")).to_have_text("Not now.")
+    if meanwhile != "nothing":
+        expect(page.locator(INPUT)).to_have_value("meanwhile")
+        page.get_by_role("button", name="Go on with it").click()
+    expect(page.locator(INPUT)).to_have_value("one, edited")
+    expect(page.locator(".mode")).to_contain_text("Editing: one")
+    if meanwhile == "a message":
+        page.press(INPUT, "Escape")
+        expect(page.locator(INPUT)).to_have_value("meanwhile")
+    if meanwhile == "an edit":  # the two change places
+        page.get_by_role("button", name="Go on with it").click()
+        expect(page.locator(INPUT)).to_have_value("meanwhile")
+        expect(page.locator(".unsaved")).to_contain_text("one, edited")
+
+
+def test_a_message_that_had_arrived_after_all_is_unsent_no_more(new_context: NewContext) -> None:
+    context, room = new_context(), new_room()
+    page = context.new_page()
+    sent: list[dict[str, Any]] = []
+    page.on(
+        "websocket", lambda socket: socket.on("framesent", lambda f: sent.append(json.loads(f)))
+    )
+    page.goto(f"/chat/{room}/")
+    wait_until_connected(page)
+    for text in ("long ago", "just now"):
+        say(page, text)
+        expect(stored(page, text)).to_have_count(1)
+    old = next(frame for frame in sent if frame.get("message") == "long ago")
+    leave_unsent(page, old["client_id"], "long ago")
+    page.close()
+
+    def newest_only(socket: WebSocketRoute, frame: str | bytes) -> None:
+        for told in map(json.loads, str(frame).splitlines()):
+            if told["type"] == "chat.history":
+                told.update(messages=told["messages"][-1:], more=True)
+            if "ref" not in told:  # and no older ones
+                socket.send(json.dumps(told))
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        server.on_message(lambda frame: newest_only(socket, frame))
+
+    context.route_web_socket("**/ws/chat/**", between)
+    back = enter(context, room)
+    expect(back.locator(".message .body")).to_have_text(["just now"])
+    assert back.evaluate(UNSENT) == 0

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import enter, new_room, say, stored, until
+from tests.browser.acting import enter, hide, new_room, say, stored, told_by_the_server, until
 from tests.browser.conftest import NewContext
+from tests.browser.modules import run
 from tests.support.servers import ChatServer
 
 AT_END = """(() => {
@@ -49,6 +50,19 @@ def first_seen(page: Page) -> Any:
           return [row.dataset.id, row.getBoundingClientRect().top];
         }"""
     )
+
+
+def said(seq: int) -> dict[str, Any]:
+    """A message as the server tells it."""
+    return {
+        "id": 1_000_000 + seq,
+        "seq": seq,
+        "pos": seq,
+        "client_id": f"c{seq}",
+        "user": {"id": 9_000, "name": "Bot"},
+        "message": f"message {seq}",
+        "created": "2026-11-22T09:30:00Z",
+    }
 
 
 def test_older_messages_come_without_a_jump(new_context: NewContext, long_room: str) -> None:
@@ -126,3 +140,69 @@ def test_an_edit_above_does_not_move_what_is_being_read(
     other.keyboard.press("Enter")
     expect(stored(page, "and much longer")).to_have_count(1)
     assert abs(page.locator(f'.message[data-id="{row}"]').evaluate(TOP) - top) <= 1
+
+
+# A tab in the background gets no frames, and so none of what comes with them.
+NO_FRAMES = """
+addEventListener("scroll", (event) => event.stopPropagation(), {capture: true});
+window.ResizeObserver = class { observe() {} };
+"""
+
+
+def test_a_hidden_tab_in_a_busy_room_does_not_grow_for_ever(new_context: NewContext) -> None:
+    context = new_context()
+    context.add_init_script(NO_FRAMES)
+    tell = told_by_the_server(context)
+    page = enter(context, new_room())
+    hide(page, True)
+    news = [said(seq) for seq in range(1, 1_004)]
+    tell({"type": "chat.history", "mode": "since", "messages": news[:998], "head": 998})
+    tell(*({"type": "chat.message", **each} for each in news[998:]))
+    expect(stored(page, "message 1003")).to_have_count(1)
+    assert page.locator(".message").count() < 500
+
+
+def test_the_way_to_the_latest_goes_on_when_something_new_comes(
+    new_context: NewContext, long_room: str
+) -> None:
+    context = new_context()
+    tell = told_by_the_server(context)
+    page = enter(context, long_room)
+    scroll_to(page, 1_000)
+    page.locator("#to-latest").click()
+    for seq in range(9_001, 9_006):
+        tell({"type": "chat.message", **said(seq)})
+        expect(stored(page, f"message {seq}")).to_have_count(1)
+    until(page, AT_END, 3)
+    expect(stored(page, "message 9005")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("event", ["wheel", "pointerdown", "keydown", "scrollend"])
+def test_who_takes_over_on_the_way_to_the_latest_stays_there(page: Page, event: str) -> None:
+    script = """
+      const box = document.body.appendChild(document.createElement("div"));
+      const content = box.appendChild(document.createElement("div"));
+      box.style = "position: relative; height: 200px; overflow: auto";
+      content.style = "height: 5000px";
+      const scroller = new all.Scroller(box, content, () => {});
+      scroller.glideToEnd("smooth");
+      const gliding = scroller.atEnd;
+      box.dispatchEvent(new Event(input));
+      return [gliding, scroller.atEnd];
+    """
+    assert run(page, "scroller", script, event) == [True, False]
+
+
+def test_a_turned_screen_shows_what_was_being_read(new_context: NewContext, long_room: str) -> None:
+    page = enter(new_context(viewport={"width": 900, "height": 420}), long_room)
+    scroll_to(page, 1_500)
+    expect(page.locator("#to-latest")).to_be_visible()
+    row, top = first_seen(page)
+    for width, height in ((420, 900), (900, 420)):
+        page.set_viewport_size({"width": width, "height": height})
+        until(
+            page,
+            f"""Math.abs(document.querySelector('.message[data-id="{row}"]')
+                .getBoundingClientRect().top - {top}) <= 1""",
+            3,
+        )

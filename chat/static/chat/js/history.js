@@ -1,6 +1,16 @@
 // What we hold of a room: messages in the order of `seq`, each in its latest state. No DOM.
 //
-// Event "change", detail: {reason: "reset" | "older" | "live" | "since" | "trim", messages}.
+// Event "change", detail: {reason, messages}, where `reason` is "reset", "older", "live", "since",
+// "trim", or "refused" (a page: first when that is said, and again when it may be asked for anew).
+
+const RETRY_S = 5; // where a refusal does not say when to ask again
+const STATES = new Set(["chat.message", "chat.edited", "chat.deleted", "chat.reaction"]);
+
+/** The messages that a frame brings, whether they come to be shown or not. */
+export function messagesIn(frame) {
+  if (frame.type === "chat.history") return frame.messages;
+  return STATES.has(frame.type) ? [frame] : [];
+}
 
 export class History extends EventTarget {
   #byId = new Map();
@@ -9,6 +19,7 @@ export class History extends EventTarget {
   // read before they changed.
   #outside = new Map();
   #wanted = null; // the ref of the page on its way
+  #held = false; // a page was refused; it is too early to ask again
 
   cursor = null;
   more = false;
@@ -26,39 +37,38 @@ export class History extends EventTarget {
     return this.#ordered[0]?.seq ?? null;
   }
 
-  get latest() {
-    return this.#ordered.at(-1) ?? null;
-  }
-
   get loading() {
     return this.#wanted !== null;
   }
 
   /** The command that asks for the page before what we hold; null where there is no need. */
   pageBefore(ref, limit) {
-    if (!this.more || this.loading || this.oldest === null) return null;
+    if (!this.more || this.loading || this.#held || this.oldest === null) return null;
     this.#wanted = ref;
     return { type: "chat.history", before: this.oldest, limit, ref };
   }
 
-  /** The page will not come: the connection is gone, or the server refused. */
+  /** The page will not come, or is no longer of use. */
   forgetPage() {
     this.#wanted = null;
   }
 
+  /** An error frame; true where it answers our wish for a page. */
+  refused({ ref, retry_after }) {
+    if (!this.loading || ref !== this.#wanted) return false;
+    this.forgetPage();
+    this.#held = true;
+    setTimeout(() => this.#release(), (retry_after ?? RETRY_S) * 1000);
+    this.#changed("refused", []);
+    return true;
+  }
+
   /** Take in a frame. Others than the room's log are left alone. */
   receive(frame) {
-    switch (frame.type) {
-      case "chat.history":
-        this.#receivePage(frame);
-        break;
-      case "chat.message":
-      case "chat.edited":
-      case "chat.deleted":
-      case "chat.reaction":
-        this.#advance(frame.pos);
-        this.#changed("live", this.#merge([frame]));
-        break;
+    if (frame.type === "chat.history") this.#receivePage(frame);
+    else if (STATES.has(frame.type)) {
+      this.#advance(frame.pos);
+      this.#changed("live", this.#merge([frame]));
     }
   }
 
@@ -68,6 +78,8 @@ export class History extends EventTarget {
     for (const message of this.#ordered.splice(0, this.#ordered.length - keep)) {
       this.#byId.delete(message.id);
     }
+    // A page on its way no longer borders on what we hold.
+    this.forgetPage();
     this.more = true;
     this.#changed("trim", []);
   }
@@ -76,8 +88,9 @@ export class History extends EventTarget {
     if (frame.mode === "since") {
       this.#changed("since", this.#merge(frame.messages));
       this.#advance(frame.head);
-    } else if (this.#wanted !== null && frame.ref === this.#wanted) {
-      this.#wanted = null;
+    } else if (frame.ref != null) {
+      if (frame.ref !== this.#wanted) return; // forgotten since it was asked for
+      this.forgetPage();
       this.more = frame.more;
       const messages = frame.messages.map((message) => this.#newest(message));
       this.#changed("older", this.#insert(messages));
@@ -85,12 +98,17 @@ export class History extends EventTarget {
       this.#byId.clear();
       this.#outside.clear();
       this.#ordered = [];
-      this.#wanted = null;
+      this.forgetPage();
       this.more = frame.more;
       this.cursor = frame.head;
       this.loaded = true;
       this.#changed("reset", this.#insert(frame.messages));
     }
+  }
+
+  #release() {
+    this.#held = false;
+    this.#changed("refused", []);
   }
 
   #newest(message) {

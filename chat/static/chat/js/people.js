@@ -1,4 +1,4 @@
-// Initials and colours for people, the same on every page (see _avatar.html for the server's).
+// Initials and colours for people, the same as the server's (core/templatetags/people.py).
 
 const HUES = 12;
 

@@ -33,7 +33,7 @@ export class Reading extends EventTarget {
     this.#lastSeq = messages.at(-1)?.seq ?? 0;
   }
 
-  /** Messages came while the page was (or was not) looked at, at its end. */
+  /** Messages came while the page was (or was not) looked at, at its end; returns the news. */
   arrived(messages, looking) {
     const news = messages.filter((m) => this.#isNews(m) && m.seq > this.#lastSeq);
     if (!looking && news.length) {
@@ -43,6 +43,7 @@ export class Reading extends EventTarget {
     const last = messages.reduce((most, message) => Math.max(most, message.seq), 0);
     this.#lastSeq = Math.max(this.#lastSeq, last);
     this.dispatchEvent(new Event("change"));
+    return news;
   }
 
   /** The end of the room is being looked at, up to this pos. */
@@ -52,11 +53,15 @@ export class Reading extends EventTarget {
       this.dispatchEvent(new Event("change"));
     }
     if (pos !== null && pos > this.#readPos) this.#readPos = pos;
-    if (this.#readPos <= this.#toldPos) return;
+    // A timer that runs is not started anew: where messages flow it would never end.
+    if (this.#readPos > this.#toldPos) this.#timer ||= setTimeout(() => this.tellNow(), TELL_MS);
+  }
+
+  /** Tell what is still to be told, without waiting: the page may be on its way out. */
+  tellNow() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      if (this.#tell(this.#readPos)) this.#toldPos = this.#readPos;
-    }, TELL_MS);
+    this.#timer = 0;
+    if (this.#readPos > this.#toldPos && this.#tell(this.#readPos)) this.#toldPos = this.#readPos;
   }
 
   /** Another tab of ours has read up to here. */

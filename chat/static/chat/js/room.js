@@ -3,7 +3,7 @@
 import { Calls } from "./calls.js";
 import { Drafts, safeStorage } from "./drafts.js";
 import "./elements/all.js";
-import { History } from "./history.js";
+import { History, messagesIn } from "./history.js";
 import { Names } from "./people.js";
 import { Presence } from "./presence.js";
 import { Reading } from "./reading.js";
@@ -37,6 +37,7 @@ class RoomPage {
   });
 
   #log = document.getElementById("chat-log");
+  #news = document.querySelector("spoken-news");
   #composer = document.querySelector("chat-composer");
   #state = document.querySelector("connection-state");
   #dialog = document.querySelector("delete-dialog");
@@ -89,6 +90,7 @@ class RoomPage {
     this.#presence.receive(frame);
     this.#reading.receive(frame);
     this.#history.receive(frame);
+    this.#drafts.confirm(messagesIn(frame));
     if (frame.type === "chat.history" && frame.ref == null) {
       this.#drafts.flush();
       this.#looked();
@@ -125,18 +127,17 @@ class RoomPage {
 
   #historyChanged({ reason, messages }) {
     messages.forEach(({ user }) => this.#names.hear(user));
-    this.#drafts.confirm(messages);
     if (reason === "reset") this.#reading.begin(messages);
     else if (reason === "live" || reason === "since") {
-      this.#reading.arrived(messages, this.#isLooking());
+      const news = this.#reading.arrived(messages, this.#isLooking());
+      if (reason === "live") this.#news.say(news, this.#names);
     }
     this.#looked();
   }
 
   #refused(frame) {
-    if (this.#drafts.refused(frame)) return;
-    if (this.#history.loading && frame.ref != null) this.#history.forgetPage();
-    else if (frame.ref == null && frame.code !== "rate_limited") this.#composer.note(frame.detail);
+    if (this.#drafts.refused(frame) || this.#history.refused(frame)) return;
+    if (frame.ref == null && frame.code !== "rate_limited") this.#composer.note(frame.detail);
   }
 
   #hearPeople() {
@@ -161,7 +162,7 @@ class RoomPage {
     this.#log.addEventListener("reply", ({ detail }) => this.#composer.reply(detail.message));
     this.#log.addEventListener("edit", ({ detail }) => this.#composer.edit(detail.message));
     this.#log.addEventListener("delete", ({ detail }) => this.#askDelete(detail.message));
-    this.#log.addEventListener("copy", ({ detail }) => this.#copy(detail.message));
+    this.#log.addEventListener("copy-text", ({ detail }) => this.#copy(detail.message));
     this.#latest.addEventListener("click", () => this.#log.toEnd());
     this.#composer.addEventListener("typed", () => this.#typing.typed());
     this.#composer.addEventListener("send", ({ detail: { text, replyTo } }) => {
@@ -181,8 +182,10 @@ class RoomPage {
     addEventListener("online", () => this.#socket.wake());
     addEventListener("offline", () => this.#socket.networkLost());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#socket.wake());
+    addEventListener("pagehide", () => this.#reading.tellNow());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) {
+        this.#reading.tellNow();
         if (this.#log.atEnd) this.#reading.clearLine();
         return;
       }
@@ -203,7 +206,7 @@ class RoomPage {
 
   async #save({ message, text }) {
     const saved = await this.#call({ type: "chat.edit", id: message.id, message: text });
-    if (!saved) this.#composer.edit(message, text);
+    if (!saved) this.#composer.notSaved(message, text);
   }
 
   #editLast() {

@@ -2,24 +2,30 @@
 
 const NEAR_END = 48; // pixels that still count as the end
 const NEAR_START = 800; // from here on, older messages are fetched
+const ENDS_GLIDE = ["scrollend", "wheel", "pointerdown", "keydown"]; // arrived, or taken over
 
 export class Scroller {
   #box;
+  #anchor = null; // {row, top}: what is read, and where in the box it stands; null at the end
+  #gliding = false; // on the way to the end: there already, as far as anybody asks
   atEnd = true;
 
   constructor(box, content, onMove) {
     this.#box = box;
-    box.addEventListener(
-      "scroll",
-      () => {
-        this.#look();
-        onMove();
-      },
-      { passive: true },
-    );
+    const moved = () => {
+      this.#look();
+      onMove();
+    };
+    box.addEventListener("scroll", moved, { passive: true });
+    const stopped = () => {
+      if (!this.#gliding) return;
+      this.#gliding = false;
+      moved();
+    };
+    for (const type of ENDS_GLIDE) box.addEventListener(type, stopped, { passive: true });
     // The composer grew, the window was turned, text wrapped anew.
     const observer = new ResizeObserver(() => {
-      if (this.atEnd) this.toEnd();
+      this.#restore();
       onMove();
     });
     observer.observe(box);
@@ -32,27 +38,47 @@ export class Scroller {
 
   /** Run `change`; what is being read stays where it is on the screen. */
   keep(change) {
-    const anchor = this.atEnd ? null : this.#firstSeen();
-    const top = anchor?.offsetTop;
+    this.#remember();
     change();
-    if (this.atEnd) this.toEnd();
-    else if (anchor?.isConnected) this.#box.scrollTop += anchor.offsetTop - top;
-  }
-
-  toEnd() {
-    this.#box.scrollTop = this.#box.scrollHeight;
-    this.atEnd = true;
+    this.#restore();
   }
 
   /** Go to the end in a movement that can be followed. */
   glideToEnd(behavior) {
     this.atEnd = true;
-    this.#box.scrollTo({ top: this.#box.scrollHeight, behavior });
+    this.#gliding = behavior === "smooth" && this.#left > 1;
+    this.#toEnd();
+  }
+
+  /** The pixels below what is seen. */
+  get #left() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#box;
+    return scrollHeight - scrollTop - clientHeight;
   }
 
   #look() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#box;
-    this.atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    if (this.#left <= 1) this.#gliding = false;
+    if (!this.#gliding) this.atEnd = this.#left < NEAR_END;
+    this.#remember();
+  }
+
+  #remember() {
+    const row = this.atEnd ? null : this.#firstSeen();
+    this.#anchor = row && { row, top: row.offsetTop - this.#box.scrollTop };
+  }
+
+  #restore() {
+    if (this.atEnd) this.#toEnd();
+    else if (this.#anchor?.row.isConnected) {
+      const { row, top } = this.#anchor;
+      const moved = row.offsetTop - this.#box.scrollTop - top;
+      if (moved) this.#box.scrollTop += moved; // each write ends a movement that is going on
+    }
+  }
+
+  #toEnd() {
+    const behavior = this.#gliding ? "smooth" : "instant";
+    this.#box.scrollTo({ top: this.#box.scrollHeight, behavior });
   }
 
   #firstSeen() {

@@ -5,7 +5,7 @@
 //   connecting   on its way, or waiting for the first history
 //   open         history has come; commands may be sent
 //   waiting      lost; comes back by itself at `retryAt` (ms, Date.now())
-//   offline      the browser says there is no network
+//   offline      the browser says there is no network; tries all the same, now and then
 //   closed       the server said not to come back; `code` and `reason` say why
 
 const SUBPROTOCOL = "chat.v1";
@@ -15,6 +15,7 @@ const PONG_MS = 8_000;
 const STEADY_MS = 10_000; // a connection that lived this long was a good one
 const DELAY_MAX_MS = 30_000;
 const CROWDED_MS = 30_000; // 4429: too many connections
+const OFFLINE_MS = 30_000; // a server on this machine needs no network, and a browser may be wrong
 const FINAL = new Set([4400, 4401, 4403, 4404]);
 
 /** Milliseconds until try `attempt` (0, 1, 2 …): grows, and is spread by half of itself. */
@@ -75,12 +76,6 @@ export class ChatSocket extends EventTarget {
     this.#after(CONNECT_MS, () => this.#lost());
   }
 
-  /** Leave for good: no frames and no return. */
-  close() {
-    this.#drop();
-    this.#become("closed");
-  }
-
   /** True where the frame was handed to an open connection (not: that it arrived). */
   send(frame) {
     if (!this.isOpen || this.#socket.readyState !== 1) return false;
@@ -97,10 +92,7 @@ export class ChatSocket extends EventTarget {
   /** The browser lost its network. What is lost is found out by asking; do not throw it away. */
   networkLost() {
     if (this.isOpen) this.#ask();
-    else if (this.state === "waiting") {
-      clearTimeout(this.#timer);
-      this.#become("offline");
-    }
+    else if (this.state === "waiting") this.#waitOffline();
   }
 
   #received(socket, data) {
@@ -140,7 +132,7 @@ export class ChatSocket extends EventTarget {
     this.#openedAt = 0;
     this.#drop();
     if (globalThis.navigator?.onLine === false) {
-      this.#become("offline");
+      this.#waitOffline();
       return;
     }
     let wait = backoff(this.#attempt);
@@ -150,6 +142,11 @@ export class ChatSocket extends EventTarget {
     this.retryAt = Date.now() + wait;
     this.#after(wait, () => this.connect());
     this.#become("waiting");
+  }
+
+  #waitOffline() {
+    this.#after(OFFLINE_MS, () => this.connect());
+    this.#become("offline");
   }
 
   #drop() {

@@ -8,6 +8,7 @@ import { MessageMenu } from "./message-menu.js";
 import { PeopleList } from "./people-list.js";
 import { RoomList } from "./room-list.js";
 import { SideDrawer } from "./side-drawer.js";
+import { SpokenNews } from "./spoken-news.js";
 import { TypingLine } from "./typing-line.js";
 import { VisibilityChoice } from "./visibility-choice.js";
 
@@ -19,5 +20,6 @@ customElements.define("message-menu", MessageMenu);
 customElements.define("people-list", PeopleList);
 customElements.define("room-list", RoomList);
 customElements.define("side-drawer", SideDrawer);
+customElements.define("spoken-news", SpokenNews);
 customElements.define("typing-line", TypingLine);
 customElements.define("visibility-choice", VisibilityChoice);

@@ -14,6 +14,7 @@ export class ChatComposer extends HTMLElement {
   #drafts;
   #mode = null; // {type: "reply" | "edit", message}
   #aside = ""; // what was being written when an edit began
+  #unsaved = []; // {message, text} of edits that wait to be gone on with
   #noteTimer = 0;
 
   start(drafts) {
@@ -25,6 +26,7 @@ export class ChatComposer extends HTMLElement {
     this.#input.addEventListener("keydown", (event) => this.#pressed(event));
     this.querySelector(".send").addEventListener("click", () => this.#submit());
     this.querySelector(".mode button").addEventListener("click", () => this.cancel());
+    this.querySelector(".unsaved button").addEventListener("click", () => this.#goOn());
     this.#fit();
   }
 
@@ -33,16 +35,19 @@ export class ChatComposer extends HTMLElement {
   }
 
   reply(message) {
-    this.cancel();
+    this.#leave();
     this.#enter("reply", message, `Replying to ${message.user.name}: ${summary(message, 80)}`);
   }
 
-  /** Edit a message, from what it says, or from `text` where saving that has failed. */
-  edit(message, text = asTyped(message)) {
-    this.cancel();
-    this.#aside = this.#input.value;
-    this.#enter("edit", message, `Editing: ${summary(message, 80)}`);
-    this.#write(text);
+  edit(message) {
+    if (this.#mode?.type === "edit" && this.#mode.message.id === message.id) this.focus();
+    else this.#edit(message, asTyped(message));
+  }
+
+  /** Saving this edit has failed. It comes back, but not over what is being written. */
+  notSaved(message, text) {
+    if (this.#mode || this.#input.value) this.#keepEdit(message, text);
+    else this.#edit(message, text);
   }
 
   /** Leave reply or edit; what was written before an edit comes back. */
@@ -65,6 +70,40 @@ export class ChatComposer extends HTMLElement {
     clearTimeout(this.#noteTimer);
     this.querySelector(".note").textContent = text;
     if (text) this.#noteTimer = setTimeout(() => this.note(""), NOTE_MS);
+  }
+
+  #edit(message, text) {
+    this.#leave();
+    this.#aside = this.#input.value;
+    this.#enter("edit", message, `Editing: ${summary(message, 80)}`);
+    this.#write(text);
+  }
+
+  /** Make way for another mode; what was changed in an edit is kept. */
+  #leave() {
+    const { type, message } = this.#mode ?? {};
+    const text = this.#input.value;
+    if (type === "edit" && text.trim() && text !== asTyped(message)) this.#keepEdit(message, text);
+    this.cancel();
+  }
+
+  #keepEdit(message, text) {
+    this.#unsaved.push({ message, text });
+    this.#showUnsaved();
+  }
+
+  #goOn() {
+    const { message, text } = this.#unsaved.shift();
+    this.#edit(message, text);
+    this.#showUnsaved();
+  }
+
+  #showUnsaved() {
+    const next = this.#unsaved[0];
+    const line = this.querySelector(".unsaved");
+    line.hidden = !next;
+    if (!next) return;
+    line.querySelector("span").textContent = `Unsaved edit: ${summary({ message: next.text }, 80)}`;
   }
 
   #enter(type, message, label) {

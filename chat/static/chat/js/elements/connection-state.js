@@ -33,7 +33,9 @@ export class ConnectionState extends HTMLElement {
     this.dataset.state = state;
     this.querySelector(".words").textContent = this.#words(state, code);
     this.querySelector("a").hidden = !(state === "closed" && code === 4401);
-    this.querySelector("button").hidden = state !== "waiting";
+    const button = this.querySelector("button");
+    button.hidden = state !== "waiting" && state !== "offline";
+    button.textContent = state === "offline" ? "Try now" : "now";
     const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     // Not read out: it would speak every second.
     this.querySelector(".seconds").textContent = state === "waiting" ? `in ${seconds} s` : "";

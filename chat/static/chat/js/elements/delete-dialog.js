@@ -7,8 +7,11 @@ export class DeleteDialog extends HTMLElement {
   #message = null;
 
   connectedCallback() {
-    this.querySelector("dialog").addEventListener("close", ({ target }) => {
-      if (target.returnValue !== "delete" || !this.#message) return;
+    const dialog = this.querySelector("dialog");
+    // Delete is the only button that submits: Enter in the reason presses the first that does.
+    this.querySelector(".plain").addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue !== "delete" || !this.#message) return;
       const reason = this.querySelector("input").value.trim();
       emit(this, "confirmed", { message: this.#message, reason });
     });

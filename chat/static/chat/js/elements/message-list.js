@@ -25,7 +25,7 @@ export class MessageList extends HTMLElement {
     this.#scroller = new Scroller(this, this.#content, () => this.#moved());
     this.addEventListener("click", (event) => this.#clicked(event));
     this.addEventListener("keydown", (event) => this.#steered(event));
-    this.addEventListener("focusin", (event) => this.#rove(event.target.closest(".message")));
+    this.addEventListener("focusin", (event) => this.#entered(event));
     source.history.addEventListener("change", ({ detail }) => this.#historyChanged(detail));
     source.drafts.addEventListener("change", () => this.draw());
     for (const each of [source.reading, source.names]) {
@@ -79,13 +79,11 @@ export class MessageList extends HTMLElement {
       // A page that nobody looks at gets no animation frames, and must not pile up.
       if (document.hidden) this.draw();
       else this.#drawSoon();
+      this.#trim();
       return;
     }
-    // Only what is new is read out, not a page of scrollback.
-    this.setAttribute("aria-live", "off");
     if (reason === "reset") this.#scroller.atEnd = true;
     this.draw();
-    setTimeout(() => this.setAttribute("aria-live", "polite"), 500);
     if (reason !== "trim") this.#moved();
   }
 
@@ -93,6 +91,11 @@ export class MessageList extends HTMLElement {
     emit(this, "moved");
     const { history } = this.#source;
     if (this.#scroller.nearStart && history.more && !history.loading) emit(this, "want-older");
+    this.#trim();
+  }
+
+  #trim() {
+    const { history } = this.#source;
     if (this.atEnd && history.messages.length > SHOWN_MAX) history.trim(SHOWN_KEPT);
   }
 
@@ -178,13 +181,18 @@ export class MessageList extends HTMLElement {
     next.focus();
   }
 
+  #entered({ target }) {
+    const message = target.closest(".message[data-id]"); // a draft is none yet
+    if (message) this.#rove(message);
+  }
+
   /** One message is in the tab order: the one that had the focus, or else the newest. */
   #rove(message) {
     const target = message ?? [...this.querySelectorAll(".message[data-id]")].at(-1);
     const before = this.querySelector('.message[tabindex="0"]');
     if (!target || target === before) return;
     if (before) before.tabIndex = -1;
-    if (target.dataset.id) target.tabIndex = 0;
+    target.tabIndex = 0;
   }
 }
 

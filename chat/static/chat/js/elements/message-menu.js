@@ -1,7 +1,8 @@
 // <message-menu>: what can be done with a message. One for the log; it goes to the message that is
 // pointed at, focused or tapped.
 //
-// Events, each with {message}: "reply", "edit", "delete", "copy", and "react" {id, emoji, on}.
+// Events, each with {message}: "reply", "edit", "delete", "copy-text" (not "copy", which is
+// the browser's own), and "react" {id, emoji, on}.
 
 import { clone, emit } from "../dom.js";
 

@@ -1,0 +1,17 @@
+// <spoken-news>: what others have just said, for screen readers. The log itself is silent: it would
+// be read out again with each reaction, edit and learned name.
+
+import { el } from "../dom.js";
+import { summary } from "../format.js";
+
+const KEPT = 10; // messages; of a burst nobody wants to hear more
+const LENGTH = 500; // characters of each; all of it is in the log
+
+export class SpokenNews extends HTMLElement {
+  say(messages, names) {
+    for (const message of messages) {
+      this.append(el("p", {}, `${names.of(message.user.id)}: ${summary(message, LENGTH)}`));
+    }
+    while (this.childElementCount > KEPT) this.firstElementChild.remove();
+  }
+}
