@@ -1,10 +1,12 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import login, update_session_auth_hash, views
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -36,6 +38,15 @@ class SignIn(views.LoginView):
     def _who(self) -> str:
         name = self.request.POST.get("username", "")[:150].casefold()
         return f"{throttle.address_of(self.request)} {name}"
+
+
+@never_cache
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """The admin has no form of its own: there is one way to try passwords, and it is counted."""
+    target = next_page(request) or reverse("admin:index")
+    if admin.site.has_permission(request):
+        return redirect(target)
+    return views.redirect_to_login(target)
 
 
 @sensitive_post_parameters()

@@ -114,6 +114,28 @@ def test_wrong_passwords_are_limited_and_right_ones_are_not(client: Client) -> N
     assert client.post("/accounts/sign-in/", {"username": "eva"}).status_code == 200
 
 
+def test_the_admin_has_no_form_of_its_own_to_try_passwords_at(client: Client) -> None:
+    User.objects.create_user("dora", password=PASSWORD, is_staff=True)
+    asked = client.get("/admin/chat/room/", follow=True)
+    assert asked.redirect_chain[-1][0] == "/accounts/sign-in/?next=/admin/chat/room/"
+    for _ in range(11):
+        client.post("/admin/login/", {"username": "dora", "password": PASSWORD}, follow=True)
+    assert "_auth_user_id" not in client.session
+    credentials = {"username": "dora", "password": PASSWORD, "next": "/admin/chat/room/"}
+    signed_in = client.post("/accounts/sign-in/", credentials, follow=True)
+    assert signed_in.request["PATH_INFO"] == "/admin/chat/room/"
+    assert client.get("/admin/login/?next=https://elsewhere.example/")["Location"] == "/admin/"
+
+
+def test_who_may_not_use_the_admin_is_asked_for_another_account_and_not_sent_round(
+    client: Client,
+) -> None:
+    client.force_login(User.objects.create_user("dora"))
+    page = client.get("/admin/", follow=True)
+    assert (page.status_code, len(page.redirect_chain)) == (200, 2)
+    assert "You are signed in as dora" in page.content.decode()
+
+
 @pytest.mark.parametrize("page", ["sign-in", "sign-up"])
 def test_nobody_is_sent_to_another_site(client: Client, page: str) -> None:
     User.objects.create_user("dora", password=PASSWORD)
