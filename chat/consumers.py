@@ -28,7 +28,7 @@ from chat.rates import Bucket
 from chat.reading import reading
 from chat.writer import RETRY_AFTER
 from core import guests, identity, throttle
-from core.origins import is_own_origin
+from core.origins import is_browser, is_own_origin
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +78,7 @@ class RoomConsumer(AsyncConsumer):
         self.engine.admit(connection)
         feed = await self.engine.hub.follow(connection.room.pk, connection)
         connection.feed = feed
+        self.engine.rights.came(connection)
         await self.engine.online.enter(feed, connection)
         await self._show_history(connection)
         self.frames = Bucket(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
@@ -96,19 +97,31 @@ class RoomConsumer(AsyncConsumer):
     async def _enter(self) -> Connection:
         slug = self.scope["url_route"]["kwargs"]["slug"]
         address = (self.scope.get("client") or [None])[0]
+        session = identity.session_key(self.scope)
         entry = await reading(_enter)(self.scope, slug, throttle.network(address))
         if entry is None:
-            guest = await guests.admit(address)
-            if guest is None:
-                raise Turned(4401, "Sign in first.")
-            entry = await reading(access.enter_as)(guest, slug, throttle.network(address))
+            session, entry = None, await self._welcome(slug, address)
         return Connection(
             entry,
             self.outbox,
             self._close,
             process=self.engine.hub.process,
-            session=identity.session_key(self.scope),
+            session=session,
         )
+
+    async def _welcome(self, slug: str, address: str | None) -> access.Entry:
+        """Let somebody in who has no session, as a guest, if there is a room for one.
+
+        Not a browser: a page has given it a session, so it had one, and lost it. As somebody new
+        it would send what the person before has not sent yet.
+        """
+        if is_browser(self.scope) or not settings.CHAT_GUESTS:
+            raise Turned(4401, "Sign in first.")
+        await reading(access.look)(slug)
+        guest = await guests.admit(address)
+        if guest is None:
+            raise Turned(4401, "Sign in first.")
+        return await reading(access.enter_as)(guest, slug, throttle.network(address))
 
     async def _show_history(self, connection: Connection) -> None:
         feed = connection.feed

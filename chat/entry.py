@@ -52,8 +52,8 @@ def find(slug: str, user: Any) -> Room | None:
 
 def create(slug: str, user: User, address: str) -> Room:
     """Make an open room. Raises NoSuchRoom where the address can't be, and TooManyRooms."""
-    bans = Sanction.objects.in_force().bans()
-    if slug != slug_for(slug) or bans.filter(user=user, room=None).exists():
+    check_address(slug)
+    if Sanction.objects.in_force().bans().filter(user=user, room=None).exists():
         raise NoSuchRoom
     if not throttle.allowed("room", settings.CHAT_GUESTS_PER_ADDRESS, address):
         raise TooManyRooms
@@ -63,6 +63,12 @@ def create(slug: str, user: User, address: str) -> Room:
     if room is None:
         raise NoSuchRoom
     return room
+
+
+def check_address(slug: str) -> None:
+    """Raises NoSuchRoom where no room can come into being at this address."""
+    if slug != slug_for(slug):
+        raise NoSuchRoom
 
 
 @dataclass(frozen=True)

@@ -179,5 +179,29 @@ def test_a_session_that_has_ended_is_nobodys(chat: ChatServer, how: str) -> None
     assert shown["id"] != user.pk
 
 
+def test_a_browser_whose_session_has_ended_is_asked_to_sign_in_and_is_nobody_new(
+    chat: ChatServer, cast: Cast
+) -> None:
+    """As a new guest it would send what the person before has not sent yet."""
+    before = User.objects.count()
+    for session in (None, "no-such-session"):
+        assert turned(chat, cast.room, session=session, origin=chat.url)[0] == 4401
+    assert User.objects.count() == before
+
+
+@pytest.mark.parametrize("slug", ["-no-such-room-", "x" * 81])
+def test_a_room_that_is_not_for_guests_makes_none(chat: ChatServer, slug: str) -> None:
+    private = RoomFactory(private=True)
+    before = User.objects.count()
+    assert turned(chat, slug)[0] == turned(chat, private)[0] == 4404
+    assert User.objects.count() == before
+
+
+def test_without_a_session_each_connection_is_another_person(
+    chat: ChatServer, cast: Cast, enter: Enter
+) -> None:
+    assert you(enter(chat, cast.room))["id"] != you(enter(chat, cast.room))["id"]
+
+
 def test_a_session_is_who_it_says(chat: ChatServer, cast: Cast, enter: Enter) -> None:
     assert you(enter(chat, cast.room, session=session_of(cast.member)))["id"] == cast.member.pk

@@ -125,6 +125,53 @@ def test_a_ban_closes_the_sockets_of_the_banned(
     assert asyncio.run(closed_by(server, "lobby", client, ban)) == code
 
 
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("bob.is_active = False", 4401),
+        ("bob.set_password('another one')", 1000),  # who has a newer session comes back with it
+        ("bob.display_name = 'Bobby'", 0),
+    ],
+)
+def test_a_closed_account_and_a_new_password_close_its_sockets(
+    signed_in: SignIn, start_server: StartServer, change: str, code: int
+) -> None:
+    server = start_server(env=ENV)
+    client = signed_in(server, "bob")
+    lines = ["from core.models import User", "bob = User.objects.get(username='bob')"]
+    lines += [change, "bob.save()"]
+
+    def save() -> None:
+        server.manage("shell", "-c", "\n".join(lines))
+
+    assert asyncio.run(closed_by(server, "lobby", client, save)) == code
+
+
+SIGN_UP = {"username": "dora", "password1": "a long secret", "password2": "a long secret"}
+
+
+@pytest.mark.parametrize(
+    ("page", "form"),
+    [("sign-up", SIGN_UP), ("sign-in", {"username": "alice", "password": "demo"})],
+)
+def test_a_guests_sockets_come_back_as_who_they_became_and_hear_of_the_sign_out(
+    two: tuple[ChatServer, ChatServer], page: str, form: dict[str, str]
+) -> None:
+    first, second = two
+    with httpx.Client(base_url=first.url, follow_redirects=True) as client:
+        client.get("/chat/lobby/")
+
+        def post(page: str, **fields: str) -> None:
+            client.get("/accounts/sign-up/")
+            fields["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+            assert client.post(f"/accounts/{page}/", data=fields).status_code == 200
+
+        become = closed_by(second, "lobby", client, lambda: post(page, **form))
+        assert asyncio.run(become) == 1000
+        leave = closed_by(second, "lobby", client, lambda: post("sign-out"))
+        assert asyncio.run(leave) == 4401
+
+
 def test_a_rooms_new_title_and_archive_are_shown_in_every_process_and_to_who_comes_later(
     two: tuple[ChatServer, ChatServer],
 ) -> None:
