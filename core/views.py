@@ -16,7 +16,7 @@ from core import throttle
 from core.forms import SignInForm, SignUpForm
 from core.models import User
 
-# Wrong passwords for one name from one address; a right one is never refused for its number.
+# Tries for one name from one address; a right password starts the count again.
 WRONG_PASSWORDS = "10/minute"
 
 
@@ -25,15 +25,16 @@ class SignIn(views.LoginView):
     redirect_authenticated_user = False  # a guest signs in from within their guest's session
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if throttle.exhausted("wrong-password", WRONG_PASSWORDS, self._who()):
+        # Counted before it is looked at: of a thousand at once no more than the limit are tried.
+        if not throttle.allowed("wrong-password", WRONG_PASSWORDS, self._who()):
             return throttle.too_many(
                 request, "Too many wrong passwords. Wait a minute, then try again."
             )
         return super().post(request, *args, **kwargs)
 
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        throttle.allowed("wrong-password", WRONG_PASSWORDS, self._who())
-        return super().form_invalid(form)
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        throttle.forget("wrong-password", WRONG_PASSWORDS, self._who())
+        return super().form_valid(form)
 
     def _who(self) -> str:
         name = self.request.POST.get("username", "")[:150].casefold()
