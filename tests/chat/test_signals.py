@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
@@ -10,8 +12,10 @@ import httpx
 import pytest
 import websockets
 
+from chat.hub import LAYER_TIMEOUT
 from tests.conftest import StartServer
 from tests.support.servers import ChatServer
+from tests.support.sockets import RedisServer
 
 ENV = {"PRESENCE_GRACE_SECONDS": "0.2"}
 
@@ -170,6 +174,23 @@ def test_a_guests_sockets_come_back_as_who_they_became_and_hear_of_the_sign_out(
         assert asyncio.run(become) == 1000
         leave = closed_by(second, "lobby", client, lambda: post("sign-out"))
         assert asyncio.run(leave) == 4401
+
+
+def test_a_sign_out_does_not_wait_long_for_a_redis_that_has_stopped(
+    signed_in: SignIn, start_server: StartServer, redis_server: RedisServer
+) -> None:
+    server = start_server(env=ENV | {"REDIS_URL": redis_server.url})
+    client = signed_in(server, "alice")
+    redis_server.signal(signal.SIGSTOP)
+    try:
+        before = time.monotonic()
+        form = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        answer = client.post("/accounts/sign-out/", data=form, follow_redirects=False, timeout=60)
+        took = time.monotonic() - before
+    finally:
+        redis_server.signal(signal.SIGCONT)
+    assert answer.status_code == 302
+    assert took < 2 * LAYER_TIMEOUT + 2  # the sign-out is told, and the end of the session
 
 
 def test_a_rooms_new_title_and_archive_are_shown_in_every_process_and_to_who_comes_later(
