@@ -23,7 +23,7 @@ from chat.connection import Connection
 from chat.engine import Engine
 from chat.errors import Refused, Turned
 from chat.feed import newest_that_fit
-from chat.outbox import Outbox
+from chat.outbox import Outbox, Overflow
 from chat.rates import Bucket
 from chat.reading import reading
 from chat.writer import RETRY_AFTER
@@ -64,7 +64,7 @@ class RoomConsumer(AsyncConsumer):
             await self._turn_away(turned)
         except DatabaseError as error:
             logger.warning("A socket could not be served: %s", error)
-            self.outbox.push_one(events.error(_unavailable()))
+            self._last_word(events.error(_unavailable()))
             await self._close(FAILED)
         except Exception:
             logger.exception("A socket failed")
@@ -82,7 +82,9 @@ class RoomConsumer(AsyncConsumer):
         await self.engine.online.enter(feed, connection)
         await self._show_history(connection)
         self.frames = Bucket(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
-        bad_frames = 0
+        self.seconds = Bucket(1, 1)
+        most = settings.CHAT_BAD_FRAMES_MAX
+        self.patience = Bucket(most / 60, most - 1)
         while (message := await self.receive())["type"] == "websocket.receive":
             if connection.is_closing:
                 continue
@@ -90,9 +92,7 @@ class RoomConsumer(AsyncConsumer):
                 await self._handle(connection, message.get("text"))
             except Undecodable as error:
                 connection.push_one(events.error(error, ref=error.ref, client_id=error.client_id))
-                bad_frames += 1
-            if bad_frames >= settings.CHAT_BAD_FRAMES_MAX:
-                raise Turned(4400, "Too many frames that are not of this protocol.")
+                self._lose_patience()
 
     async def _enter(self) -> Connection:
         slug = self.scope["url_route"]["kwargs"]["slug"]
@@ -140,6 +140,9 @@ class RoomConsumer(AsyncConsumer):
 
     async def _handle(self, connection: Connection, text: str | None) -> None:
         wait = self.frames.take()
+        # A burst is on its way before its sender hears of the rate; who goes on was told.
+        if wait and not self.seconds.take():
+            self._lose_patience()
         command = decode(text)
         try:
             if wait:
@@ -150,6 +153,11 @@ class RoomConsumer(AsyncConsumer):
         except DatabaseError as error:
             logger.warning("A command could not be carried out: %s", error)
             connection.refuse(command, _unavailable())
+
+    def _lose_patience(self) -> None:
+        """For a frame that makes no sense, and for a second in which too many came."""
+        if self.patience.take():
+            raise Turned(4400, "Too many frames that make no sense, or too many for too long.")
 
     async def _carry_out(self, connection: Connection, command: Command) -> None:
         match command:
@@ -187,11 +195,17 @@ class RoomConsumer(AsyncConsumer):
 
     async def _turn_away(self, turned: Turned) -> None:
         if turned.code == 4410:
-            self.outbox.push_one(events.error(_unavailable(turned.detail)))
+            self._last_word(events.error(_unavailable(turned.detail)))
         else:
-            self.outbox.push_one(events.closed(turned.detail))
+            self._last_word(events.closed(turned.detail))
         await self.outbox.flushed()
         await self._close(turned.code)
+
+    def _last_word(self, frame: bytes) -> None:
+        try:
+            self.outbox.push_one(frame)
+        except Overflow:  # it does not read; it sees the code
+            self.outbox.close()
 
     async def _close(self, code: int) -> None:
         try:
