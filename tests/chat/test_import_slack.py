@@ -562,6 +562,12 @@ def test_an_unknown_person_is_made_up_and_an_unknown_subtype_becomes_a_notice(
     assert counts(summary)["other notices"] == 1
 
 
+def test_a_subtype_that_is_no_word_costs_nothing_else_in_its_room(tmp_path: Path) -> None:
+    summary = run(general(tmp_path, said(1, "Odd", subtype={}), said(2, "Next")))
+    assert (the("Odd").kind, the("Next").kind) == ("notice", "text")
+    assert f"entry {ts(1)}: is of the unknown subtype {{}}; it became a notice" in summary
+
+
 def test_a_bot_speaks_under_each_of_its_names(tmp_path: Path) -> None:
     def post(number: int, **fields: Any) -> dict[str, Any]:
         return said(number, f"post {number}", user=None, subtype="bot_message") | fields
