@@ -95,12 +95,12 @@ def make() -> bool:
         room, is_new = Room.objects.get_or_create(
             slug=slug, defaults={"title": title, "topic": topic, "kind": kind}
         )
-        if is_new:
+        # Somebody may have entered the lobby before the demo was made.
+        is_silent = slug == "lobby" and not room.messages.exists()
+        if is_new or is_silent:
             made = True
             _join(room, people)
-        # Somebody may have entered the lobby before the demo was made.
-        if slug == "lobby" and not room.messages.exists():
-            made = True
+        if is_silent:
             store(room, people, _lobby(), random.Random(slug))
         if is_new and slug == "organisers":
             store(room, people, _said(PARTY), random.Random(slug))
