@@ -36,9 +36,11 @@ def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
     Raises NoSuchRoom and TooManyRooms. `address` is what `core.throttle.network` made of it.
     """
     room = find(slug, user) or create(slug, user, address)
-    if room.kind != Room.Kind.OPEN:
-        return room, Membership.objects.get(room=room, user=user)
-    membership, _ = Membership.objects.get_or_create(room=room, user=user)
+    if room.kind == Room.Kind.OPEN:
+        return room, Membership.objects.get_or_create(room=room, user=user)[0]
+    membership = Membership.objects.filter(room=room, user=user).first()
+    if membership is None:  # removed a moment ago
+        raise NoSuchRoom
     return room, membership
 
 
