@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chat.conversations import Line
 from chat.models import Membership, Room
+from chat.models.room import unguessable_slug
 from chat.moderators import moderators
 from chat.seeding import store
 from core.models import User
@@ -143,13 +144,13 @@ def _direct(people: list[User]) -> bool:
     if Room.objects.direct_between(low, high).exists():
         return False
     room = Room.objects.create(
-        slug=f"direct-{low.pk}-{high.pk}",
+        slug=unguessable_slug(Room.Kind.DIRECT),
         kind=Room.Kind.DIRECT,
         direct_low=low,
         direct_high=high,
     )
     Membership.objects.bulk_create(Membership(room=room, user=user) for user in (low, high))
-    store(room, people, _said(BETWEEN_TWO), random.Random(room.slug))
+    store(room, people, _said(BETWEEN_TWO), random.Random(room.kind))
     return True
 
 

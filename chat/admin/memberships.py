@@ -14,7 +14,7 @@ from core.admin_lists import QuickList
 class MembershipForm(forms.ModelForm):
     class Meta:
         model = Membership
-        fields = ("room", "user", "role", "notify")
+        fields = ("room", "user", "role")
 
     def clean_room(self) -> Room:
         """Nobody is put into a conversation of two."""
@@ -33,7 +33,7 @@ class MembershipAdmin(QuickList):
     ordering = ("-pk",)
     sortable_by = ()
     autocomplete_fields = ("room", "user")
-    fields = ("room", "user", "role", "notify", "read_pos", "joined_at")
+    fields = ("room", "user", "role", "read_pos", "joined_at")
     readonly_fields = ("read_pos", "joined_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

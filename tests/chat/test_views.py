@@ -57,6 +57,12 @@ def test_a_typed_name_leads_to_its_room(client: Client) -> None:
     assert "at least one letter" in client.get("/chat/", {"name": "!!"}).content.decode()
 
 
+def test_where_direct_rooms_are_nobody_makes_a_room_nor_becomes_a_guest(client: Client) -> None:
+    assert client.get("/chat/direct-1-2/").status_code == 404
+    assert not Room.objects.exists()
+    assert not User.objects.exists()
+
+
 def test_who_is_removed_while_their_page_is_made_finds_no_room(
     client: Client, member: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,7 +76,11 @@ def test_who_is_removed_while_their_page_is_made_finds_no_room(
         return found
 
     finds = iter([find, find_last])  # the page's own, and that of `enter`
-    monkeypatch.setattr(entry, "find", lambda slug, user: next(finds)(slug, user))
+
+    def find_next(slug: str, user: Any) -> Room | None:
+        return next(finds)(slug, user)
+
+    monkeypatch.setattr(entry, "find", find_next)
     assert client.get("/chat/secret/").status_code == 404
 
 
