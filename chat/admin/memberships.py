@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from chat.admin import links
+from chat.admin.audit import Audited
 from chat.admin.filters import RoomFilter, UserFilter
 from chat.models import Membership, Room
 from core.admin_lists import QuickList
@@ -25,7 +26,7 @@ class MembershipForm(forms.ModelForm):
 
 
 @admin.register(Membership)
-class MembershipAdmin(QuickList):
+class MembershipAdmin(Audited, QuickList):
     form = MembershipForm
     list_display = ("user", "place", "role", "joined_at")
     list_filter = (RoomFilter, UserFilter, "role")

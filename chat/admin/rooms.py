@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chat.admin import links, online
+from chat.admin.audit import Audited
 from chat.models import Message, Room
 from chat.models.room import unguessable_slug
 from core.admin_lists import QuickList
@@ -38,7 +39,7 @@ class RoomForm(forms.ModelForm):
 
 
 @admin.register(Room)
-class RoomAdmin(QuickList):
+class RoomAdmin(Audited, QuickList):
     """Rooms. They are archived, not deleted: a deletion would take every message along."""
 
     form = RoomForm

@@ -105,6 +105,34 @@ def test_a_sanction_bears_the_name_of_who_gave_it(moderator: Client) -> None:
     assert (sanction.user, sanction.room) == (person, None)
 
 
+def test_what_a_moderator_changes_is_in_the_audit_log(moderator: Client) -> None:
+    def noted() -> tuple[str, str, Any]:
+        entry = AuditEntry.objects.first()  # the newest
+        assert entry is not None
+        assert entry.actor is not None
+        assert entry.actor_name == entry.actor.username
+        return entry.action, entry.target, entry.detail
+
+    room, person = RoomFactory(title="Lobby", slug="lobby"), UserFactory(display_name="Bob")
+    form = room_form(room, is_archived="on")
+    moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
+    action, target, detail = noted()
+    assert (action, target, detail["is_archived"]) == ("change room", "Lobby", True)
+    form = {"user": person.pk, "kind": "ban", "reason": "shouting"}
+    moderator.post("/admin/chat/sanction/add/", form, secure=True)
+    action, target, detail = noted()
+    assert (action, detail["kind"], detail["reason"]) == ("add sanction", "ban", "shouting")
+    assert detail["user"] == person.pk
+    one, other = MembershipFactory(room=room, user=person), MembershipFactory(room=room)
+    delete = f"/admin/chat/membership/{one.pk}/delete/"
+    moderator.post(delete, {"post": "yes"}, secure=True)
+    assert noted()[:2] == ("delete membership", "Bob in Lobby (member)")
+    form = {"action": "delete_selected", "_selected_action": [other.pk], "post": "yes"}
+    moderator.post("/admin/chat/membership/", form, secure=True)
+    assert noted()[2]["id"] == other.pk
+    assert AuditEntry.objects.count() == 4
+
+
 def test_the_audit_log_is_shown(look: Look) -> None:
     AuditEntry.objects.create(actor_name="Mo", action="ban", target="somebody")
     assert "somebody" in look("chat/auditentry/").text
