@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from django.contrib.auth.models import AnonymousUser
+
 from chat import entry
 from chat.errors import Turned
 from chat.models import Membership, Room, Sanction
@@ -54,6 +56,15 @@ def enter_as(user: User, slug: str, address: str) -> Entry:
     if found is None:
         raise Turned(4401, "Sign in first.")
     return _let_in(found, slug, address)
+
+
+def look(slug: str) -> None:
+    """See that there is a room here, or can be, for somebody new. Raises Turned."""
+    try:
+        if entry.find(slug, AnonymousUser()) is None:
+            entry.check_address(slug)
+    except entry.NoSuchRoom:
+        raise Turned(4404, "There is no such room.") from None
 
 
 class _Found(NamedTuple):

@@ -18,6 +18,7 @@ from chat.events import DELETED, EDITED, POSTED, REACTED, Change, change_of
 from chat.models import Message, Reaction, Revision, Room, Sanction
 from chat.posting import post_all
 from chat.read_marks import ReadTo, mark_all
+from core.models import User
 
 
 class Job(NamedTuple):
@@ -154,6 +155,8 @@ def _changed(room: Room, message: Message, kind: str, *fields: str) -> Change:
 
 
 def _may_read(room: Room, user: int) -> None:
+    if not User.objects.filter(pk=user, is_active=True).exists():
+        raise Refused("forbidden", "This account is closed.")
     if Sanction.objects.in_force().here(room).bans().filter(user_id=user).exists():
         raise Refused("forbidden", "You are banned here.")
     if room.kind != Room.Kind.OPEN and not room.memberships.filter(user_id=user).exists():

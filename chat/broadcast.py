@@ -1,5 +1,6 @@
 """Telling every server process something, from code that is no socket: pages and the admin."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -7,7 +8,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from chat.hub import HUBS
+from chat.hub import HUBS, LAYER_TIMEOUT
 
 logger = logging.getLogger(__name__)
 
@@ -16,8 +17,13 @@ def tell_processes(message: dict[str, Any]) -> bool:
     """Send `message` to the handlers of its type in every process; False where Redis is away."""
     bundle = {"type": "hub.bundle", "from": "", "messages": [message]}
     try:
-        async_to_sync(get_channel_layer().group_send)(HUBS, bundle)
-    except (RedisError, OSError) as error:
-        logger.warning("The server processes could not be told: %s", error)
+        async_to_sync(_send)(bundle)
+    except (RedisError, OSError) as error:  # and a TimeoutError, which is an OSError
+        logger.warning("The server processes could not be told: %r", error)
         return False
     return True
+
+
+async def _send(bundle: dict[str, Any]) -> None:
+    async with asyncio.timeout(LAYER_TIMEOUT):
+        await get_channel_layer().group_send(HUBS, bundle)

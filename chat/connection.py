@@ -12,6 +12,7 @@ from chat.errors import Refused
 from chat.events import Person
 from chat.feed import Feed, in_frames
 from chat.outbox import Outbox, Overflow, Parcel
+from chat.rights import Ending, sign_of
 
 _numbers = count(1)
 
@@ -36,6 +37,7 @@ class Connection:
         self.room = entry.room
         self.room_id = entry.room.pk
         self.session = session
+        self.password = sign_of(user)
         self.feed: Feed | None = None
         self.name = f"{process}.{next(_numbers)}"
         self.is_closing = False
@@ -116,6 +118,15 @@ class Connection:
         refused = Refused("unavailable", "The server is restarting.", round(retry_after, 1))
         self.push_one(events.error(refused))
         self.end(4410)
+
+    def end_with(self, ending: Ending) -> None:
+        self.turn_out(ending.code, ending.detail)
+
+    def turn_out(self, code: int, detail: str) -> None:
+        """Close with `code`; `detail` is why the room has closed for this person, if it has."""
+        if detail:
+            self.push_one(events.closed(detail))
+        self.end(code)
 
     def end(self, code: int) -> None:
         """Close with `code`, once; nothing more is sent."""

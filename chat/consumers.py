@@ -23,11 +23,12 @@ from chat.connection import Connection
 from chat.engine import Engine
 from chat.errors import Refused, Turned
 from chat.feed import newest_that_fit
-from chat.outbox import Outbox
+from chat.outbox import Outbox, Overflow
+from chat.rates import Bucket
 from chat.reading import reading
 from chat.writer import RETRY_AFTER
 from core import guests, identity, throttle
-from core.origins import is_own_origin
+from core.origins import is_browser, is_own_origin
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class RoomConsumer(AsyncConsumer):
             await self._turn_away(turned)
         except DatabaseError as error:
             logger.warning("A socket could not be served: %s", error)
-            self.outbox.push_one(events.error(_unavailable()))
+            self._last_word(events.error(_unavailable()))
             await self._close(FAILED)
         except Exception:
             logger.exception("A socket failed")
@@ -77,9 +78,12 @@ class RoomConsumer(AsyncConsumer):
         self.engine.admit(connection)
         feed = await self.engine.hub.follow(connection.room.pk, connection)
         connection.feed = feed
+        self.engine.rights.came(connection)
         await self.engine.online.enter(feed, connection)
         await self._show_history(connection)
-        bad_frames = 0
+        self.seconds = Bucket(1, 1)
+        most = settings.CHAT_BAD_FRAMES_MAX
+        self.patience = Bucket(most / 60, most - 1)
         while (message := await self.receive())["type"] == "websocket.receive":
             if connection.is_closing:
                 continue
@@ -87,26 +91,37 @@ class RoomConsumer(AsyncConsumer):
                 await self._handle(connection, message.get("text"))
             except Undecodable as error:
                 connection.push_one(events.error(error, ref=error.ref, client_id=error.client_id))
-                bad_frames += 1
-            if bad_frames >= settings.CHAT_BAD_FRAMES_MAX:
-                raise Turned(4400, "Too many frames that are not of this protocol.")
+                self._lose_patience()
 
     async def _enter(self) -> Connection:
         slug = self.scope["url_route"]["kwargs"]["slug"]
         address = (self.scope.get("client") or [None])[0]
+        session = identity.session_key(self.scope)
         entry = await reading(_enter)(self.scope, slug, throttle.network(address))
         if entry is None:
-            guest = await guests.admit(address)
-            if guest is None:
-                raise Turned(4401, "Sign in first.")
-            entry = await reading(access.enter_as)(guest, slug, throttle.network(address))
+            session, entry = None, await self._welcome(slug, address)
         return Connection(
             entry,
             self.outbox,
             self._close,
             process=self.engine.hub.process,
-            session=identity.session_key(self.scope),
+            session=session,
         )
+
+    async def _welcome(self, slug: str, address: str | None) -> access.Entry:
+        """Let somebody in who has no session, as a guest, if there is a room for one.
+
+        Not the room page: it came with a session, so it had one, and lost it. As somebody new it
+        would send what the person before has not sent yet.
+        """
+        is_room_page = is_browser(self.scope) and self.outbox.lines
+        if is_room_page or not settings.CHAT_GUESTS:
+            raise Turned(4401, "Sign in first.")
+        await reading(access.look)(slug)
+        guest = await guests.admit(address)
+        if guest is None:
+            raise Turned(4401, "Sign in first.")
+        return await reading(access.enter_as)(guest, slug, throttle.network(address))
 
     async def _show_history(self, connection: Connection) -> None:
         feed = connection.feed
@@ -125,6 +140,9 @@ class RoomConsumer(AsyncConsumer):
 
     async def _handle(self, connection: Connection, text: str | None) -> None:
         wait = self.engine.frames.take(connection.user.id)
+        # A burst is on its way before its sender hears of the rate; who goes on was told.
+        if wait and not self.seconds.take():
+            self._lose_patience()
         command = decode(text)
         try:
             if wait:
@@ -135,6 +153,11 @@ class RoomConsumer(AsyncConsumer):
         except DatabaseError as error:
             logger.warning("A command could not be carried out: %s", error)
             connection.refuse(command, _unavailable())
+
+    def _lose_patience(self) -> None:
+        """For a frame that makes no sense, and for a second in which too many came."""
+        if self.patience.take():
+            raise Turned(4400, "Too many frames that make no sense, or too many for too long.")
 
     async def _carry_out(self, connection: Connection, command: Command) -> None:
         match command:
@@ -172,11 +195,17 @@ class RoomConsumer(AsyncConsumer):
 
     async def _turn_away(self, turned: Turned) -> None:
         if turned.code == 4410:
-            self.outbox.push_one(events.error(_unavailable(turned.detail)))
+            self._last_word(events.error(_unavailable(turned.detail)))
         else:
-            self.outbox.push_one(events.closed(turned.detail))
+            self._last_word(events.closed(turned.detail))
         await self.outbox.flushed()
         await self._close(turned.code)
+
+    def _last_word(self, frame: bytes) -> None:
+        try:
+            self.outbox.push_one(frame)
+        except Overflow:  # it does not read; it sees the code
+            self.outbox.close()
 
     async def _close(self, code: int) -> None:
         try:

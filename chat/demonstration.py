@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from chat.conversations import Line
 from chat.models import Membership, Room
+from chat.models.room import unguessable_slug
 from chat.moderators import moderators
 from chat.seeding import store
 from core.models import User
@@ -95,12 +96,12 @@ def make() -> bool:
         room, is_new = Room.objects.get_or_create(
             slug=slug, defaults={"title": title, "topic": topic, "kind": kind}
         )
-        if is_new:
+        # Somebody may have entered the lobby before the demo was made.
+        is_silent = slug == "lobby" and not room.messages.exists()
+        if is_new or is_silent:
             made = True
             _join(room, people)
-        # Somebody may have entered the lobby before the demo was made.
-        if slug == "lobby" and not room.messages.exists():
-            made = True
+        if is_silent:
             store(room, people, _lobby(), random.Random(slug))
         if is_new and slug == "organisers":
             store(room, people, _said(PARTY), random.Random(slug))
@@ -143,13 +144,13 @@ def _direct(people: list[User]) -> bool:
     if Room.objects.direct_between(low, high).exists():
         return False
     room = Room.objects.create(
-        slug=f"direct-{low.pk}-{high.pk}",
+        slug=unguessable_slug(Room.Kind.DIRECT),
         kind=Room.Kind.DIRECT,
         direct_low=low,
         direct_high=high,
     )
     Membership.objects.bulk_create(Membership(room=room, user=user) for user in (low, high))
-    store(room, people, _said(BETWEEN_TWO), random.Random(room.slug))
+    store(room, people, _said(BETWEEN_TWO), random.Random(room.kind))
     return True
 
 

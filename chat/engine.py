@@ -25,6 +25,7 @@ from chat.online import Online
 from chat.people import People
 from chat.rates import Buckets
 from chat.read_marks import ReadTo
+from chat.rights import Rights
 from chat.writer import Writer
 from presence.store import Store
 from presence.tracker import Tracker
@@ -69,6 +70,10 @@ class Engine:
         self.hub.handlers["connection.end"] = self._on_end
         self.hub.handlers["room.update"] = self._on_update
         self.last_seen = LastSeen(lambda: self.connections)
+        self.rights = Rights(
+            lambda: (one for mine in self.connections.values() for one in mine),
+            self._set_visibility,
+        )
 
     @classmethod
     def current(cls) -> "Engine":
@@ -144,13 +149,13 @@ class Engine:
         if message["invisible"]:  # a page that was closed a moment ago would show them still
             self.online.tracker.end_grace(str(message["user"]))
         for connection in list(self.connections.get(message["user"], ())):
-            if connection.feed is None:  # on its way in
-                connection.is_invisible = message["invisible"]
-            else:
-                change = self.online.set_visibility(
-                    connection.feed, connection, message["invisible"]
-                )
-                self._spawn(change)
+            self._set_visibility(connection, message["invisible"])
+
+    def _set_visibility(self, connection: Connection, invisible: bool) -> None:
+        if connection.feed is None:  # on its way in
+            connection.is_invisible = invisible
+        else:
+            self._spawn(self.online.set_visibility(connection.feed, connection, invisible))
 
     def _on_end(self, message: dict[str, Any]) -> None:
         """End a person's connections: all, or those of one name, session or room."""
@@ -162,8 +167,7 @@ class Engine:
         }
         for connection in list(self.connections.get(message["user"], ())):
             if all(getattr(connection, each) == value for each, value in wanted.items()):
-                connection.push_one(events.closed(message["detail"]))
-                connection.end(message["code"])
+                connection.turn_out(message["code"], message["detail"])
 
     def _on_update(self, message: dict[str, Any]) -> None:
         """A room's title, topic or archive has changed."""

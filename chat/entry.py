@@ -10,7 +10,7 @@ from django.db.models import F, OuterRef, Subquery
 from django.utils.text import slugify
 
 from chat.models import Membership, Message, Room, Sanction
-from chat.models.room import SLUG_MAX
+from chat.models.room import RESERVED, SLUG_MAX
 from core import throttle
 from core.models import User
 
@@ -36,24 +36,28 @@ def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
     Raises NoSuchRoom and TooManyRooms. `address` is what `core.throttle.network` made of it.
     """
     room = find(slug, user) or create(slug, user, address)
-    if room.kind != Room.Kind.OPEN:
-        return room, Membership.objects.get(room=room, user=user)
-    membership, _ = Membership.objects.get_or_create(room=room, user=user)
+    if room.kind == Room.Kind.OPEN:
+        return room, Membership.objects.get_or_create(room=room, user=user)[0]
+    membership = Membership.objects.filter(room=room, user=user).first()
+    if membership is None:  # removed a moment ago
+        raise NoSuchRoom
     return room, membership
 
 
 def find(slug: str, user: Any) -> Room | None:
     """The room, None where it may be created. Raises NoSuchRoom where it is not for `user`."""
     room = Room.objects.visible_to(user).filter(slug=slug).first()
-    if room is None and (len(slug) > SLUG_MAX or Room.objects.filter(slug=slug).exists()):
+    if room is None and (
+        len(slug) > SLUG_MAX or slug.startswith(RESERVED) or Room.objects.filter(slug=slug).exists()
+    ):
         raise NoSuchRoom
     return room
 
 
 def create(slug: str, user: User, address: str) -> Room:
     """Make an open room. Raises NoSuchRoom where the address can't be, and TooManyRooms."""
-    bans = Sanction.objects.in_force().bans()
-    if slug != slug_for(slug) or bans.filter(user=user, room=None).exists():
+    check_address(slug)
+    if Sanction.objects.in_force().bans().filter(user=user, room=None).exists():
         raise NoSuchRoom
     if not throttle.allowed("room", settings.CHAT_GUESTS_PER_ADDRESS, address):
         raise TooManyRooms
@@ -63,6 +67,12 @@ def create(slug: str, user: User, address: str) -> Room:
     if room is None:
         raise NoSuchRoom
     return room
+
+
+def check_address(slug: str) -> None:
+    """Raises NoSuchRoom where no room can come into being at this address."""
+    if slug != slug_for(slug) or slug.startswith(RESERVED):
+        raise NoSuchRoom
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from factory.django import DjangoModelFactory
 from factory.random import randgen
 
 from chat.models import Membership, Message, Reaction, Revision, Room
+from chat.models.room import unguessable_slug
 from chat.moderators import moderators
 from core.models import User
 
@@ -70,7 +71,7 @@ class RoomFactory(DjangoModelFactory[Room]):
         private = factory.Trait(kind=Room.Kind.PRIVATE)
         direct = factory.Trait(
             kind=Room.Kind.DIRECT,
-            slug=factory.Sequence(lambda n: f"direct-{n}"),
+            slug=factory.LazyFunction(lambda: unguessable_slug(Room.Kind.DIRECT)),
             title="",
             direct_low=factory.SubFactory(UserFactory),
             direct_high=factory.SubFactory(UserFactory),

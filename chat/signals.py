@@ -1,5 +1,6 @@
 """What open sockets hear of changes made elsewhere (pages, the admin, a shell), after the commit: a
-sign-out, a ban or a removal ends them; a room's new title, topic or archive is shown."""
+sign-out, a closed account, a new password, a ban or a removal ends them; a room's new title, topic
+or archive is shown. What is missed, chat/rights.py finds."""
 
 from typing import Any
 
@@ -10,10 +11,15 @@ from django.db.models.signals import post_delete, post_save
 from chat.access import as_fields
 from chat.broadcast import tell_processes
 from chat.models import Membership, Room, Sanction
+from chat.rights import Ending
+from core.models import User
+from core.sessions import session_replaced
 
 
 def connect() -> None:
     user_logged_out.connect(_signed_out, dispatch_uid="chat.signed_out")
+    session_replaced.connect(_replaced, dispatch_uid="chat.replaced")
+    post_save.connect(_account_changed, sender=User, dispatch_uid="chat.account_changed")
     post_save.connect(_sanctioned, sender=Sanction, dispatch_uid="chat.sanctioned")
     post_delete.connect(_removed, sender=Membership, dispatch_uid="chat.removed")
     post_save.connect(_updated, sender=Room, dispatch_uid="chat.updated")
@@ -21,18 +27,31 @@ def connect() -> None:
 
 def _signed_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
     if user is not None and request.session.session_key:
-        _end(user.pk, 4401, "You have signed out.", session=request.session.session_key)
+        _end(user.pk, Ending.SIGNED_OUT, session=request.session.session_key)
+
+
+def _replaced(sender: Any, user: int, session: str, **kwargs: Any) -> None:
+    _end(user, Ending.SESSION_REPLACED, session=session)
+
+
+def _account_changed(sender: Any, instance: User, created: bool, **kwargs: Any) -> None:
+    if created:
+        return
+    if not instance.is_active:
+        _end(instance.pk, Ending.DEACTIVATED)
+    elif getattr(instance, "_password", None) is not None:  # Django's sign of a new one
+        _end(instance.pk, Ending.SESSION_REPLACED)
 
 
 def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
     if instance.kind == Sanction.Kind.BAN and instance.is_in_force:
-        _end(instance.user_id, 4403, "You are banned.", room=instance.room_id)
+        _end(instance.user_id, Ending.BANNED, room=instance.room_id)
 
 
 def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
     room = Room.objects.filter(pk=instance.room_id).exclude(kind=Room.Kind.OPEN)
     if room.exists():
-        _end(instance.user_id, 4403, "You were removed from this room.", room=instance.room_id)
+        _end(instance.user_id, Ending.REMOVED, room=instance.room_id)
 
 
 def _updated(sender: Any, instance: Room, created: bool, **kwargs: Any) -> None:
@@ -41,6 +60,7 @@ def _updated(sender: Any, instance: Room, created: bool, **kwargs: Any) -> None:
         transaction.on_commit(lambda: tell_processes(message))
 
 
-def _end(user: int, code: int, detail: str, **which: Any) -> None:
-    message = {"type": "connection.end", "user": user, "code": code, "detail": detail, **which}
+def _end(user: int, ending: Ending, **which: Any) -> None:
+    message = {"type": "connection.end", "user": user, **which}
+    message |= {"code": ending.code, "detail": ending.detail}
     transaction.on_commit(lambda: tell_processes(message))

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 SECRET_KEY_LEAST = 32  # characters; who guesses it forges what we sign
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", ".localhost", "testserver"}
-WIDEST = 4  # bytes of a character in UTF-8
+WIDEST = 4  # bytes of a character in UTF-8; a client that escapes it as \uXXXX needs 6 or 12
 ESCAPED = 6  # bytes of a control character in JSON
 ENVELOPE = 256  # bytes around a message in the frame that a client sends …
 STATE = 4_096  # … and in one that the server sends: names, times, reactions
@@ -143,10 +143,10 @@ def _is_full_origin(origin: str) -> bool:
 @check
 def secrets() -> Iterator[CheckMessage]:
     if not settings.DEBUG and len(settings.SECRET_KEY) < SECRET_KEY_LEAST:
-        yield Warning(
+        yield Error(
             f"SECRET_KEY is shorter than {SECRET_KEY_LEAST} characters: it can be guessed.",
             hint='Make one: python3 -c "import secrets; print(secrets.token_urlsafe(48))"',
-            id="core.W005",
+            id="core.E016",
         )
     if settings.HTTPS and not settings.DEBUG and not settings.TRUSTED_PROXY:
         yield Warning(
@@ -221,8 +221,9 @@ def sizes() -> Iterator[CheckMessage]:
     if frame_in < (least := WIDEST * message + ENVELOPE):
         yield Error(
             f"CHAT_FRAME_IN_MAX is {frame_in:,} bytes, too little for a message of "
-            f"{message:,} characters.",
-            hint=f"Make it {least:,} or more, or CHAT_MESSAGE_MAX smaller.",
+            f"{message:,} characters in UTF-8.",
+            hint=f"Make it {least:,} or more, or CHAT_MESSAGE_MAX smaller. Clients that escape "
+            "what is not ASCII need up to three times as much.",
             id="core.E010",
         )
     least = ESCAPED * BODY_MAX + STATE

@@ -7,14 +7,19 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 
+def is_browser(scope: Any) -> bool:
+    """Every browser sends an Origin with a WebSocket."""
+    return any(name == b"origin" for name, _ in scope["headers"])
+
+
 def is_own_origin(scope: Any) -> bool:
     """True for this site's pages, for those in ORIGINS, and for clients that are no browsers.
 
-    Every browser sends an Origin with a WebSocket; who sends none has no cookie jar to abuse.
+    Who sends no Origin has no cookie jar to abuse.
     """
-    headers = dict(scope["headers"])
-    if b"origin" not in headers:
+    if not is_browser(scope):
         return True
+    headers = dict(scope["headers"])
     origin = headers[b"origin"].decode("latin-1").lower()
     if origin in (allowed.lower() for allowed in settings.ORIGINS):
         return True

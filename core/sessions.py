@@ -1,10 +1,18 @@
 """Django's sessions in the database, read with a prepared statement: each socket reads one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.dispatch import Signal
 
 from core import statements
+
+# Somebody's session has ended, or goes on under another key: signed in as another, signed up, a
+# password changed. Sent with `user` (a pk) and `session` (the old key).
+session_replaced = Signal()
 
 _FIND = statements.Statement(
     "core_session",
@@ -24,3 +32,18 @@ class SessionStore(db.SessionStore):
             self._session_key = None
             return None
         return statements.instance(self.model, rows[0])
+
+    def cycle_key(self) -> None:
+        with self._replacing():
+            super().cycle_key()
+
+    def flush(self) -> None:
+        with self._replacing():
+            super().flush()
+
+    @contextmanager
+    def _replacing(self) -> Iterator[None]:
+        user, key = self.get(SESSION_KEY), self.session_key
+        yield
+        if user is not None and key is not None:
+            session_replaced.send(type(self), user=int(user), session=key)

@@ -184,7 +184,7 @@ CHAT_RATE_BURST = env.int("CHAT_RATE_BURST", default=20)
 # Frames of any kind a second from one connection, and five times that at once; 0 = no limit.
 CHAT_FRAMES_PER_SECOND = env.int("CHAT_FRAMES_PER_SECOND", default=20)
 CHAT_CONNECTIONS_MAX = env.int("CHAT_CONNECTIONS_MAX", default=20)  # a user
-CHAT_BAD_FRAMES_MAX = env.int("CHAT_BAD_FRAMES_MAX", default=20)  # a connection, then 4400
+CHAT_BAD_FRAMES_MAX = env.int("CHAT_BAD_FRAMES_MAX", default=20)  # a minute, then 4400
 CHAT_OUTBOX_FRAMES = env.int("CHAT_OUTBOX_FRAMES", default=256)
 CHAT_OUTBOX_BYTES = env.int("CHAT_OUTBOX_BYTES", default=1_048_576)
 CHAT_WRITER_QUEUE = env.int("CHAT_WRITER_QUEUE", default=2_000)  # commands a process

@@ -32,15 +32,12 @@ def allowed(action: str, limit: str, who: str) -> bool:
         return True
 
 
-def exhausted(action: str, limit: str, who: str) -> bool:
-    """True where `who` has no `action` left. Counts nothing."""
-    if not limit:
-        return False
+def forget(action: str, limit: str, who: str) -> None:
+    """Begin to count anew: it was not what the limit is for."""
     try:
-        return not _limiter().test(_item(limit), action, who)
+        _limiter().clear(_item(limit), action, who)
     except RedisError as error:
         logger.warning("Not counting %s, Redis is away: %s", action, error)
-        return False
 
 
 async def allowed_async(action: str, limit: str, who: str) -> bool:

@@ -1,10 +1,12 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth import login, update_session_auth_hash, views
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -14,7 +16,7 @@ from core import throttle
 from core.forms import SignInForm, SignUpForm
 from core.models import User
 
-# Wrong passwords for one name from one address; a right one is never refused for its number.
+# Tries for one name from one address; a right password starts the count again.
 WRONG_PASSWORDS = "10/minute"
 
 
@@ -23,19 +25,29 @@ class SignIn(views.LoginView):
     redirect_authenticated_user = False  # a guest signs in from within their guest's session
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if throttle.exhausted("wrong-password", WRONG_PASSWORDS, self._who()):
+        # Counted before it is looked at: of a thousand at once no more than the limit are tried.
+        if not throttle.allowed("wrong-password", WRONG_PASSWORDS, self._who()):
             return throttle.too_many(
                 request, "Too many wrong passwords. Wait a minute, then try again."
             )
         return super().post(request, *args, **kwargs)
 
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        throttle.allowed("wrong-password", WRONG_PASSWORDS, self._who())
-        return super().form_invalid(form)
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        throttle.forget("wrong-password", WRONG_PASSWORDS, self._who())
+        return super().form_valid(form)
 
     def _who(self) -> str:
         name = self.request.POST.get("username", "")[:150].casefold()
         return f"{throttle.address_of(self.request)} {name}"
+
+
+@never_cache
+def admin_sign_in(request: HttpRequest) -> HttpResponse:
+    """The admin has no form of its own: there is one way to try passwords, and it is counted."""
+    target = next_page(request) or reverse("admin:index")
+    if admin.site.has_permission(request):
+        return redirect(target)
+    return views.redirect_to_login(target)
 
 
 @sensitive_post_parameters()

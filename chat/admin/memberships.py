@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from chat.admin import links
+from chat.admin.audit import Audited
 from chat.admin.filters import RoomFilter, UserFilter
 from chat.models import Membership, Room
 from core.admin_lists import QuickList
@@ -14,7 +15,7 @@ from core.admin_lists import QuickList
 class MembershipForm(forms.ModelForm):
     class Meta:
         model = Membership
-        fields = ("room", "user", "role", "notify")
+        fields = ("room", "user", "role")
 
     def clean_room(self) -> Room:
         """Nobody is put into a conversation of two."""
@@ -25,7 +26,7 @@ class MembershipForm(forms.ModelForm):
 
 
 @admin.register(Membership)
-class MembershipAdmin(QuickList):
+class MembershipAdmin(Audited, QuickList):
     form = MembershipForm
     list_display = ("user", "place", "role", "joined_at")
     list_filter = (RoomFilter, UserFilter, "role")
@@ -33,7 +34,7 @@ class MembershipAdmin(QuickList):
     ordering = ("-pk",)
     sortable_by = ()
     autocomplete_fields = ("room", "user")
-    fields = ("room", "user", "role", "notify", "read_pos", "joined_at")
+    fields = ("room", "user", "role", "read_pos", "joined_at")
     readonly_fields = ("read_pos", "joined_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

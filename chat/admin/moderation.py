@@ -4,13 +4,14 @@ from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from chat.admin.audit import Audited
 from chat.admin.filters import RoomFilter, UserFilter
 from chat.models import AuditEntry, Sanction
 from core.admin_lists import DayFilter, QuickList, ReadOnly
 
 
 @admin.register(Sanction)
-class SanctionAdmin(QuickList):
+class SanctionAdmin(Audited, QuickList):
     """Mutes and bans. A date (`until`) ends them, no deletion: what happened stays known."""
 
     list_display = ("user", "kind", "room", "until", "reason", "by", "created_at")

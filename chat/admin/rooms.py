@@ -1,9 +1,9 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.forms import TypedChoiceField
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -12,15 +12,37 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chat.admin import links, online
+from chat.admin.audit import Audited
 from chat.models import Message, Room
+from chat.models.room import unguessable_slug
 from core.admin_lists import QuickList
 from core.models import User
 
 
+class RoomForm(forms.ModelForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if slug := self.fields.get("slug"):  # who may only look has none
+            slug.required = False
+            slug.help_text = (
+                "Who guesses the address of a private room can tell that it is taken. Left empty, "
+                "a private room gets one that nobody guesses."
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not cleaned.get("slug") and "slug" not in self.errors:
+            if cleaned.get("kind") != Room.Kind.PRIVATE:
+                self.add_error("slug", "A room needs an address, unless it is private.")
+            cleaned["slug"] = unguessable_slug(Room.Kind.PRIVATE)
+        return cleaned
+
+
 @admin.register(Room)
-class RoomAdmin(QuickList):
+class RoomAdmin(Audited, QuickList):
     """Rooms. They are archived, not deleted: a deletion would take every message along."""
 
+    form = RoomForm
     list_display = ("__str__", "slug", "kind", "said", "members", "last", "is_archived")
     list_filter = ("kind", "is_archived")
     search_fields = ("slug", "title")
@@ -36,7 +58,7 @@ class RoomAdmin(QuickList):
     )
     fieldsets = (
         (None, {"fields": ("slug", "title", "topic", "kind", "see_also")}),
-        ("Rules", {"fields": ("is_archived", "slow_mode_seconds", "retention_days")}),
+        ("Rules", {"fields": ("is_archived", "slow_mode_seconds")}),
         ("Log", {"fields": ("message_count", "head", "created_at")}),
     )
     pair = ("Between", {"fields": ("direct_low", "direct_high")})
@@ -61,7 +83,7 @@ class RoomAdmin(QuickList):
 
     def formfield_for_choice_field(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> TypedChoiceField | None:
+    ) -> forms.TypedChoiceField | None:
         if db_field.name == "kind":
             kwargs["choices"] = [c for c in Room.Kind.choices if c[0] != Room.Kind.DIRECT]
         return super().formfield_for_choice_field(db_field, request, **kwargs)

@@ -117,6 +117,7 @@ def read_entry(raw: object, file: str, number: int) -> Entry:
     if raw.get("type", "message") != "message":
         raise Skipped(f"is no message but of type {word(raw.get('type'))}")
     subtype = raw.get("subtype")
+    is_known = subtype is None or (isinstance(subtype, str) and subtype in _SUBTYPES)
     what = _what(raw, subtype)
     thread = raw.get("thread_ts")
     edited = raw.get("edited")
@@ -129,7 +130,7 @@ def read_entry(raw: object, file: str, number: int) -> Entry:
         raw=raw,
         thread=thread if is_ts(thread) and thread != ts else None,
         edited_at=time_of(edited_ts) if is_ts(edited_ts) else None,
-        odd_subtype="" if subtype is None or subtype in _SUBTYPES else word(subtype),
+        odd_subtype="" if is_known else word(subtype),
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from chat.entry import slug_for
 from chat.models import Imported, Membership, Room
-from chat.models.room import SLUG_MAX
+from chat.models.room import SLUG_MAX, unguessable_slug
 from chat.slack.accounts import SOURCE, Accounts
 from chat.slack.entries import Entry, What
 from chat.slack.export import SlackRoom
@@ -115,7 +115,7 @@ def _untouched(slug: str) -> Room | None:
 
 def slug_of(slack: SlackRoom) -> str:
     if slack.kind == Room.Kind.DIRECT:
-        return f"direct-{slack.id.lower()}"
+        return unguessable_slug(slack.kind)
     name = unicodedata.normalize("NFKC", slack.name).replace(".", "-")
     return slug_for(name) or slack.id.lower()
 

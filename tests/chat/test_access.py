@@ -49,6 +49,21 @@ def test_a_direct_room_is_for_its_two(chat: ChatServer, cast: Cast, enter: Enter
     assert turned(chat, room, cast.outsider)[0] == 4404
 
 
+def test_nobody_finds_a_direct_room_or_takes_the_place_of_one(
+    chat: ChatServer, cast: Cast, enter: Enter
+) -> None:
+    room = RoomFactory(direct=True)
+    assert len(room.slug) == len("direct-") + 16
+    refused, absent = (turned(chat, slug, cast.outsider) for slug in (room.slug, "direct-8-9"))
+    assert refused == absent
+    assert refused[0] == 4404
+    assert not Room.objects.filter(slug="direct-8-9").exists()
+    # one that was made at an address of before stays where it is
+    Room.objects.filter(pk=room.pk).update(slug=f"direct-{room.direct_low_id}-{room.pk}")
+    room.refresh_from_db()
+    enter(chat, room, room.direct_low)
+
+
 def test_who_is_banned_here_is_turned_away_and_from_other_rooms_is_not(
     chat: ChatServer, cast: Cast, enter: Enter
 ) -> None:
@@ -177,6 +192,37 @@ def test_a_session_that_has_ended_is_nobodys(chat: ChatServer, how: str) -> None
         shown = client.next()["you"]
     assert shown["guest"] is True
     assert shown["id"] != user.pk
+
+
+def test_a_room_page_whose_session_has_ended_is_asked_to_sign_in_and_is_nobody_new(
+    chat: ChatServer, cast: Cast
+) -> None:
+    """As a new guest it would send what the person before has not sent yet."""
+    before = User.objects.count()
+    for session in (None, "no-such-session"):
+        page = {"session": session, "origin": chat.url, "lines": True}
+        assert turned(chat, cast.room, **page)[0] == 4401
+    assert User.objects.count() == before
+
+
+def test_a_plain_client_may_say_that_it_comes_from_here_and_is_a_guest(chat: ChatServer) -> None:
+    """Some libraries for scripts send an Origin by themselves."""
+    with Client(chat, "lobby", origin=chat.url) as client:
+        assert client.next()["you"]["guest"] is True
+
+
+@pytest.mark.parametrize("slug", ["-no-such-room-", "x" * 81])
+def test_a_room_that_is_not_for_guests_makes_none(chat: ChatServer, slug: str) -> None:
+    private = RoomFactory(private=True)
+    before = User.objects.count()
+    assert turned(chat, slug)[0] == turned(chat, private)[0] == 4404
+    assert User.objects.count() == before
+
+
+def test_without_a_session_each_connection_is_another_person(
+    chat: ChatServer, cast: Cast, enter: Enter
+) -> None:
+    assert you(enter(chat, cast.room))["id"] != you(enter(chat, cast.room))["id"]
 
 
 def test_a_session_is_who_it_says(chat: ChatServer, cast: Cast, enter: Enter) -> None:

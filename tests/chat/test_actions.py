@@ -62,6 +62,19 @@ COMMANDS: list[Callable[[Message], Command]] = [
 WRITES = pytest.mark.parametrize("command", COMMANDS, ids=["post", "edit", "react"])
 
 
+@pytest.mark.parametrize(
+    "command",
+    [*COMMANDS, lambda message: Delete(id=message.pk)],
+    ids=["post", "edit", "react", "delete"],
+)
+def test_a_closed_account_does_nothing_any_more(
+    cast: Cast, message: Message, command: Callable[[Message], Command]
+) -> None:
+    User.objects.filter(pk=cast.member.pk).update(is_active=False)
+    assert code(do(cast.room, cast.member, command(message))) == "forbidden"
+    assert head(cast.room) == message.pos
+
+
 # -- edit -------------------------------------------------------------------------------------
 
 

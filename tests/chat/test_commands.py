@@ -272,6 +272,13 @@ def test_a_refusal_carries_what_can_be_read_of_the_reference(sent: Any, echoed: 
     assert (refused.ref, refused.client_id) == (echoed, echoed)
 
 
+def test_the_longest_message_of_any_script_fits_its_frame_as_utf_8_and_not_escaped() -> None:
+    frame = {"message": "漢" * 4_000}
+    assert isinstance(decode(json.dumps(frame, ensure_ascii=False)), Post)
+    assert isinstance(decode(json.dumps({"message": "😀" * 4_000}, ensure_ascii=False)), Post)
+    assert refusal(json.dumps(frame)).code == "too_long"
+
+
 def test_whatever_is_echoed_can_be_sent_again() -> None:
     for ref in (10**30, -(10**30), "\0", '"', "👍", 2**64):
         refused = refusal(a_frame(type="chat.shout", ref=ref))

@@ -40,6 +40,15 @@ def test_mod_moderates_in_the_lobby() -> None:
     assert Membership.objects.get(room__slug="lobby", user__username="mod").moderates
 
 
+def test_a_lobby_that_somebody_has_entered_before_gets_its_people_too() -> None:
+    lobby = Room.objects.create(slug="lobby")
+    Membership.objects.create(room=lobby, user=User.objects.create_user("early"))
+    demo()
+    assert lobby.messages.exists()
+    assert lobby.memberships.count() == 5
+    assert lobby.memberships.get(user__username="mod").moderates
+
+
 def test_there_is_a_room_of_every_kind() -> None:
     demo()
     assert set(Room.objects.values_list("kind", flat=True)) == set(Room.Kind.values)

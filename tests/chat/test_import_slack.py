@@ -160,6 +160,7 @@ def test_a_conversation_reads_as_it_was(garden_club: Path) -> None:
 def test_rooms_come_as_they_were() -> None:
     run(GARDEN_CLUB)
     rooms = {room.slug: room for room in Room.objects.all()}
+    direct = Room.objects.get(kind="direct")
     found = {slug: (r.kind, r.title, r.topic, r.is_archived) for slug, r in rooms.items()}
     assert found == {
         "seeds": ("open", "seeds", "Swap & share, ask @Rose", False),
@@ -167,10 +168,10 @@ def test_rooms_come_as_they_were() -> None:
         "empty": ("open", "empty", "", False),
         "board": ("private", "board", "Plans", False),
         "mpdm-rose-thorn-ivy-fern-1": ("private", "Rose, Ivy, Fern", "", False),
-        "direct-dpair01": ("direct", "", "", False),
+        direct.slug: ("direct", "", "", False),
     }
     assert rooms["seeds"].created_at == datetime(2020, 1, 1, tzinfo=UTC)
-    direct = rooms["direct-dpair01"]
+    assert len(direct.slug) > len("direct-") + 12  # nobody finds it by trying
     assert {direct.direct_low.username, direct.direct_high.username} == {"rose.thorn", "ivy"}
 
 
@@ -186,7 +187,7 @@ def test_members_are_those_of_the_list_and_those_who_joined_and_stayed() -> None
         "tools": {"Rose"},
         "board": {"Rose", "Ivy"},
         "mpdm-rose-thorn-ivy-fern-1": {"Rose", "Ivy", "Fern"},
-        "direct-dpair01": {"Rose", "Ivy"},
+        Room.objects.get(kind="direct").slug: {"Rose", "Ivy"},
     }
     joined = Membership.objects.get(room__slug="seeds", user__username="ivy").joined_at
     assert joined == datetime(2020, 1, 5, 11, 0, 0, 200, UTC)
@@ -354,13 +355,13 @@ def test_an_untouched_open_room_takes_the_channel_in(tmp_path: Path) -> None:
 
 def test_a_private_channel_never_comes_into_an_open_room(tmp_path: Path) -> None:
     Room.objects.create(slug="board")
-    Room.objects.create(slug="direct-d1")
     talk = {"board/2023-11-14.json": [said(1)], "D1/2023-11-14.json": [said(2)]}
     groups = [room("G1", "board", "U1")]
     dms = [{"id": "D1", "members": ["U1", "U2"]}]
     run(builder.write(tmp_path, talk, channels=[], groups=groups, dms=dms))
     kinds = {message.room.slug: message.room.kind for message in Message.objects.all()}
-    assert kinds == {"board-slack": "private", "direct-d1-slack": "direct"}
+    assert kinds.pop("board-slack") == "private"
+    assert list(kinds.values()) == ["direct"]
 
 
 def test_a_conversation_marked_private_is_private_whatever_list_it_is_in(tmp_path: Path) -> None:
@@ -560,6 +561,12 @@ def test_an_unknown_person_is_made_up_and_an_unknown_subtype_becomes_a_notice(
     assert the("Party").kind == "notice"
     assert f"entry {ts(2)}: is of the unknown subtype 'confetti'; it became a notice" in summary
     assert counts(summary)["other notices"] == 1
+
+
+def test_a_subtype_that_is_no_word_costs_nothing_else_in_its_room(tmp_path: Path) -> None:
+    summary = run(general(tmp_path, said(1, "Odd", subtype={}), said(2, "Next")))
+    assert (the("Odd").kind, the("Next").kind) == ("notice", "text")
+    assert f"entry {ts(1)}: is of the unknown subtype {{}}; it became a notice" in summary
 
 
 def test_a_bot_speaks_under_each_of_its_names(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import psutil
 import pytest
 from django.conf import settings
+from websockets.exceptions import ConnectionClosed
 
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory
 from chat.models import Message
@@ -216,6 +217,27 @@ def test_frames_of_any_kind_have_a_rate_and_the_socket_lives(
     other.say("unharmed")
     time.sleep(1)
     assert client.asks(type="ping")["type"] == "pong"
+
+
+def test_a_burst_of_frames_is_forgiven_and_who_never_slows_down_is_closed(
+    start_server: StartServer, chat_database: str, cast: Cast, enter: Enter
+) -> None:
+    env = {**UNLIMITED, "DATABASE_URL": chat_database}
+    env |= {"CHAT_FRAMES_PER_SECOND": "2", "CHAT_BAD_FRAMES_MAX": "3"}
+    server = start_server(env=env)
+    client, other = enter(server, cast.room, cast.member), enter(server, cast.room, cast.owner)
+    for n in range(300):
+        client.send(type="ping", ref=n)
+    client.until("error", ref=299)
+    time.sleep(2)
+    assert client.asks(type="ping")["type"] == "pong"
+    with suppress(ConnectionClosed):
+        for _ in range(100):
+            for _ in range(10):
+                client.send(type="ping")
+            time.sleep(0.1)
+    assert client.close_code(1) == 4400
+    other.say("unharmed")
 
 
 # -- who reads too slowly ---------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 
 from chat.access import Entry
 from chat.connection import Connection
+from chat.consumers import RoomConsumer
+from chat.errors import Turned
 from chat.models import Room
 from chat.outbox import Outbox, Overflow, Parcel
 from core.models import User
@@ -208,6 +211,32 @@ async def test_one_who_does_not_read_does_not_hold_up_another() -> None:
     await outboxes[1].flushed()
     assert (stuck.sent, free.sent) == ([], objects(5))
     outboxes[0].close()
+
+
+@pytest.mark.parametrize("on_wire", [True, False])
+async def test_who_reads_nothing_is_turned_away_with_the_code_and_no_last_word(
+    settings: Settings, on_wire: bool
+) -> None:
+    settings.CHAT_OUTBOX_FRAMES = 1
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send":
+            await asyncio.Event().wait()
+        sent.append(message)
+
+    wire = Socket()
+    wire.reads, wire.kept = False, 1
+    consumer = RoomConsumer()
+    consumer.send = send
+    consumer.outbox = Outbox(send, lines=False, wire=wire if on_wire else None)
+    with suppress(Overflow):
+        for one in objects(5):
+            consumer.outbox.push_one(one)
+            await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        await consumer._turn_away(Turned(4400, "Too many frames."))
+    assert sent == [{"type": "websocket.close", "code": 4400}]
 
 
 async def test_a_connection_whose_outbox_is_full_is_closed_with_4408_and_nothing_more_is_kept(

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
@@ -10,8 +12,10 @@ import httpx
 import pytest
 import websockets
 
+from chat.hub import LAYER_TIMEOUT
 from tests.conftest import StartServer
 from tests.support.servers import ChatServer
+from tests.support.sockets import RedisServer
 
 ENV = {"PRESENCE_GRACE_SECONDS": "0.2"}
 
@@ -123,6 +127,70 @@ def test_a_ban_closes_the_sockets_of_the_banned(
         server.manage("shell", "-c", "\n".join(lines))
 
     assert asyncio.run(closed_by(server, "lobby", client, ban)) == code
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("bob.is_active = False", 4401),
+        ("bob.set_password('another one')", 1000),  # who has a newer session comes back with it
+        ("bob.display_name = 'Bobby'", 0),
+    ],
+)
+def test_a_closed_account_and_a_new_password_close_its_sockets(
+    signed_in: SignIn, start_server: StartServer, change: str, code: int
+) -> None:
+    server = start_server(env=ENV)
+    client = signed_in(server, "bob")
+    lines = ["from core.models import User", "bob = User.objects.get(username='bob')"]
+    lines += [change, "bob.save()"]
+
+    def save() -> None:
+        server.manage("shell", "-c", "\n".join(lines))
+
+    assert asyncio.run(closed_by(server, "lobby", client, save)) == code
+
+
+SIGN_UP = {"username": "dora", "password1": "a long secret", "password2": "a long secret"}
+
+
+@pytest.mark.parametrize(
+    ("page", "form"),
+    [("sign-up", SIGN_UP), ("sign-in", {"username": "alice", "password": "demo"})],
+)
+def test_a_guests_sockets_come_back_as_who_they_became_and_hear_of_the_sign_out(
+    two: tuple[ChatServer, ChatServer], page: str, form: dict[str, str]
+) -> None:
+    first, second = two
+    with httpx.Client(base_url=first.url, follow_redirects=True) as client:
+        client.get("/chat/lobby/")
+
+        def post(page: str, **fields: str) -> None:
+            client.get("/accounts/sign-up/")
+            fields["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+            assert client.post(f"/accounts/{page}/", data=fields).status_code == 200
+
+        become = closed_by(second, "lobby", client, lambda: post(page, **form))
+        assert asyncio.run(become) == 1000
+        leave = closed_by(second, "lobby", client, lambda: post("sign-out"))
+        assert asyncio.run(leave) == 4401
+
+
+def test_a_sign_out_does_not_wait_long_for_a_redis_that_has_stopped(
+    signed_in: SignIn, start_server: StartServer, redis_server: RedisServer
+) -> None:
+    server = start_server(env=ENV | {"REDIS_URL": redis_server.url})
+    client = signed_in(server, "alice")
+    redis_server.signal(signal.SIGSTOP)
+    try:
+        before = time.monotonic()
+        form = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        answer = client.post("/accounts/sign-out/", data=form, follow_redirects=False, timeout=60)
+        took = time.monotonic() - before
+    finally:
+        redis_server.signal(signal.SIGCONT)
+    assert answer.status_code == 302
+    assert took < 2 * LAYER_TIMEOUT + 2  # the sign-out is told, and the end of the session
 
 
 def test_a_rooms_new_title_and_archive_are_shown_in_every_process_and_to_who_comes_later(

@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
+from chat import entry
 from chat.entry import slug_for
 from chat.models import Membership, Message, Room, Sanction
 from core.models import User
@@ -54,6 +55,33 @@ def test_a_typed_name_leads_to_its_room(client: Client) -> None:
     response = client.get("/chat/", {"name": "Öl & Gas"})
     assert response["Location"] == reverse("room", args=["öl-gas"])
     assert "at least one letter" in client.get("/chat/", {"name": "!!"}).content.decode()
+
+
+def test_where_direct_rooms_are_nobody_makes_a_room_nor_becomes_a_guest(client: Client) -> None:
+    assert client.get("/chat/direct-1-2/").status_code == 404
+    assert not Room.objects.exists()
+    assert not User.objects.exists()
+
+
+def test_who_is_removed_while_their_page_is_made_finds_no_room(
+    client: Client, member: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room.objects.create(slug="secret", kind="private")
+    membership = Membership.objects.create(room=room, user=member)
+    find = entry.find
+
+    def find_last(slug: str, user: Any) -> Room | None:
+        found = find(slug, user)
+        Membership.objects.filter(pk=membership.pk).delete()
+        return found
+
+    finds = iter([find, find_last])  # the page's own, and that of `enter`
+
+    def find_next(slug: str, user: Any) -> Room | None:
+        return next(finds)(slug, user)
+
+    monkeypatch.setattr(entry, "find", find_next)
+    assert client.get("/chat/secret/").status_code == 404
 
 
 def test_an_open_room_comes_into_being_when_somebody_enters(client: Client, member: User) -> None:

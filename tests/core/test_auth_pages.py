@@ -1,8 +1,12 @@
 """Signing up, in and out; guests who become members."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from chat.models import Membership, Room
@@ -112,6 +116,55 @@ def test_wrong_passwords_are_limited_and_right_ones_are_not(client: Client) -> N
         assert wrong.status_code == 200
     assert client.post("/accounts/sign-in/", {"username": "dora"}).status_code == 429
     assert client.post("/accounts/sign-in/", {"username": "eva"}).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_more_passwords_are_tried_at_once_than_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each waits until all were let through, or refused."""
+    tried, together = [], threading.Barrier(13, timeout=3)
+
+    def authenticate(*args: Any, **kwargs: Any) -> None:
+        tried.append(kwargs)
+        with suppress(threading.BrokenBarrierError):
+            together.wait()
+
+    monkeypatch.setattr("django.contrib.auth.forms.authenticate", authenticate)
+
+    def guess(_: int) -> int:
+        fields = {"username": "dora", "password": "no"}
+        try:
+            return Client().post("/accounts/sign-in/", fields).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(13) as guessers:
+        codes = sorted(guessers.map(guess, range(13)))
+    assert codes == [200] * 10 + [429] * 3
+    assert len(tried) == 10
+
+
+def test_the_admin_has_no_form_of_its_own_to_try_passwords_at(client: Client) -> None:
+    User.objects.create_user("dora", password=PASSWORD, is_staff=True)
+    asked = client.get("/admin/chat/room/", follow=True)
+    assert asked.redirect_chain[-1][0] == "/accounts/sign-in/?next=/admin/chat/room/"
+    for _ in range(11):
+        client.post("/admin/login/", {"username": "dora", "password": PASSWORD}, follow=True)
+    assert "_auth_user_id" not in client.session
+    credentials = {"username": "dora", "password": PASSWORD, "next": "/admin/chat/room/"}
+    signed_in = client.post("/accounts/sign-in/", credentials, follow=True)
+    assert signed_in.request["PATH_INFO"] == "/admin/chat/room/"
+    assert client.get("/admin/login/?next=https://elsewhere.example/")["Location"] == "/admin/"
+
+
+def test_who_may_not_use_the_admin_is_asked_for_another_account_and_not_sent_round(
+    client: Client,
+) -> None:
+    client.force_login(User.objects.create_user("dora"))
+    page = client.get("/admin/", follow=True)
+    assert (page.status_code, len(page.redirect_chain)) == (200, 2)
+    assert "You are signed in as dora" in page.content.decode()
 
 
 @pytest.mark.parametrize("page", ["sign-in", "sign-up"])

@@ -67,7 +67,7 @@ def test_a_developers_checkout_has_nothing_to_say() -> None:
         ({"ORIGINS": ["http://chat.example.org"]}, ["E003"]),
         ({"ORIGINS": ["http://chat.example.org"], "HTTPS": False}, []),
         ({"REDIS_URL": "redis"}, ["E004"]),
-        ({"SECRET_KEY": "short"}, ["W005"]),
+        ({"SECRET_KEY": "short"}, ["E016"]),
         ({"TRUSTED_PROXY": False}, ["W003"]),
         ({"CHAT_RATE_SECONDS": 0}, ["E006"]),
         ({"CHAT_RATE_MESSAGES": 0}, []),

@@ -28,7 +28,7 @@ def test_it_says_where_and_who_serves_and_leaves_nothing_behind(
     assert f"{address}admin/" in checkout.output
     for account in ("alice", "bob", "carol", "mod", "demo"):
         assert re.search(rf"\b{account}\b", checkout.output)
-    assert httpx.get(f"{address}admin/login/").status_code == 200
+    assert httpx.get(f"{address}accounts/sign-in/").status_code == 200
     assert {p.name() for p in checkout.processes()} >= {"postgres", "valkey-server"}
 
     status, _ = end(process, number)

@@ -18,7 +18,7 @@ StartServer = Callable[..., ChatServer]
 
 def test_it_serves_and_ends_on_sigterm_with_status_0(start_server: StartServer) -> None:
     server = start_server()
-    assert httpx.get(f"{server.url}/admin/login/").status_code == 200
+    assert httpx.get(f"{server.url}/accounts/sign-in/").status_code == 200
     assert server.stop() == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url)
@@ -28,7 +28,7 @@ def test_it_comes_back_on_its_data_after_a_crash(start_server: StartServer) -> N
     server = start_server()
     server.kill()
     server.start()
-    assert httpx.get(f"{server.url}/admin/login/").status_code == 200
+    assert httpx.get(f"{server.url}/accounts/sign-in/").status_code == 200
 
 
 def test_two_processes_of_one_chat_share_database_and_redis(start_server: StartServer) -> None:

@@ -50,6 +50,25 @@ def test_no_room_becomes_direct_and_a_direct_one_stays_so(moderator: Client) -> 
         assert target.kind == before
 
 
+def test_a_private_room_without_an_address_gets_one_that_nobody_guesses(moderator: Client) -> None:
+    form = {"title": "Party", "kind": "private", "slug": "", "slow_mode_seconds": 0}
+    for _ in range(2):
+        assert moderator.post("/admin/chat/room/add/", form, secure=True).status_code == 302
+    slugs = set(Room.objects.values_list("slug", flat=True))
+    assert len(slugs) == 2
+    assert all(len(slug) == len("private-") + 16 for slug in slugs)
+    page = moderator.post("/admin/chat/room/add/", form | {"kind": "open"}, secure=True)
+    assert "A room needs an address" in page.content.decode()
+
+
+def test_what_nothing_reads_yet_is_not_for_setting(look: Look) -> None:
+    membership = MembershipFactory()
+    assert 'name="slow_mode_seconds"' in look(f"chat/room/{membership.room_id}/change/").text
+    assert "retention" not in look(f"chat/room/{membership.room_id}/change/").text
+    assert 'name="role"' in look(f"chat/membership/{membership.pk}/change/").text
+    assert "notify" not in look(f"chat/membership/{membership.pk}/change/").text
+
+
 def test_a_room_shows_when_it_was_last_spoken_in(look: Look) -> None:
     MessageFactory(created_at=at(9))
     assert look("chat/room/").rows[0].last_at == at(9)
@@ -58,7 +77,7 @@ def test_a_room_shows_when_it_was_last_spoken_in(look: Look) -> None:
 def test_a_moderator_gives_a_role_and_puts_nobody_into_a_direct_room(moderator: Client) -> None:
     room, direct, person = RoomFactory(), RoomFactory(direct=True), UserFactory()
     for target, code in ((room, 302), (direct, 200)):
-        form = {"room": target.pk, "user": person.pk, "role": "moderator", "notify": "all"}
+        form = {"room": target.pk, "user": person.pk, "role": "moderator"}
         response = moderator.post("/admin/chat/membership/add/", form, secure=True)
         assert response.status_code == code
     assert room.memberships.get().role == "moderator"
@@ -84,6 +103,34 @@ def test_a_sanction_bears_the_name_of_who_gave_it(moderator: Client) -> None:
     assert sanction.by is not None
     assert sanction.by.is_staff
     assert (sanction.user, sanction.room) == (person, None)
+
+
+def test_what_a_moderator_changes_is_in_the_audit_log(moderator: Client) -> None:
+    def noted() -> tuple[str, str, Any]:
+        entry = AuditEntry.objects.first()  # the newest
+        assert entry is not None
+        assert entry.actor is not None
+        assert entry.actor_name == entry.actor.username
+        return entry.action, entry.target, entry.detail
+
+    room, person = RoomFactory(title="Lobby", slug="lobby"), UserFactory(display_name="Bob")
+    form = room_form(room, is_archived="on")
+    moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
+    action, target, detail = noted()
+    assert (action, target, detail["is_archived"]) == ("change room", "Lobby", True)
+    form = {"user": person.pk, "kind": "ban", "reason": "shouting"}
+    moderator.post("/admin/chat/sanction/add/", form, secure=True)
+    action, target, detail = noted()
+    assert (action, detail["kind"], detail["reason"]) == ("add sanction", "ban", "shouting")
+    assert detail["user"] == person.pk
+    one, other = MembershipFactory(room=room, user=person), MembershipFactory(room=room)
+    delete = f"/admin/chat/membership/{one.pk}/delete/"
+    moderator.post(delete, {"post": "yes"}, secure=True)
+    assert noted()[:2] == ("delete membership", "Bob in Lobby (member)")
+    form = {"action": "delete_selected", "_selected_action": [other.pk], "post": "yes"}
+    moderator.post("/admin/chat/membership/", form, secure=True)
+    assert noted()[2]["id"] == other.pk
+    assert AuditEntry.objects.count() == 4
 
 
 def test_the_audit_log_is_shown(look: Look) -> None:

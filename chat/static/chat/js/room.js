@@ -81,6 +81,11 @@ class RoomPage {
   }
 
   #receive(frame) {
+    if (frame.you && frame.you.id !== this.#me.id) {
+      // Signed in as another in another tab: what this one wrote must not go out under that name.
+      location.reload();
+      return;
+    }
     this.#calls.receive(frame);
     if (frame.type === "chat.history") this.#enter(frame);
     else if (frame.type === "room.updated") this.#describe(frame.room);

@@ -1,0 +1,159 @@
+"""What open sockets rest on, asked again: a session, an account, no ban, a membership.
+
+Signals (chat/signals.py) end sockets at once. What they miss is found here: a change that fell
+between the look-up of a newcomer's rights and its place among the connections, one that went past
+the ORM, one that was made while Redis was away. One statement serves everybody.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from enum import Enum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from django.db import Error as DatabaseError
+
+from chat.reading import reading
+from core.models import User
+from core.statements import Statement, fetch
+
+if TYPE_CHECKING:
+    from chat.connection import Connection
+
+logger = logging.getLogger(__name__)
+
+Check = Callable[[], Coroutine[Any, Any, None]]
+
+EVERY = 15.0  # seconds between checks of everybody
+GATHER = 0.1  # seconds in which newcomers gather to be checked together
+
+
+class Ending(Enum):
+    """Why somebody's connections end: the close code, and what the person is told.
+
+    On 1000 a client comes back, with the session that its browser has by then, and is let in or
+    not by what that is worth. It is told nothing: the room has not closed for it.
+    """
+
+    SIGNED_OUT = 4401, "You have signed out."
+    DEACTIVATED = 4401, "This account is closed."
+    SESSION_REPLACED = 1000, ""  # by a sign-in or a sign-up; or the password has changed
+    BANNED = 4403, "You are banned."
+    REMOVED = 4403, "You were removed from this room."
+
+    def __init__(self, code: int, detail: str) -> None:
+        self.code = code
+        self.detail = detail
+
+
+# Each verdict is the name of an Ending.
+_FIND = Statement(
+    "chat_rights",
+    ["int[]", "bigint[]", "bigint[]", "text[]", "bytea[]", "boolean[]"],
+    """
+SELECT held.place, verdict.ending, person.is_invisible
+  FROM unnest($1, $2, $3, $4, $5, $6)
+       AS held(place, person, room, session, password, invisible)
+  LEFT JOIN core_user person ON person.id = held.person
+  LEFT JOIN chat_room room ON room.id = held.room
+  LEFT JOIN chat_membership member ON member.room_id = held.room AND member.user_id = held.person
+ CROSS JOIN LATERAL (SELECT CASE
+       WHEN person.is_active IS NOT TRUE THEN 'DEACTIVATED'
+       WHEN held.session IS NOT NULL
+            AND sha256(convert_to(person.password, 'UTF8')) <> held.password THEN 'SESSION_REPLACED'
+       WHEN held.session IS NOT NULL AND NOT EXISTS (
+            SELECT FROM django_session s
+             WHERE s.session_key = held.session AND s.expire_date > now()) THEN 'SIGNED_OUT'
+       WHEN EXISTS (
+            SELECT FROM chat_sanction s
+             WHERE s.user_id = held.person AND s.kind = 'ban'
+               AND (s.room_id = held.room OR s.room_id IS NULL)
+               AND (s.until IS NULL OR s.until > now())) THEN 'BANNED'
+       WHEN room.id IS NULL OR room.kind <> 'open' AND member.id IS NULL THEN 'REMOVED'
+       END AS ending) verdict
+ WHERE verdict.ending IS NOT NULL OR person.is_invisible <> held.invisible
+""",
+)
+
+
+def sign_of(user: User) -> bytes:
+    """A sign of the password that can be compared, and not be tried against."""
+    return sha256(user.password.encode()).digest()
+
+
+class Rights:
+    """`everybody` gives the connections of this process; `see` takes a person's visibility."""
+
+    def __init__(
+        self,
+        everybody: Callable[[], Iterable["Connection"]],
+        see: Callable[["Connection", bool], None],
+    ) -> None:
+        self._everybody = everybody
+        self._see = see
+        self._newcomers: set[Connection] = set()
+        self._waiting: set[str] = set()  # which of the two checks is planned, or runs
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def came(self, connection: "Connection") -> None:
+        """Check it in a moment, with all who come meanwhile; and from then on, with everybody."""
+        self._newcomers.add(connection)
+        self._plan("newcomers", GATHER, self._check_newcomers)
+        self._plan("everybody", EVERY, self._check_everybody)
+
+    async def _check_newcomers(self) -> None:
+        newcomers, self._newcomers = self._newcomers, set()
+        await self._check(newcomers)
+        self._waiting.discard("newcomers")
+        if self._newcomers:
+            self._plan("newcomers", GATHER, self._check_newcomers)
+
+    async def _check_everybody(self) -> None:
+        everybody = list(self._everybody())
+        await self._check(everybody)
+        self._waiting.discard("everybody")
+        if everybody:  # while there is nobody, there is no timer
+            self._plan("everybody", EVERY, self._check_everybody)
+
+    def _plan(self, name: str, delay: float, check: Check) -> None:
+        if name not in self._waiting:
+            self._waiting.add(name)
+            asyncio.get_running_loop().call_later(delay, self._spawn, check)
+
+    def _spawn(self, check: Check) -> None:
+        task = asyncio.create_task(check())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _check(self, connections: Collection["Connection"]) -> None:
+        held = [one for one in connections if not one.is_closing]
+        if not held:
+            return
+        try:
+            found = await reading(changed)(held)
+        except DatabaseError as error:
+            logger.warning("Could not check who may still be here: %s", error)
+            return
+        except Exception:
+            logger.exception("Checking who may still be here failed")
+            return
+        for place, ending, is_invisible in found:
+            if ending is not None:
+                held[place].end_with(Ending[ending])
+            else:
+                self._see(held[place], is_invisible)
+
+
+def changed(held: Sequence["Connection"]) -> list[tuple[Any, ...]]:
+    """Of those whose rights or visibility are not what they came with: the place in `held`, why
+    they must go (the name of an Ending, or None), and whether they want to be seen."""
+    columns = [
+        list(range(len(held))),
+        [one.user.id for one in held],
+        [one.room_id for one in held],
+        [one.session for one in held],
+        [one.password for one in held],
+        [one.is_invisible for one in held],
+    ]
+    return fetch((_FIND, columns))
