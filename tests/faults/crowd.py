@@ -200,6 +200,11 @@ class Crowd:
         """How often each coming and going was announced after `mark`."""
         return Counter(what for version, what in self._announced.items() if version > mark)
 
+    def check_stayed(self, mark: int, users: set[int]) -> None:
+        """Nobody was told after `mark` that one of these had left."""
+        if gone := {user for kind, user in self.since(mark) if kind == "left"} & users:
+            self.complain("missing", f"these stayed, and were said to have left: {sorted(gone)}")
+
     # -- the end ------------------------------------------------------------------------------
 
     async def heals(self, within: float) -> None:

@@ -53,8 +53,7 @@ async def empty_redis(crowd: Crowd, people: Sequence[Person]) -> None:
     await asyncio.sleep(crowd.renew / 3)
     await asyncio.to_thread(_restart, crowd)
     await crowd.heals(within=crowd.renew + REACTION)
-    if gone := [user for kind, user in crowd.since(mark) if kind == "left"]:
-        crowd.complain("missing", f"these were said to have left: {gone}")
+    crowd.check_stayed(mark, crowd.present)
     crowd.notes.append("60 people restored")
 
 
@@ -89,7 +88,7 @@ async def stop_redis(crowd: Crowd, people: Sequence[Person]) -> None:
 async def come_and_go(crowd: Crowd, people: Sequence[Person]) -> None:
     """Tabs open, close, are cut and are loaded again, on any process at any time."""
     await crowd.enter(people[:3], [0, 1, 2])  # who watch all the time
-    watchers = list(crowd.tabs)
+    watchers, mark = list(crowd.tabs), crowd.mark()
     moves = int(MOVES * crowd.seconds / 3)
     under_way: list[asyncio.Task[None]] = []
     for _ in range(moves):
@@ -108,6 +107,7 @@ async def come_and_go(crowd: Crowd, people: Sequence[Person]) -> None:
             under_way.append(asyncio.create_task(work))
     await asyncio.gather(*under_way)
     await crowd.heals(within=crowd.grace + REACTION)
+    crowd.check_stayed(mark, {tab.person.id for tab in watchers})
     crowd.notes.append(f"{moves} opened, closed, cut or reloaded")
 
 
