@@ -6,7 +6,8 @@ of the people: there everybody sees the same first hundred and a count, renewed 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
@@ -16,27 +17,37 @@ from chat import events
 from chat.events import Person
 from chat.outbox import Parcel
 from presence.roster import Roster
+from presence.store import Change
 
 if TYPE_CHECKING:
     from chat.connection import Connection
 
-Named = Callable[[str], Person]
+logger = logging.getLogger(__name__)
+
+LEARN_AGAIN = 1.0  # seconds until names are asked for again, where they could not be read
+
+Named = Callable[[str], Person | None]
+Learn = Callable[[Sequence[str]], Awaitable[None]]
 
 
 class Audience:
-    """`roster` is who is there; `named` gives a user's name."""
+    """`roster` is who is there; `named` gives a person by id, if known; `learn` sees that they are.
 
-    def __init__(self, roster: Roster, named: Named) -> None:
+    Nobody is shown without a name: what is told waits until all who are in it are known.
+    """
+
+    def __init__(self, roster: Roster, named: Named, learn: Learn) -> None:
         self._roster = roster
         self._named = named
+        self._learn = learn
         self._watchers: set[Connection] = set()
         self._newcomers: dict[Connection, int] = {}  # with the version that they were shown
-        self._news: list[tuple[int, bytes]] = []
+        self._news: list[Change] = []
         self._shown: set[str] | None = None  # of a crowd, those that everybody sees
         self._shown_at = 0  # the version that they are of …
         self._online_then = 0  # … and how many were there
-        self._is_mixed = False  # some see a list and some a crowd, until the next flush
-        self._timer: asyncio.TimerHandle | None = None
+        self._begins_again = False  # not all see the same: the next flush shows all to everybody
+        self._flushing: asyncio.Task[None] | None = None
         self._encoded: tuple[object, bytes] = (None, b"")  # a state, and what it is of
 
     def __contains__(self, connection: object) -> bool:
@@ -46,9 +57,7 @@ class Audience:
         """Send `presence.state`; from then on the connection is told each change after it."""
         if self._is_crowd != (self._shown is not None):
             if (self._watchers | self._newcomers.keys()) - {connection}:
-                # The room has just crossed the limit: the others are told in a moment.
-                self._is_mixed = True
-                self._plan()
+                self._begin_again()  # the room has just crossed the limit
             else:
                 self._shown = None
         connection.push_one(self._state(ref))
@@ -56,61 +65,96 @@ class Audience:
         if not connection.is_closing:
             self._newcomers[connection] = self._roster.version
 
+    def show_later(self, connection: "Connection") -> None:
+        """The roster is not known yet: when it is, `show_all` reaches the connection too."""
+        if not connection.is_closing:
+            self._watchers.add(connection)
+
     def show_all(self) -> None:
-        """Begin again: something was lost on the way."""
-        self._news.clear()
-        self._shown = None
-        self._is_mixed = False
-        self._settle()
-        self._push(Parcel([self._state(None)]), self._watchers)
+        """Something was lost on the way: soon everybody is shown what is. Not at once: a crowd in
+        which much is lost costs no more than another."""
+        if not self._watchers and not self._newcomers:
+            self._shown = None
+        elif self._is_crowd and self._shown is not None:
+            self._plan()  # a count has all that is needed
+        else:
+            self._begin_again()
+
+    def renamed(self) -> None:
+        """Somebody who is here has another name."""
+        self._encoded = (None, b"")
+        self._begin_again()
 
     def leave(self, connection: "Connection") -> None:
         self._watchers.discard(connection)
         self._newcomers.pop(connection, None)
 
-    def tell(self, news: Sequence[tuple[int, bytes]]) -> None:
-        """Frames with their versions, in order; they leave in a moment."""
+    def tell(self, news: Sequence[Change]) -> None:
+        """Changes in order; they leave in a moment."""
         self._news += news
         self._plan()
 
-    def close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
     @property
-    def shown(self) -> set[str]:
-        """Those of a crowd that are named. To ask changes nothing of what anybody was shown."""
+    def shown(self) -> Iterable[str]:
+        """Those whom a newcomer is shown. To ask changes nothing of what anybody was shown."""
+        if not self._is_crowd:
+            return self._roster.users
         return self._first() if self._shown is None else self._shown
 
     @property
     def _is_crowd(self) -> bool:
         return len(self._roster.users) > settings.PRESENCE_LIST_MAX
 
+    def _begin_again(self) -> None:
+        self._begins_again = True
+        self._plan()
+
     def _plan(self) -> None:
-        if self._timer is None:
+        if self._flushing is None:
             wait = settings.PRESENCE_GATHER_SECONDS
             if self._shown is not None:
                 wait = max(wait, settings.PRESENCE_COUNT_SECONDS)
-            self._timer = asyncio.get_running_loop().call_later(wait, self._flush)
+            self._flushing = asyncio.create_task(self._flush_in(wait))
+
+    async def _flush_in(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        while unknown := [user for user in self._needed() if self._named(user) is None]:
+            try:
+                await self._learn(unknown)
+            except Exception as error:  # whatever it is: else nobody here would be told any more
+                logger.warning("Presence waits for names that can't be read: %r", error)
+                await asyncio.sleep(LEARN_AGAIN)
+        self._flushing = None
+        self._flush()
+
+    def _needed(self) -> Iterable[str]:
+        """Whose names the next flush needs."""
+        if self._is_crowd:
+            return self._first() | (self._shown or set())
+        if self._begins_again or self._shown is not None:
+            return self._roster.users
+        return {change.user for change in self._news}
 
     def _flush(self) -> None:
-        self._timer = None
         news, self._news = self._news, []
-        is_mixed, self._is_mixed = self._is_mixed, False
-        if not news and not is_mixed:  # everybody was shown all in the meantime
-            self._settle()
-            return
-        if not self._is_crowd and self._shown is None and not is_mixed:
-            self._push(Parcel([frame for _, frame in news]), self._watchers)
-            self._tell_newcomers(news)
+        begins_again, self._begins_again = self._begins_again, False
+        if self._is_crowd != (self._shown is not None):
+            begins_again = True  # it has become a crowd, or is one no longer
+        if not begins_again and not self._is_crowd:
+            frames = [(change.version, self._change(change)) for change in news]
+            if frames:
+                self._push(Parcel([frame for _, frame in frames]), self._watchers)
+            self._tell_newcomers(frames)
             self._settle()
             return
         self._settle()
-        if self._is_crowd and self._shown is not None and not is_mixed:
-            frame = self._count()
-        else:  # it has become a crowd, or is one no longer: everybody begins again
+        if begins_again:
             self._shown = None
             frame = self._state(None)
+        elif self._roster.version != self._shown_at:
+            frame = self._count()
+        else:
+            return  # everybody was shown all in the meantime
         self._push(Parcel([frame]), self._watchers)
 
     def _tell_newcomers(self, news: Sequence[tuple[int, bytes]]) -> None:
@@ -141,23 +185,32 @@ class Audience:
         else:
             users = self._roster.users
             online, version = len(self._roster.users), self._roster.version
-        people = [self._named(user) for user in users]
+        people = self._known(users)
         state = events.presence_state(people, online, version, more=self._is_crowd, ref=ref)
-        if ref is None and all(person.name for person in people):
+        if len(people) < (len(self._shown or ()) if self._is_crowd else online):
+            self._begin_again()  # somebody new to this process has come: their name is on its way
+        elif ref is None:
             self._encoded = (of, state)
         return state
+
+    def _change(self, change: Change) -> bytes:
+        (user,) = self._known([change.user])
+        return events.presence_change(change.kind, user, change.online, change.version)
 
     def _count(self) -> bytes:
         assert self._shown is not None
         before = self._shown
         self._show_first()
-        joined = [self._named(user) for user in sorted(self._shown - before, key=_order)]
-        left = [self._named(user) for user in sorted(before - self._shown, key=_order)]
+        joined = self._known(sorted(self._shown - before, key=_order))
+        left = self._known(sorted(before - self._shown, key=_order))
         return events.presence_count(self._online_then, self._shown_at, joined, left)
 
     def _show_first(self) -> None:
         self._shown, self._shown_at = self._first(), self._roster.version
         self._online_then = len(self._roster.users)
+
+    def _known(self, users: Iterable[str]) -> list[Person]:
+        return [person for user in users if (person := self._named(user)) is not None]
 
     def _first(self) -> set[str]:
         """The same ones in every process, whoever came when."""

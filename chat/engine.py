@@ -213,6 +213,8 @@ class Engine:
                 await self.writer.drain()  # its senders see their messages confirmed
         except TimeoutError:
             logger.warning("Leaving with writes that the database did not take")
+        # Longer by the time over which they come back, for those too whose sockets close first.
+        self.online.tracker.grace += RETURN_WITHIN
         everybody = [one for mine in self.connections.values() for one in mine]
         for connection in everybody:
             connection.leave(retry_after=random.uniform(0.1, RETURN_WITHIN))
@@ -221,8 +223,7 @@ class Engine:
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
         with suppress(TimeoutError):  # while Redis does not answer, the leases end by themselves
             async with asyncio.timeout(GIVE_BACK_WITHIN):
-                grace = settings.PRESENCE_GRACE_SECONDS + RETURN_WITHIN
-                await self.online.tracker.close(grace=grace)
+                await self.online.tracker.close(grace=self.online.tracker.grace)
         self.last_seen.close()
         await self.hub.close()
 

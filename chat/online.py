@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 SITE = "site"  # the scope of everybody who is in any room
 PATIENCE = 1.0  # seconds that a newcomer waits for Redis before the room is shown without it
+LATE = 0.2  # seconds that a change may arrive after the next one, …
+READS = 3  # … before the state is read, at most so often for one hole
 
 
 class Online:
@@ -32,6 +34,7 @@ class Online:
         self.tracker: Tracker
         self._hub = hub
         self._people = people
+        people.renamed = self._renamed
         self._entering: set[asyncio.Task[None]] = set()
         hub.handlers["room.presence"] = self._on_presence
 
@@ -41,21 +44,20 @@ class Online:
         While Redis does not answer nobody waits for it for long.
         """
         self._people.remember(connection.user)
+        self.tracker.watch(str(feed.room))
         entering = asyncio.create_task(self._enter(feed, connection))
         self._entering.add(entering)
         entering.add_done_callback(self._entering.discard)
         await asyncio.wait([entering], timeout=PATIENCE)
         if entering.done():
             entering.result()
-        else:
-            entering.add_done_callback(lambda _: self.show_again(feed, connection))
         await self.learn_names(feed)
 
     async def _enter(self, feed: Feed, connection: "Connection") -> None:
         if not connection.is_invisible:
             await self._take_leases(feed, connection)
         if not feed.roster.known:
-            await self._hub.once(("presence", feed.room), lambda: self._refresh(feed))
+            await self._refresh(feed)
 
     async def _take_leases(self, feed: Feed, connection: "Connection") -> None:
         user = str(connection.user.id)
@@ -69,6 +71,8 @@ class Online:
     def leave(self, feed: Feed, connection: "Connection") -> None:
         if feed.audience is not None:
             feed.audience.leave(connection)
+        if not feed.is_followed:
+            self.tracker.unwatch(str(feed.room))
         self._give_leases_back(feed, connection)
 
     def _give_leases_back(self, feed: Feed, connection: "Connection", **options: bool) -> None:
@@ -87,39 +91,37 @@ class Online:
 
     def show(self, feed: Feed, connection: "Connection", ref: str | int | None = None) -> None:
         """Send `presence.state`; from then on the connection gets each change after it."""
-        if not feed.roster.known:
-            connection.push_one(self._state_here(feed, ref))
-        else:
+        if feed.roster.known:
             self._audience(feed).show(connection, ref)
-
-    def show_again(self, feed: Feed, connection: "Connection") -> None:
-        """Redis has answered late."""
-        if feed.roster.known and connection in feed.connections:
-            self.show(feed, connection)
+        else:
+            connection.push_one(self._state_here(feed, ref))
+            self._audience(feed).show_later(connection)
 
     async def learn_names(self, feed: Feed) -> None:
-        """See that the names of all who are here are known, before they are shown."""
-        needed = feed.roster.users
-        if len(needed) > settings.PRESENCE_LIST_MAX:
-            needed = dict.fromkeys(self._audience(feed).shown)
-        missing = [pk for pk in needed if self._people.known(int(pk)) is None]
-        if missing:
-            await self._people.named(map(int, missing))
+        """See that those whom a newcomer is shown have names."""
+        await self._learn(self._audience(feed).shown)
+
+    async def _learn(self, users: Iterable[str]) -> None:
+        await self._people.learn([int(user) for user in users])
 
     def announce(self, scope: str, changes: Sequence[Change]) -> None:
         """The tracker's callback: what this process has brought about."""
         if not changes or scope == SITE:
             return
         room = int(scope)
-        named = [[*change, self._named(change.user).name] for change in changes]
+        known = [self._named(change.user) for change in changes]
+        named = [
+            [*change, person.name if person else ""]
+            for change, person in zip(changes, known, strict=True)
+        ]
         self._apply(room, named)
         self._hub.tell(f"room.{room}", {"type": "room.presence", "room": room, "changes": named})
 
     def heard(self, scope: str, version: int) -> None:
         """The tracker's callback: where a scope stands, after a renewal."""
         feed = None if scope == SITE else self._hub.feeds.get(int(scope))
-        if feed is not None and feed.opened and feed.roster.misses(version):
-            self._hub.once(("presence", feed.room), lambda: self._recover(feed))
+        if feed is not None and feed.opened:
+            self._mind(feed, version)
 
     def _on_presence(self, message: dict[str, Any]) -> None:
         self._apply(message["room"], message["changes"])
@@ -132,33 +134,41 @@ class Online:
             if name:
                 self._people.remember(Person(int(user), name))
         applied, hole = feed.roster.apply(Change(*fields[:4]) for fields in named)
-        news = [(change.version, self._news(change)) for change in applied]
-        if news:
-            self._audience(feed).tell(news)
+        if applied:
+            self._audience(feed).tell(applied)
         if hole and feed.roster.known:
-            self._hub.once(("presence", room), lambda: self._recover(feed))
+            self._mind(feed, feed.roster.version)
 
-    async def _recover(self, feed: Feed) -> None:
-        """A change was lost: read the whole state, and show it to everybody."""
-        await asyncio.sleep(0.2)  # it may only be late
-        before = feed.roster.version
-        await self._refresh(feed)
-        if feed.roster.version > before:
-            await self.learn_names(feed)
-            self._audience(feed).show_all()
+    def _mind(self, feed: Feed, version: int) -> None:
+        """The room stands at `version`, by what was heard: see that we get there."""
+        if feed.roster.misses(version):
+            self._hub.once(("recover", feed.room), lambda: self._recover(feed, version))
+
+    async def _recover(self, feed: Feed, version: int) -> None:
+        for _ in range(READS):
+            await asyncio.sleep(LATE)
+            if not feed.roster.misses(version):
+                return
+            await self._refresh(feed)
+            version = feed.roster.version  # from here on only what waits shows a hole
 
     async def _refresh(self, feed: Feed) -> None:
+        """Read the whole state, and show it to all who were shown another."""
+        await self._hub.once(("presence", feed.room), lambda: self._read(feed))
+
+    async def _read(self, feed: Feed) -> None:
         try:
             state = await self.tracker.store.state(str(feed.room))
         except AWAY as error:
             logger.warning("Presence of room %s can't be read: %s", feed.room, error)
             return
-        feed.roster.reset(state)
-        await self.learn_names(feed)
+        if feed.roster.reset(state):
+            self._audience(feed).show_all()
+        self._mind(feed, feed.roster.version)  # more may have arrived meanwhile
 
     def _audience(self, feed: Feed) -> Audience:
         if feed.audience is None:
-            feed.audience = Audience(feed.roster, self._named)
+            feed.audience = Audience(feed.roster, self._named, self._learn)
         return feed.audience
 
     def _state_here(self, feed: Feed, ref: str | int | None) -> bytes:
@@ -167,9 +177,11 @@ class Online:
         users = list({user.id: user for user in seen}.values())[: settings.PRESENCE_LIST_MAX]
         return events.presence_state(users, len(users), feed.roster.version, ref=ref)
 
-    def _news(self, change: Change) -> bytes:
-        user = self._named(change.user)
-        return events.presence_change(change.kind, user, change.online, change.version)
+    def _renamed(self, pk: int) -> None:
+        """A guest has signed up, or somebody was given another name."""
+        for feed in self._hub.feeds.values():
+            if feed.audience is not None and str(pk) in feed.roster.users:
+                feed.audience.renamed()
 
-    def _named(self, user: str) -> Person:
-        return self._people.known(int(user)) or Person(int(user), "")
+    def _named(self, user: str) -> Person | None:
+        return self._people.known(int(user))

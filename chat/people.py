@@ -1,39 +1,67 @@
 """Names of people by id, remembered by this process for a while."""
 
+import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
+
+from django.db import Error as DatabaseError
 
 from chat.events import Person
 from chat.reading import reading
 from core.models import User
 
-REMEMBERED = 20_000  # people
+REMEMBERED = 20_000  # people; of more, those that were needed longest ago are forgotten
 FRESH = 300  # seconds, after which a changed name is seen
+DELETED = "Deleted user"  # whose lease has not ended yet
 
 
 class People:
+    """`renamed` is called with who has another name than we knew."""
+
     def __init__(self) -> None:
-        self._known: dict[int, tuple[float, Person]] = {}
+        self.renamed: Callable[[int], None] = lambda pk: None
+        self._known: dict[int, tuple[float, Person]] = {}  # those needed last at the end
+        self._one_read = asyncio.Lock()
 
     def remember(self, person: Person) -> None:
+        _, before = self._known.pop(person.id, (0.0, person))
         self._known[person.id] = (time.monotonic() + FRESH, person)
+        if before != person:
+            self.renamed(person.id)
+        if len(self._known) > REMEMBERED:
+            del self._known[next(iter(self._known))]
 
     def known(self, pk: int) -> Person | None:
         """The person, if remembered, however long ago."""
-        return self._known[pk][1] if pk in self._known else None
+        if pk not in self._known:
+            return None
+        found = self._known[pk] = self._known.pop(pk)
+        return found[1]
 
-    async def named(self, ids: Iterable[int]) -> list[Person]:
-        """These people, without those who do not exist."""
-        ids = list(ids)
+    async def learn(self, pks: Collection[int]) -> None:
+        """See that these people are known, by the names they have now.
+
+        However many ask, they are read once. Raises DatabaseError where somebody is not known.
+        """
+        if not self._old(pks):
+            return
+        async with self._one_read:
+            old = self._old(pks)
+            if not old:
+                return
+            try:
+                found = {person.id: person for person in await reading(_people)(old)}
+            except DatabaseError:
+                if any(self.known(pk) is None for pk in old):
+                    raise
+                return  # what they were called will do
+            for pk in old:
+                self.remember(found.get(pk) or Person(pk, DELETED))
+
+    def _old(self, pks: Collection[int]) -> list[int]:
         now = time.monotonic()
-        missing = [pk for pk in ids if self._known.get(pk, (0,))[0] < now]
-        if missing:
-            if len(self._known) > REMEMBERED:
-                self._known.clear()
-            for person in await reading(_names)(missing):
-                self.remember(person)
-        return [self._known[pk][1] for pk in ids if pk in self._known]
+        return [pk for pk in pks if pk not in self._known or self._known[pk][0] < now]
 
 
-def _names(ids: list[int]) -> list[Person]:
-    return [Person(user.pk, user.name) for user in User.objects.filter(pk__in=ids)]
+def _people(pks: list[int]) -> list[Person]:
+    return [Person(user.pk, user.name) for user in User.objects.filter(pk__in=pks)]

@@ -1,6 +1,6 @@
 """What pages and the admin read of presence: plain functions, for code that is not async.
 
-Where Redis is away they answer as if nobody were there: a page must not fail for a number on it.
+Where Redis is away no page fails: numbers are as if nobody were there, and who is there is None.
 """
 
 import logging
@@ -48,13 +48,13 @@ def present(scope: str, users: Sequence[str]) -> set[str]:
     return {user for user, is_in in zip(users, found, strict=True) if is_in}
 
 
-def leases(scope: str) -> list[Lease]:
-    """Every connection in the scope."""
+def leases(scope: str) -> list[Lease] | None:
+    """Every connection in the scope; None where that cannot be known now."""
     try:
         members: Any = _redis().zrange(keys(scope)[1], 0, -1)
     except RedisError as error:
         logger.warning("Presence can't be read: %s", error)
-        return []
+        return None
     parts = (member.decode().partition(":") for member in members)
     return [Lease(user, connection) for user, _, connection in parts]
 

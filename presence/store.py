@@ -57,17 +57,9 @@ class Store:
     def __init__(self, redis: Redis | RedisCluster) -> None:
         self._redis = redis
 
-    async def enter(
-        self, members: Members, lease: float
-    ) -> tuple[dict[str, Result], dict[str, dict[str, int]]]:
-        """Take leases of `lease` seconds. Also returns, by scope and member, how many leases the
-        member's user has there."""
-        replies = await self._run("enter", members, _ms(lease))
-        counts = {
-            scope: dict(zip(members[scope], reply[3], strict=True))
-            for scope, reply in replies.items()
-        }
-        return _results(replies), counts
+    async def enter(self, members: Members, lease: float) -> dict[str, Result]:
+        """Take leases of `lease` seconds, and end those whose time is over."""
+        return _results(await self._run("enter", members, _ms(lease)))
 
     async def leave(self, members: Members, grace: float) -> dict[str, Result]:
         """Let leases end in `grace` seconds, and end those whose time is over."""
@@ -140,5 +132,5 @@ def _results(replies: Mapping[str, list[Any]]) -> dict[str, Result]:
             version,
             None if ends < 0 else ends / 1000,
         )
-        for scope, (changes, version, ends, *_) in replies.items()
+        for scope, (changes, version, ends) in replies.items()
     }

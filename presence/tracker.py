@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -31,6 +32,9 @@ class Tracker:
 
     After each renewal `heard(scope, version)` is told where the scope stands, so that whoever
     follows it finds what was lost on the way: an announcement, or Redis's answer to a script.
+    A scope may also be watched, without a lease: it is looked after and heard of just the same.
+
+    `grace` may be made longer when the process is about to end, and its users to be sent elsewhere.
     """
 
     def __init__(
@@ -48,11 +52,12 @@ class Tracker:
         self._heard = heard
         self._lease = lease
         self._renew = renew
-        self._grace = grace
+        self.grace = grace
+        self._watched: set[str] = set()
         self._leases: dict[str, dict[str, None]] = {}
-        self._entering: dict[str, dict[str, asyncio.Future[int]]] = {}
+        self._entering: dict[str, dict[str, asyncio.Future[None]]] = {}
         # By grace and scope: members, each with when its lease has ended by itself.
-        self._leaving: dict[float, dict[str, dict[str, float]]] = {grace: {}, 0.0: {}}
+        self._leaving: defaultdict[float, dict[str, dict[str, float]]] = defaultdict(dict)
         self._in_grace: dict[str, dict[str, float]] = {}  # scope → member → until when
         self._ends: dict[str, float] = {}  # scope → when its next lease ends, as far as we know
         # One round trip at a time: a renewal under way must not bring back a lease that was left.
@@ -62,10 +67,10 @@ class Tracker:
         self._flight: asyncio.Task[None] | None = None
         self._timers: list[asyncio.Task[None]] = []
 
-    async def enter(self, scope: str, user: str, connection: str) -> int:
-        """Take a lease. Returns how many the user has in the scope, here and elsewhere."""
+    async def enter(self, scope: str, user: str, connection: str) -> None:
+        """Take a lease; returns when Redis has it, or does not answer."""
         if self._is_closed:
-            return 0
+            return
         member = f"{user}:{connection}"
         self._leases.setdefault(scope, {})[member] = None
         for leaving in self._leaving.values():  # it has changed its mind
@@ -74,7 +79,7 @@ class Tracker:
         answers = self._entering.setdefault(scope, {})
         answer = answers.setdefault(member, asyncio.get_running_loop().create_future())
         self._fly()
-        return await asyncio.shield(answer)
+        await asyncio.shield(answer)
 
     def leave(self, scope: str, user: str, connection: str, *, at_once: bool = False) -> None:
         """Give a lease back; it ends after the grace, or at once, and is announced then."""
@@ -84,11 +89,11 @@ class Tracker:
         _pop(self._leases, scope, member)
         entering = _pop(self._entering, scope, member)
         if entering is not None and not entering.done():
-            entering.set_result(0)
-        leaving, now = self._leaving[0.0 if at_once else self._grace], time.monotonic()
-        leaving.setdefault(scope, {})[member] = now + self._lease
+            entering.set_result(None)
+        grace, now = 0.0 if at_once else self.grace, time.monotonic()
+        self._leaving[grace].setdefault(scope, {})[member] = now + self._lease
         if not at_once:
-            self._in_grace.setdefault(scope, {})[member] = now + self._grace
+            self._in_grace.setdefault(scope, {})[member] = now + grace
         self._fly()
 
     def end_grace(self, user: str) -> None:
@@ -100,10 +105,21 @@ class Tracker:
                 self._leaving[0.0].setdefault(scope, {})[member] = now + self._lease
         self._fly()
 
+    def watch(self, scope: str) -> None:
+        """Somebody here looks at the scope, with a lease or without."""
+        if scope not in self._watched and not self._is_closed:
+            self._watched.add(scope)
+            # The next sweep finds out who left it, and when the next lease there ends.
+            self._ends.setdefault(scope, time.monotonic())
+            self._start()
+
+    def unwatch(self, scope: str) -> None:
+        self._watched.discard(scope)
+
     async def renew(self) -> None:
         """Renew every lease in one round trip, and end what a dead process left in our scopes."""
         async with self._trip:
-            leases = {scope: list(members) for scope, members in self._leases.items()}
+            leases = {scope: list(self._leases.get(scope, ())) for scope in self._ours}
             if not leases:
                 return
             results = await self.store.renew(leases, self._lease)
@@ -136,7 +152,7 @@ class Tracker:
                 task.cancel()
             # Not gather: Python 3.11's wait_for, which redis uses, may swallow a cancellation.
             await asyncio.wait(tasks, timeout=0.1)
-        self._answer(self._entering, {})
+        self._answer(self._entering)
         with suppress(*AWAY):  # then they end by themselves
             await self._give_back()
             self._take(await self.store.leave(_lists(leases), grace))
@@ -145,14 +161,17 @@ class Tracker:
         self._has_news = True
         if self._is_closed:
             return
+        self._start()
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._exchange())
+            self._flight.add_done_callback(self._landed)
+
+    def _start(self) -> None:
         if not self._timers:
             self._timers = [
                 asyncio.create_task(self._every(self._renew, self.renew, "renew")),
                 asyncio.create_task(self._every(SWEEP, self.sweep, "reap")),
             ]
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._exchange())
-            self._flight.add_done_callback(self._landed)
 
     def _landed(self, flight: "asyncio.Task[None]") -> None:
         self._flight = None
@@ -163,21 +182,19 @@ class Tracker:
         async with self._trip:
             self._has_news = False
             entering, self._entering = self._entering, {}
-            counts: dict[str, dict[str, int]] = {}
             try:
                 if entering:
-                    results, counts = await self.store.enter(_lists(entering), self._lease)
-                    self._take(results)
+                    self._take(await self.store.enter(_lists(entering), self._lease))
                 await self._give_back()
             except AWAY as error:
                 logger.warning("Presence: Redis is away, leases are taken and end later: %s", error)
             except Exception:
                 logger.exception("Presence: could not take or give back leases")
             finally:
-                self._answer(entering, counts)
+                self._answer(entering)
 
     async def _give_back(self) -> None:
-        for grace, leaving in self._leaving.items():
+        for grace, leaving in list(self._leaving.items()):
             taken = dict(leaving)
             leaving.clear()
             if not taken:
@@ -199,27 +216,18 @@ class Tracker:
             if ends > now and member not in self._leases.get(scope, ()):
                 leaving.setdefault(scope, {})[member] = ends
 
-    def _answer(
-        self,
-        entering: Mapping[str, Mapping[str, "asyncio.Future[int]"]],
-        counts: Mapping[str, Mapping[str, int]],
-    ) -> None:
-        for scope, answers in entering.items():
-            for member, answer in answers.items():
+    def _answer(self, entering: Mapping[str, Mapping[str, "asyncio.Future[None]"]]) -> None:
+        for answers in entering.values():
+            for answer in answers.values():
                 if not answer.done():
-                    count = counts.get(scope, {}).get(member)
-                    answer.set_result(self._count_here(scope, member) if count is None else count)
-
-    def _count_here(self, scope: str, member: str) -> int:
-        user = member.partition(":")[0]
-        return sum(one.startswith(f"{user}:") for one in self._leases.get(scope, ()))
+                    answer.set_result(None)
 
     def _take(self, results: Mapping[str, Result]) -> None:
-        now = time.monotonic()
+        now, ours = time.monotonic(), self._ours
         for scope, result in results.items():
             end = result.next_end
-            # Where we hold no lease any more, we look after those that we gave back.
-            if end is None or (scope not in self._leases and end > self._grace):
+            # Where nobody of ours is any more, we look after the leases that we gave back.
+            if end is None or (scope not in ours and end > self.grace):
                 self._ends.pop(scope, None)
             else:
                 self._ends[scope] = now + end
@@ -232,6 +240,10 @@ class Tracker:
             self._announce(scope, changes)
         except Exception:  # the other scopes' changes come only once too
             logger.exception("Presence: could not announce what changed in %s", scope)
+
+    @property
+    def _ours(self) -> Set[str]:
+        return self._leases.keys() | self._watched
 
     async def _every(
         self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]], name: str

@@ -34,8 +34,11 @@ class Online:
         return self.count - len(self.shown)
 
 
-def online_in(room: Room) -> Online:
+def online_in(room: Room) -> Online | None:
+    """None where that cannot be known now: then it must not look as if nobody were there."""
     leases = reader.leases(str(room.pk))
+    if leases is None:
+        return None
     users = User.objects.in_bulk({int(lease.user) for lease in leases})
     people = {pk: Present(user) for pk, user in users.items()}
     for lease in leases:
@@ -45,8 +48,10 @@ def online_in(room: Room) -> Online:
     return Online(by_name[:SHOWN_MAX], len(by_name))
 
 
-def is_there(room: Room, user: User, connection: str) -> bool:
-    return Lease(str(user.pk), connection) in reader.leases(str(room.pk))
+def is_there(room: Room, user: User, connection: str) -> bool | None:
+    """None where that cannot be known now."""
+    leases = reader.leases(str(room.pk))
+    return None if leases is None else Lease(str(user.pk), connection) in leases
 
 
 def disconnect(room: Room, user: User, connection: str, *, by: User) -> bool:

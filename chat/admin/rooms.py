@@ -18,6 +18,8 @@ from chat.models.room import unguessable_slug
 from core.admin_lists import QuickList
 from core.models import User
 
+TRY_AGAIN = "The servers can't be told now. Try again in a moment."
+
 
 class RoomForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -116,15 +118,19 @@ class RoomAdmin(Audited, QuickList):
         if not self.has_change_permission(request, room):
             raise PermissionDenied
         person = get_object_or_404(User, pk=user)
-        if not online.is_there(room, person, connection):
-            messages.warning(request, f"That connection of {person} is gone already.")
+        is_there = online.is_there(room, person, connection)
+        if not is_there:
+            if is_there is None:
+                messages.error(request, TRY_AGAIN)
+            else:
+                messages.warning(request, f"That connection of {person} is gone already.")
             return redirect("admin:chat_room_change", pk)
         if request.method == "POST":
             assert isinstance(request.user, User)
             if online.disconnect(room, person, connection, by=request.user):
-                messages.success(request, f"A connection of {person} was closed.")
+                messages.success(request, f"A connection of {person} was told to close.")
             else:
-                messages.error(request, "The servers can't be told now. Try again in a moment.")
+                messages.error(request, TRY_AGAIN)
             return redirect("admin:chat_room_change", pk)
         context = {
             **self.admin_site.each_context(request),

@@ -4,18 +4,18 @@ import asyncio
 import json
 import random
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import Error as DatabaseError
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from chat import events
 from chat.audience import Audience
 from chat.connection import Connection
 from chat.events import Person
@@ -149,7 +149,9 @@ class Process:
         self.room = room
         self.roster = Roster()
         self.roster.reset(State(frozenset(room.users), room.version))
-        self.audience = Audience(self.roster, lambda user: Person(int(user), f"name {user}"))
+        self.unnamed: set[str] = set()
+        self.fails = 0
+        self.audience = Audience(self.roster, self._named, self._learn)
         self.clients: list[Client] = []
         self.recovering = False
 
@@ -172,7 +174,7 @@ class Process:
     def hear(self, changes: list[Change]) -> None:
         applied, hole = self.roster.apply(changes)
         if applied:
-            self.audience.tell([(change.version, self._news(change)) for change in applied])
+            self.audience.tell(applied)
         if hole and not self.recovering:
             self.recovering = True
             asyncio.get_running_loop().call_later(0.2, self.recover)
@@ -183,9 +185,15 @@ class Process:
             self.roster.reset(State(frozenset(self.room.users), self.room.version))
             self.audience.show_all()
 
-    def _news(self, change: Change) -> bytes:
-        user = Person(int(change.user), f"name {change.user}")
-        return events.presence_change(change.kind, user, change.online, change.version)
+    def _named(self, user: str) -> Person | None:
+        return None if user in self.unnamed else Person(int(user), f"name {user}")
+
+    async def _learn(self, users: Sequence[str]) -> None:
+        await asyncio.sleep(0.1)
+        if self.fails:
+            self.fails -= 1
+            raise DatabaseError("away")
+        self.unnamed.difference_update(users)
 
 
 class Room:
@@ -344,6 +352,74 @@ def test_what_a_fresh_state_has_is_not_told_after_it() -> None:
     run(go())
 
 
+def test_what_is_told_waits_until_everybody_in_it_has_a_name() -> None:
+    """Who ends a dead process's leases may never have heard of its people."""
+
+    async def go() -> None:
+        room = Room(people=2)
+        process = room.processes[0]
+        watcher = process.watch()
+        process.unnamed |= {"1", "3"}
+        room.leave(1)
+        room.join(3)
+        await asyncio.sleep(0.3)
+        assert watcher.kinds() == [["state"]]
+        await asyncio.sleep(0.1)
+        assert watcher.kinds() == [["state"], ["left", "joined"]]
+        assert watcher.shows() == room.truth()
+        assert watcher.frames[1][1][0]["user"]["name"] == "name 1"
+
+    run(go())
+
+
+def test_a_newcomer_is_shown_the_unnamed_in_a_moment() -> None:
+    async def go() -> None:
+        room = Room(people=2)
+        process = room.processes[0]
+        process.unnamed.add("2")
+        newcomer = process.watch()
+        assert newcomer.users == {1: "name 1"}
+        await asyncio.sleep(0.4)
+        assert newcomer.kinds() == [["state"], ["state"]]
+        assert newcomer.shows() == room.truth()
+
+    run(go())
+
+
+def test_names_that_cannot_be_read_are_asked_for_again() -> None:
+    async def go() -> None:
+        room = Room()
+        process = room.processes[0]
+        watcher = process.watch()
+        process.unnamed.add("1")
+        process.fails = 2
+        room.join(1)
+        await asyncio.sleep(2)
+        assert watcher.kinds() == [["state"]]
+        await asyncio.sleep(1)
+        assert watcher.shows() == room.truth()
+
+    run(go())
+
+
+def test_who_was_shown_something_else_meanwhile_is_shown_what_is() -> None:
+    """Redis did not answer when they came."""
+
+    async def go() -> None:
+        room = Room(people=3)
+        process = room.processes[0]
+        early = Client()
+        process.clients.append(early)
+        process.audience.show_later(cast(Connection, early))
+        late = process.watch()
+        process.audience.show_all()
+        await asyncio.sleep(0.3)
+        for one in (early, late):
+            assert one.shows() == room.truth()
+
+    run(go())
+
+
 # -- a crowd ----------------------------------------------------------------------------------
 
 
@@ -445,6 +521,39 @@ def test_who_makes_it_a_crowd_does_not_leave_the_others_with_a_list() -> None:
         for one in (watcher, newcomer):
             assert one.more
             assert one.shows() == room.truth()
+
+    run(go())
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("people", [20, 11])
+def test_who_is_named_now_in_a_crowd_or_what_was_one_has_a_name(people: int) -> None:
+    async def go() -> None:
+        room = Room(people=people)
+        process = room.processes[0]
+        client = process.watch()
+        process.unnamed |= {"5", "7"}
+        room.leave(1)
+        await asyncio.sleep(1.2)
+        assert len(client.frames) == 2
+        assert client.shows() == room.truth()
+
+    run(go())
+
+
+@pytest.mark.usefixtures("small")
+def test_a_crowd_in_which_much_is_lost_is_told_no_more_often() -> None:
+    async def go() -> None:
+        room = Room(people=20)
+        client = room.processes[0].watch()
+        for user in range(100, 200, 2):
+            room.change("joined", user)  # lost
+            room.join(user + 1)
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1.1)
+        assert client.shows() == room.truth()
+        assert client.kinds() == [["state"]] + [["count"]] * (len(client.frames) - 1)
+        assert all(after - before > 0.999 for (before, _), (after, _) in pairwise(client.frames))
 
     run(go())
 

@@ -29,6 +29,7 @@ QUICK = {
     "PRESENCE_RENEW_SECONDS": "1",
     "PRESENCE_GATHER_SECONDS": "0.02",
 }
+LONG = {**QUICK, "PRESENCE_LEASE_SECONDS": "30"}
 MOMENT = GRACE + 2.5  # after which a wrong announcement would have come
 
 
@@ -205,6 +206,21 @@ def test_a_process_that_is_killed_leaves_no_ghost_and_the_going_is_announced_onc
     assert who(watcher) == {"Olga Owner", "Mo Moderator"}
 
 
+def test_where_all_who_look_on_are_invisible_nobody_is_a_ghost(
+    two: list[ChatServer], cast: Cast, enter: Enter, template_database: str
+) -> None:
+    """Their process has no lease in the room, and looks after it all the same."""
+    User.objects.filter(pk=cast.owner.pk).update(is_invisible=True)
+    unseen = enter(two[1], cast.room, cast.owner)
+    with servers.chat_server(template_database, env=QUICK, beside=two[0]) as third:
+        enter(third, cast.room, cast.member)
+        unseen.until("presence.state", online=1)
+        third.kill()
+    left = unseen.until("presence.left")
+    assert (left["user"]["name"], left["online"]) == ("Mia Member", 0)
+    assert_consecutive(unseen)
+
+
 def test_a_going_that_the_others_were_not_told_is_found(
     two: list[ChatServer], watcher: Client, cast: Cast, enter: Enter
 ) -> None:
@@ -246,6 +262,25 @@ def test_when_one_process_makes_way_for_another_nobody_who_stayed_is_announced(
         assert old.stop() == 0
         assert tab.close_code() == 4410
         enter(two[1], cast.room, session=session)
+    watcher.silence(MOMENT, "presence.joined", "presence.left")
+    assert who(watcher) == {"Olga Owner", "Mia Member"}
+
+
+def test_a_process_that_makes_way_gives_its_people_the_time_that_it_told_them(
+    two: list[ChatServer],
+    watcher: Client,
+    cast: Cast,
+    enter: Enter,
+    template_database: str,
+) -> None:
+    """Longer than the grace: they come back over five seconds, not all at once."""
+    session = session_of(cast.member)
+    with servers.chat_server(template_database, env=LONG, beside=two[0]) as old:
+        enter(old, cast.room, session=session)
+        watcher.until("presence.joined")
+        assert old.stop() == 0
+    watcher.silence(MOMENT, "presence.left")
+    enter(two[1], cast.room, session=session)
     watcher.silence(MOMENT, "presence.joined", "presence.left")
     assert who(watcher) == {"Olga Owner", "Mia Member"}
 

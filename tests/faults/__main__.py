@@ -131,7 +131,8 @@ async def _suffer_together(
 ) -> Outcome:
     outcome = Outcome(f"{number:>2} {fault.title}")
     name = f"crowd-{number}-{time.monotonic_ns()}"
-    crowd = Crowd(made, name, f"{options.seed}/{number}", seconds=options.seconds)
+    seed = f"{options.seed}/{number}"
+    crowd = Crowd(made, name, seed, seconds=options.seconds, patience=options.patience)
     try:
         await fault.run(crowd, people)
         crowd.examine(outcome)

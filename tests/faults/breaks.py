@@ -134,7 +134,7 @@ def reaping() -> None:
 
 def restoring() -> None:
     """A renewal brings back nothing that Redis has lost."""
-    _change_scripts(r"(?s)for n = 2, #ARGV do\n    hold\(ARGV\[n\], string.*?end\n", "")
+    _change_scripts(r"(?s)for n = 2, #ARGV do\n    hold\(ARGV\[n\], string.*?end\n", "", "renew")
 
 
 def clocks() -> None:
@@ -145,13 +145,16 @@ def clocks() -> None:
     )
 
 
-def _change_scripts(pattern: str, replacement: Any) -> None:
+def _change_scripts(pattern: str, replacement: Any, only: str = "") -> None:
     from presence import store
 
     script = store._script
 
     def changed(name: str) -> tuple[str, str]:
-        source = re.sub(pattern, replacement, script(name)[0])
+        source, sha = script(name)
+        if only and name != only:
+            return source, sha
+        source = re.sub(pattern, replacement, source)
         return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     store._script = changed  # type: ignore[assignment]

@@ -21,9 +21,8 @@ from tests.faults.world import World
 
 Frame = dict[str, Any]
 
-ENTER_WITHIN = 30.0  # seconds
 KNOWN_AFTER = 2.0  # seconds after which everybody must know of a tab that is open
-QUIET = 1.5  # seconds after all agree, in which a late doubt would still come
+QUIET = 1.0  # seconds after all agree, in which a late doubt would still come
 REACTION = 3.0  # seconds from Redis's knowing something to everybody's seeing it, on a busy machine
 
 
@@ -56,7 +55,9 @@ class Tab:
     def cut(self) -> None:
         """Be gone without a word (RST), and not come back."""
         self.returns = False
-        if self._socket is not None:
+        if self._socket is None:
+            self._task.cancel()  # still on its way in
+        else:
             tcp: socket.socket = self._socket.transport.get_extra_info("socket")
             with suppress(OSError):
                 tcp.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -85,6 +86,7 @@ class Tab:
             ping_interval=None,
         ) as connection:
             self._socket = connection
+            self._crowd.visits += 1
             try:
                 async for payload in connection:
                     for line in str(payload).split("\n"):
@@ -93,6 +95,7 @@ class Tab:
                 self.joined_at = self._socket = None
 
     async def _take(self, frame: Frame) -> None:
+        self._crowd.told += frame["type"].startswith("presence.")
         match frame["type"]:
             case "chat.history":
                 self._crowd.room_pk = frame["room"]["id"]
@@ -125,14 +128,18 @@ class Tab:
 class Crowd:
     """What the faults of presence play on. `lease`, `renew` and `grace` are the processes' own."""
 
-    def __init__(self, world: World, name: str, seed: str, *, seconds: float) -> None:
+    def __init__(
+        self, world: World, name: str, seed: str, *, seconds: float, patience: float
+    ) -> None:
         self.world = world
         self.room = name
         self.random = random.Random(seed)
         self.seconds = seconds
+        self.patience = patience
         self.lease, self.renew, self.grace = world.presence
         self.tabs: list[Tab] = []
-        self.opened = 0
+        self.opened = self.visits = 0  # tabs, and connections of theirs
+        self.told = 0  # frames of presence
         self.notes: list[str] = []
         self.problems: list[Problem] = []
         self.agree: float | None = None
@@ -161,7 +168,7 @@ class Crowd:
     async def enter(self, people: Iterable[Person], processes: Sequence[int]) -> list[Tab]:
         """A tab each, over those processes in turn; returns once everybody sees everybody."""
         tabs = [self.open(person, processes[n % len(processes)]) for n, person in enumerate(people)]
-        if await self.agreement(ENTER_WITHIN) is None:
+        if await self.agreement(self.patience) is None:
             self.complain("rules", "they did not come in")
         return tabs
 
@@ -192,6 +199,11 @@ class Crowd:
     def since(self, mark: int) -> Counter[tuple[str, int]]:
         """How often each coming and going was announced after `mark`."""
         return Counter(what for version, what in self._announced.items() if version > mark)
+
+    def check_stayed(self, mark: int, users: set[int]) -> None:
+        """Nobody was told after `mark` that one of these had left."""
+        if gone := {user for kind, user in self.since(mark) if kind == "left"} & users:
+            self.complain("missing", f"these stayed, and were said to have left: {sorted(gone)}")
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -237,7 +249,8 @@ class Crowd:
     def examine(self, outcome: Outcome) -> None:
         self._check_order()
         outcome.clients = self.opened
-        outcome.posts = len(self._announced)
+        outcome.returns = max(0, self.visits - self.opened)
+        outcome.posts = self.told
         outcome.agree = self.agree
         outcome.notes, outcome.problems = self.notes, self.problems
 

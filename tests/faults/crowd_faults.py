@@ -13,7 +13,7 @@ from tests.faults.clients import Person
 from tests.faults.crowd import REACTION, Crowd, Tab
 
 PEOPLE = 120  # that the largest of them needs
-MOVES = 50  # comings and goings a second
+MOVES = 150  # comings and goings a second
 CLOCKS = 300  # seconds between the clocks of two processes
 
 
@@ -46,16 +46,15 @@ async def kill_a_full_process(crowd: Crowd, people: Sequence[Person]) -> None:
 
 
 async def empty_redis(crowd: Crowd, people: Sequence[Person]) -> None:
-    """Emptied, then killed and started empty."""
+    """Emptied, and killed and started empty when some are restored."""
     await crowd.enter(people[:60], [0, 1, 2])
-    mark, took = crowd.mark(), []
-    for empty in (_flush, _restart):
-        await asyncio.to_thread(empty, crowd)
-        await crowd.heals(within=crowd.renew + REACTION)
-        took.append(crowd.agree)
-    if gone := [user for kind, user in crowd.since(mark) if kind == "left"]:
-        crowd.complain("missing", f"these were said to have left: {gone}")
-    crowd.notes.append("restored after " + ", ".join(f"{each or 0:.1f} s" for each in took))
+    mark = crowd.mark()
+    await asyncio.to_thread(_flush, crowd)
+    await asyncio.sleep(crowd.renew / 3)
+    await asyncio.to_thread(_restart, crowd)
+    await crowd.heals(within=crowd.renew + REACTION)
+    crowd.check_stayed(mark, crowd.present)
+    crowd.notes.append("60 people restored")
 
 
 def _flush(crowd: Crowd) -> None:
@@ -87,25 +86,28 @@ async def stop_redis(crowd: Crowd, people: Sequence[Person]) -> None:
 
 
 async def come_and_go(crowd: Crowd, people: Sequence[Person]) -> None:
-    """Tabs of 25 people open, close, are cut and are loaded again, on any process at any time."""
-    await crowd.enter(people[25:28], [0, 1, 2])  # who watch all the time
-    watchers = list(crowd.tabs)
-    moves = int(MOVES * crowd.seconds)
-    reloads: list[asyncio.Task[None]] = []
+    """Tabs open, close, are cut and are loaded again, on any process at any time."""
+    await crowd.enter(people[:3], [0, 1, 2])  # who watch all the time
+    watchers, mark = list(crowd.tabs), crowd.mark()
+    moves = int(MOVES * crowd.seconds / 3)
+    under_way: list[asyncio.Task[None]] = []
     for _ in range(moves):
         await asyncio.sleep(crowd.random.expovariate(MOVES))
         tabs = [tab for tab in crowd.tabs if tab not in watchers]
         dice = crowd.random.random()
-        if not tabs or (dice < 0.5 and len(tabs) < 60):
-            crowd.open(crowd.random.choice(people[:25]), crowd.random.randrange(3))
+        if not tabs or (dice < 0.5 and len(tabs) < 40):
+            crowd.open(crowd.random.choice(people[3:60]), crowd.random.randrange(3))
         elif dice < 0.65:
-            reloads.append(asyncio.create_task(_reload(crowd, crowd.random.choice(tabs))))
+            work = _reload(crowd, crowd.random.choice(tabs))
+            under_way.append(asyncio.create_task(work))
         elif dice < 0.8:
             crowd.cut(crowd.random.choice(tabs))
         else:
-            await crowd.close(crowd.random.choice(tabs))
-    await asyncio.gather(*reloads)
+            work = crowd.close(crowd.random.choice(tabs))
+            under_way.append(asyncio.create_task(work))
+    await asyncio.gather(*under_way)
     await crowd.heals(within=crowd.grace + REACTION)
+    crowd.check_stayed(mark, {tab.person.id for tab in watchers})
     crowd.notes.append(f"{moves} opened, closed, cut or reloaded")
 
 

@@ -33,7 +33,7 @@ async def main():
     async with Redis.from_url(url) as redis:
         store = Store(redis)
         if step == "enter":
-            results, _ = await store.enter({"a": ["other:1"]}, 60)
+            results = await store.enter({"a": ["other:1"]}, 60)
         else:
             results = await store.renew({"a": ["other:1"]}, 60)
     changes = [[one.kind, one.user, one.version] for one in results["a"].changes]
@@ -62,7 +62,7 @@ async def test_two_processes_five_minutes_apart(
     valkey: RedisServer, redis: Redis, ahead: float
 ) -> None:
     store = Store(redis)
-    results, _ = await store.enter({"a": ["own:1"]}, 60)
+    results = await store.enter({"a": ["own:1"]}, 60)
     version = results["a"].version
     changes, next_end = other(valkey.url, "enter", ahead)
     assert changes == [("joined", "other", version + 1)]

@@ -71,7 +71,7 @@ class World:
         self.ending: dict[tuple[str, str], float] = {}  # until when somebody who left may be seen
         self.lost: set[Open] = set()  # what Redis has lost, and its process not yet brought back
         self.flushed: dict[str, int] = defaultdict(int)  # the version before it was emptied
-        self.entering: list[asyncio.Task[int]] = []
+        self.entering: list[asyncio.Task[None]] = []
         self.number = 0
         self.steps = 0
 

@@ -1,5 +1,6 @@
 """What one process knows of a scope: in order, without holes, or it says so."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,9 +27,10 @@ def test_it_knows_nothing_until_it_is_told_a_state() -> None:
     assert roster.apply([joined("ann", 1)]) == ([], True)
     assert not roster.known
     assert roster.misses(0)
-    roster.reset(State(frozenset(), 0))
+    assert roster.reset(State(frozenset(), 0))
     assert roster.known
-    assert not roster.misses(0)
+    assert (list(roster.users), roster.version) == (["ann"], 1), "what came meanwhile has waited"
+    assert not roster.misses(1)
 
 
 def test_changes_are_applied_in_the_order_of_versions() -> None:
@@ -44,17 +46,54 @@ def test_what_was_seen_is_dropped() -> None:
     assert list(roster.users) == ["ann"]
 
 
+def test_what_comes_early_waits_for_what_is_late() -> None:
+    roster = known(version=5)
+    changes = [joined("ann", 6), joined("bob", 7), left("ann", 8), joined("eve", 9)]
+    assert roster.apply(changes[1:3]) == ([], True)
+    assert roster.apply(changes[1:2]) == ([], True)
+    assert roster.apply(changes[:1]) == (changes[:3], False)
+    assert not roster.misses(8)
+    assert roster.apply(changes) == (changes[3:], False)
+    assert list(roster.users) == ["bob", "eve"]
+
+
+def test_not_everything_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("presence.roster.PENDING", 2)
+    roster = known(version=5)
+    roster.apply([joined("ann", 7), joined("bob", 8), joined("eve", 9)])
+    assert roster.apply([joined("dan", 6)]) == ([], True)
+    roster.reset(State(frozenset({"ann", "bob"}), 8))
+    assert not roster.misses(8), "what the state has, waits no more"
+    assert roster.misses(9)
+
+
+def test_a_state_is_taken_with_what_has_waited_for_it() -> None:
+    roster = known(version=5)
+    roster.apply([joined("bob", 9), joined("ann", 8)])
+    assert roster.reset(State(frozenset({"eve"}), 7))
+    assert (list(roster.users), roster.version) == (["eve", "ann", "bob"], 9)
+    assert not roster.misses(9)
+
+
+def test_a_scope_that_redis_has_forgotten_is_empty() -> None:
+    """Nobody is left who could restore it, and it has no version any more."""
+    roster = known("ann", version=5)
+    assert roster.misses(0)
+    assert roster.reset(State(frozenset(), 0))
+    assert (list(roster.users), roster.misses(0)) == ([], False)
+
+
 def test_up_to_a_hole_it_goes_and_says_so() -> None:
     roster = known(version=5)
     assert roster.apply([joined("ann", 6), joined("eve", 8)]) == ([joined("ann", 6)], True)
     assert (list(roster.users), roster.version) == (["ann"], 6)
     assert roster.misses(8)
-    assert not roster.misses(6)
+    assert roster.misses(6), "it knows of more"
 
 
 def test_an_older_state_is_no_news() -> None:
     roster = known("ann", "bob", version=5)
-    roster.reset(State(frozenset(), 4))
+    assert not roster.reset(State(frozenset(), 4))
     assert (list(roster.users), roster.version) == (["ann", "bob"], 5)
     roster.reset(State(frozenset({"eve"}), 9))
     assert (list(roster.users), roster.version) == (["eve"], 9)
@@ -73,9 +112,11 @@ def test_whatever_is_lost_doubled_or_late_it_is_right_or_knows_that_it_is_not(
         history.append(State(frozenset(here), version))
     roster = known(version=100)
     if changes:
+        newest = 0
         for one in data.draw(st.lists(st.sampled_from(changes), max_size=60)):
             _, hole = roster.apply([one])
-            assert hole == (one.version > roster.version)
+            newest = max(newest, one.version)
+            assert hole == (newest > roster.version)
             assert set(roster.users) == history[roster.version - 100].users
     roster.apply(changes)
     assert (set(roster.users), roster.version) == (here, history[-1].version)

@@ -71,15 +71,28 @@ class TestPages:
         assert [row.split()[0] for row in rows(page.text)] == ["abe", "Bea"]
         assert "and 1 more" in page.text
 
-    def test_without_redis_the_page_comes(
-        self, look: Look, room: Room, monkeypatch: pytest.MonkeyPatch
+    def test_without_redis_nobody_says_that_nobody_is_there(
+        self,
+        moderator: Client,
+        room: Room,
+        alice: User,
+        told: list[Any],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         class Away:
             def zrange(self, *_: object) -> Any:
                 raise redis.ConnectionError
 
         monkeypatch.setattr(reader, "_redis", Away)
-        assert "Online (0)" in look(f"chat/room/{room.pk}/change/").text
+        page = moderator.get(f"/admin/chat/room/{room.pk}/change/", secure=True).content.decode()
+        assert "cannot be known now" in page
+        assert "Online (" not in page
+        address = f"/admin/chat/room/{room.pk}/disconnect/{alice.pk}/a.1/"
+        for ask in (moderator.get, moderator.post):
+            page = ask(address, secure=True, follow=True).content.decode()
+            assert "can&#x27;t be told now" in page
+            assert "gone already" not in page
+        assert not told
 
     def test_a_moderator_is_asked_first_and_what_they_did_is_noted(
         self, moderator: Client, room: Room, alice: User, told: list[Any]
@@ -90,7 +103,7 @@ class TestPages:
         assert "csrfmiddlewaretoken" in page
         assert not told
         response = moderator.post(address, secure=True, follow=True)
-        assert "A connection of Alice &lt;i&gt; was closed." in response.content.decode()
+        assert "A connection of Alice &lt;i&gt; was told to close." in response.content.decode()
         assert told == [
             {
                 "type": "connection.end",
@@ -218,7 +231,7 @@ def test_the_one_connection_ends_and_the_person_is_told(
     page = site.get(address)
     (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text))
     answer = site.post(address, data={"csrfmiddlewaretoken": token})
-    assert "was closed" in answer.text
+    assert "was told to close" in answer.text
     goes.until("room.closed", detail="A moderator disconnected you.")
     assert goes.close_code() == 4403
     assert stays.asks(type="ping")["type"] == "pong"

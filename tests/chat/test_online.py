@@ -1,0 +1,191 @@
+"""What a process makes of presence's state and changes, where some are late or cannot be read."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import pytest
+
+from chat import online as online_module
+from chat import people
+from chat.connection import Connection
+from chat.events import Person
+from chat.feed import Feed
+from chat.hub import Hub
+from chat.online import Online
+from chat.people import People
+from presence.store import State
+from presence.tracker import Tracker
+from tests.chat.test_audience import Client
+
+ROOM = 7
+
+
+class Redis:
+    """Stands for the tracker and its store."""
+
+    def __init__(self) -> None:
+        self.users: set[str] = set()
+        self.version = 100
+        self.is_away = False
+        self.reads = 0
+        self.store = self
+
+    async def state(self, scope: str) -> State:
+        self.reads += 1
+        await asyncio.sleep(0.001)
+        if self.is_away:
+            raise OSError("away")
+        return State(frozenset(self.users), self.version)
+
+    async def enter(self, *_: str) -> None: ...
+
+    def leave(self, *_: object, **__: object) -> None: ...
+
+    def watch(self, scope: str) -> None: ...
+
+    def unwatch(self, scope: str) -> None: ...
+
+
+class Visitor(Client):
+    def __init__(self, feed: Feed, number: int) -> None:
+        super().__init__()
+        self.feed = feed
+        self.user = Person(number, f"name {number}")
+        self.name = f"tab {number}"
+        self.is_invisible = False
+
+    def names(self) -> set[str]:
+        return set(self.users.values())
+
+
+class Room:
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self.redis = Redis()
+        self.online = Online(self.hub, People())
+        self.online.tracker = cast(Tracker, self.redis)
+        self.feed = self.hub.feeds[ROOM] = Feed(ROOM)
+        self.feed.opened = True
+
+    async def visit(self, number: int) -> Visitor:
+        visitor = Visitor(self.feed, number)
+        connection = cast(Connection, visitor)
+        await self.online.enter(self.feed, connection)
+        self.feed.connections.add(connection)
+        self.online.show(self.feed, connection)
+        return visitor
+
+    def hear(self, *versions: int) -> None:
+        """In each somebody of that number came."""
+        changes = [["joined", str(one), one, one - 100, f"name {one}"] for one in versions]
+        self.hub.handlers["room.presence"]({"room": ROOM, "changes": changes})
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    async def read(pks: list[int]) -> list[Person]:
+        return [Person(pk, f"name {pk}") for pk in pks]
+
+    monkeypatch.setattr(people, "reading", lambda _: read)
+    monkeypatch.setattr(online_module, "LATE", 0.05)
+    settings.PRESENCE_GATHER_SECONDS = 0.01
+
+
+def play(scene: Callable[[Room], Coroutine[Any, Any, None]]) -> None:
+    async def go() -> None:
+        await scene(Room())
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("by_a_newcomer", [False, True])
+def test_whoever_came_while_redis_was_away_is_shown_all_when_it_is_back(
+    by_a_newcomer: bool,
+) -> None:
+    async def scene(room: Room) -> None:
+        room.redis.is_away = True
+        first, second = await room.visit(1), await room.visit(2)
+        assert second.names() == {"name 1", "name 2"}
+        assert first.names() == {"name 1"}
+        room.redis.is_away, room.redis.users = False, {"1", "2"}
+        if by_a_newcomer:
+            await room.visit(2)
+        else:
+            room.online.heard(str(ROOM), 100)
+        await asyncio.sleep(0.2)
+        for visitor in (first, second):
+            assert visitor.names() == {"name 1", "name 2"}
+        room.hear(101)
+        await asyncio.sleep(0.1)
+        assert first.names() == {"name 1", "name 2", "name 101"}
+
+    play(scene)
+
+
+def test_a_change_that_is_only_late_costs_no_reading() -> None:
+    async def scene(room: Room) -> None:
+        visitor = await room.visit(1)
+        reads = room.redis.reads
+        room.hear(102)
+        room.hear(101, 103)
+        await asyncio.sleep(0.2)
+        assert room.redis.reads == reads
+        assert visitor.kinds() == [["state"], ["joined"] * 3]
+
+    play(scene)
+
+
+def test_a_change_that_is_lost_is_read_and_what_comes_meanwhile_is_kept() -> None:
+    async def scene(room: Room) -> None:
+        room.redis.users = {"1"}
+        visitor = await room.visit(1)
+        reads = room.redis.reads
+        room.redis.users, room.redis.version = {"1", "101", "102"}, 102
+        room.hear(102)
+        await asyncio.sleep(0.02)
+        room.hear(103)  # after the state that is read
+        await asyncio.sleep(0.2)
+        assert room.redis.reads == reads + 1
+        assert set(visitor.users) == {1, 101, 102, 103}
+        assert visitor.version == 103
+
+    play(scene)
+
+
+def test_a_version_heard_late_is_asked_about_only_once() -> None:
+    async def scene(room: Room) -> None:
+        await room.visit(1)
+        reads = room.redis.reads
+        room.online.heard(str(ROOM), 0)  # as it was before the first came
+        await asyncio.sleep(0.3)
+        assert room.redis.reads == reads + 1
+
+    play(scene)
+
+
+def test_a_room_that_redis_has_forgotten_shows_nobody() -> None:
+    async def scene(room: Room) -> None:
+        room.redis.users = {"1"}
+        visitor = await room.visit(1)
+        assert visitor.online == 1
+        room.redis.users, room.redis.version = set(), 0
+        visitor.version = None  # it may be lower now
+        room.online.heard(str(ROOM), 0)
+        await asyncio.sleep(0.2)
+        assert (visitor.users, visitor.online) == ({}, 0)
+
+    play(scene)
+
+
+def test_somebodys_new_name_is_shown_to_all_though_nobody_came_or_went() -> None:
+    async def scene(room: Room) -> None:
+        room.redis.users = {"1", "2"}
+        first, second = await room.visit(1), await room.visit(2)
+        room.online._people.remember(Person(2, "Dora Maar"))
+        third = await room.visit(1)
+        await asyncio.sleep(0.1)
+        for visitor in (first, second, third):
+            assert visitor.names() == {"name 1", "Dora Maar"}
+
+    play(scene)
