@@ -8,6 +8,7 @@ import django
 
 from chat.outbox import Parcel
 from core import server
+from presence.store import Change
 
 EVERYBODY = {"PRESENCE_LIST_MAX": "1000000", "PRESENCE_SHOWN": "1000000"}
 
@@ -18,10 +19,11 @@ def main() -> None:
     django.setup()
     from chat.audience import Audience
 
-    def tell(self: Audience, news: Sequence[tuple[int, bytes]]) -> None:
-        for version, frame in news:
+    def tell(self: Audience, news: Sequence[Change]) -> None:
+        for change in news:
+            frame = self._change(change)
             self._push(Parcel([frame]), self._watchers)
-            self._tell_newcomers([(version, frame)])
+            self._tell_newcomers([(change.version, frame)])
         self._settle()
 
     Audience.tell = tell  # type: ignore[method-assign]
