@@ -205,7 +205,7 @@ def test_wrong_settings_are_said_before_it_listens(image: Path) -> None:
     )
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("core.server: ")]
-    assert [line.split()[1] for line in errors] == ["(core.E001)", "(core.E008)"]
+    assert [line.split()[1] for line in errors] == ["(core.E001)", "(core.E008)", "(core.E016)"]
     assert "Traceback" not in done.stderr
 
 
