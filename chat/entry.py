@@ -10,7 +10,7 @@ from django.db.models import F, OuterRef, Subquery
 from django.utils.text import slugify
 
 from chat.models import Membership, Message, Room, Sanction
-from chat.models.room import RESERVED, SLUG_MAX
+from chat.models.room import SLUG_MAX
 from core import throttle
 from core.models import User
 
@@ -47,9 +47,7 @@ def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
 def find(slug: str, user: Any) -> Room | None:
     """The room, None where it may be created. Raises NoSuchRoom where it is not for `user`."""
     room = Room.objects.visible_to(user).filter(slug=slug).first()
-    if room is None and (
-        len(slug) > SLUG_MAX or slug.startswith(RESERVED) or Room.objects.filter(slug=slug).exists()
-    ):
+    if room is None and (len(slug) > SLUG_MAX or Room.objects.filter(slug=slug).exists()):
         raise NoSuchRoom
     return room
 
@@ -71,7 +69,7 @@ def create(slug: str, user: User, address: str) -> Room:
 
 def check_address(slug: str) -> None:
     """Raises NoSuchRoom where no room can come into being at this address."""
-    if slug != slug_for(slug) or slug.startswith(RESERVED):
+    if slug != slug_for(slug):
         raise NoSuchRoom
 
 

@@ -12,14 +12,14 @@ from chat.models.sanction import Sanction
 # What may stand in a room's address: letters of any script, digits, "-" and "_".
 SLUG_PATTERN = r"[-\w]+"
 SLUG_MAX = 80
-# Where the rooms of two are, and nobody can make a room: one that is not for you and one that is
-# not there answer alike.
-RESERVED = "direct-"
 
 
 def unguessable_slug(kind: str) -> str:
-    """An address that nobody finds by trying."""
-    return f"{kind}-{get_random_string(16, 'abcdefghjkmnpqrstuvwxyz23456789')}"
+    """An address that nobody finds by trying.
+
+    No name leads to one with "--" (chat.entry.slug_for), so nobody makes another room there.
+    """
+    return f"{kind}--{get_random_string(16, 'abcdefghjkmnpqrstuvwxyz23456789')}"
 
 
 class RoomQuerySet(models.QuerySet["Room"]):

@@ -53,11 +53,12 @@ def test_nobody_finds_a_direct_room_or_takes_the_place_of_one(
     chat: ChatServer, cast: Cast, enter: Enter
 ) -> None:
     room = RoomFactory(direct=True)
-    assert len(room.slug) == len("direct-") + 16
-    refused, absent = (turned(chat, slug, cast.outsider) for slug in (room.slug, "direct-8-9"))
+    assert len(room.slug) == len("direct--") + 16
+    slugs = (room.slug, "direct--8")
+    refused, absent = (turned(chat, slug, cast.outsider) for slug in slugs)
     assert refused == absent
     assert refused[0] == 4404
-    assert not Room.objects.filter(slug="direct-8-9").exists()
+    assert not Room.objects.filter(slug="direct--8").exists()
     # one that was made at an address of before stays where it is
     Room.objects.filter(pk=room.pk).update(slug=f"direct-{room.direct_low_id}-{room.pk}")
     room.refresh_from_db()

@@ -171,7 +171,7 @@ def test_rooms_come_as_they_were() -> None:
         direct.slug: ("direct", "", "", False),
     }
     assert rooms["seeds"].created_at == datetime(2020, 1, 1, tzinfo=UTC)
-    assert len(direct.slug) > len("direct-") + 12  # nobody finds it by trying
+    assert len(direct.slug) > len("direct--") + 12  # nobody finds it by trying
     assert {direct.direct_low.username, direct.direct_high.username} == {"rose.thorn", "ivy"}
 
 

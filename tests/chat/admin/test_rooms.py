@@ -56,7 +56,7 @@ def test_a_private_room_without_an_address_gets_one_that_nobody_guesses(moderato
         assert moderator.post("/admin/chat/room/add/", form, secure=True).status_code == 302
     slugs = set(Room.objects.values_list("slug", flat=True))
     assert len(slugs) == 2
-    assert all(len(slug) == len("private-") + 16 for slug in slugs)
+    assert all(len(slug) == len("private--") + 16 for slug in slugs)
     page = moderator.post("/admin/chat/room/add/", form | {"kind": "open"}, secure=True)
     assert "A room needs an address" in page.content.decode()
 
