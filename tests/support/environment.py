@@ -17,7 +17,7 @@ from core import embedded
 SETTINGS = {
     "DJANGO_SETTINGS_MODULE": "core.settings",
     "ENV_FILE": "",
-    "SECRET_KEY": "only-for-tests",
+    "SECRET_KEY": "only-for-tests-and-as-long-as-production-wants-it",
     "DEBUG": "on",
     "CHAT_GUESTS": "on",
 }
