@@ -12,9 +12,10 @@ def main() -> None:
     except ModuleNotFoundError:
         sys.exit("manage.py: Django is not installed here. Use `make run`, or .venv/bin/python.")
 
-    from core import local
+    from core import interrupts, local
     from core.errors import Problem
 
+    interrupts.listen()
     try:
         local.prepare(sys.argv[1:])
         execute_from_command_line(sys.argv)

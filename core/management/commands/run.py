@@ -1,5 +1,7 @@
 """`manage.py run`: a chat on this machine, ready to be tried. What `make run` calls."""
 
+import os
+import signal
 from typing import Any
 
 import psycopg
@@ -9,7 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from core import address, server
+from core import address, interrupts, server
 from core.errors import Problem
 
 PATIENCE = 3  # seconds a database may take to answer
@@ -40,6 +42,8 @@ class Command(BaseCommand):
         self.check()
         self.stdout.flush()
         server.serve(host, port, ready=lambda: self.announce(host, port))
+        if interrupts.heard():
+            raise KeyboardInterrupt
         self.stdout.write("Stopped.")
 
     def migrate(self) -> None:
@@ -51,6 +55,9 @@ class Command(BaseCommand):
         connection.close()
 
     def announce(self, host: str, port: int) -> None:
+        if interrupts.heard():  # while we started, and it was thrown away
+            os.kill(os.getpid(), signal.SIGINT)
+            return
         if settings.DEBUG and not address.is_loopback(host):
             self.stderr.write(
                 f"Warning: HOST={host} lets other machines in, to a development server with demo "
