@@ -24,8 +24,8 @@ faults: .venv/dev.stamp  ## break everything under load; ARGS="--only 1,5 --seed
 	@exec .venv/bin/python -m tests.faults $(ARGS)
 
 bench: .venv/dev.stamp  ## measure against the tutorial's chat; ARGS="--json FILE", --help
-	@.venv/bin/python -m bench.compare $(ARGS)
-	@.venv/bin/python -m bench.storm
+	@status=0; .venv/bin/python -m bench.compare $(ARGS) || status=1; \
+	$(if $(ARGS),,.venv/bin/python -m bench.storm || status=1;) exit $$status
 
 check: .venv/dev.stamp  ## format, lint, types, import layers, missing migrations
 	.venv/bin/ruff format --check .

@@ -113,7 +113,7 @@ async def _sized(figures: Figures, env: dict[str, str], context: Context) -> Non
 def _results(rows: Sequence[Row], figures: Figures, *, with_sizes: bool) -> list[dict[str, object]]:
     results: list[dict[str, object]] = []
     for row in rows:
-        medians = {name: statistics.median(each) for name, each in figures[row.name].items()}
+        medians = {name: _median(each) for name, each in figures[row.name].items()}
         ratio = medians["daphne"] / medians["tutorial"]
         results.append(
             {
@@ -142,6 +142,12 @@ def _results(rows: Sequence[Row], figures: Figures, *, with_sizes: bool) -> list
             }
         )
     return results
+
+
+def _median(figures: Sequence[float]) -> float:
+    """Of the rounds that were counted right; a round that was not is said when it happens."""
+    right = [figure for figure in figures if not math.isnan(figure)]
+    return statistics.median(right) if right else math.nan
 
 
 def _table(results: Sequence[dict[str, object]]) -> str:

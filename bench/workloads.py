@@ -13,7 +13,7 @@ from bench.targets import Target
 _runs = itertools.count(1)
 
 WARM = 1.0  # seconds before the measurement
-DRAIN = 15.0  # seconds at most for what is in flight afterwards
+DRAIN = 40.0  # seconds at most for what is in flight afterwards
 
 
 class Miscounted(Exception):

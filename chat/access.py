@@ -116,7 +116,7 @@ def as_fields(room: Room) -> dict[str, Any]:
     fields = {
         "id": room.pk,
         "slug": room.slug,
-        "title": str(room),
+        "title": room.name,
         "topic": room.topic,
         "kind": room.kind,
     }

@@ -1,6 +1,7 @@
 """Untrusted frame → typed command. No database here: a frame is judged by itself alone."""
 
 from typing import Annotated, Any
+from unicodedata import category
 from uuid import UUID, uuid4
 
 import msgspec
@@ -124,7 +125,7 @@ def _typed(frame: dict[str, Any]) -> Command:
 
 
 def _check_text(text: str, frame: dict[str, Any]) -> None:
-    if not text.strip():
+    if all(c.isspace() or category(c) == "Cf" for c in text):  # Cf: takes no room, shows nothing
         raise Undecodable("empty", "There is no text in the message.", frame)
     if len(text) > settings.CHAT_MESSAGE_MAX:
         limit = settings.CHAT_MESSAGE_MAX

@@ -141,7 +141,7 @@ def line_of(room: Any, user: Any, *, unread: bool = False) -> RoomLine:
 def name_for(room: Room, user: Any) -> str:
     """What the room is called; a direct one bears the name of the other."""
     other = other_of(room, user)
-    return room.title or room.slug if other is None else other.name
+    return room.name if other is None else other.name
 
 
 def other_of(room: Room, user: Any) -> User | None:

@@ -5,11 +5,12 @@ repeatable. What a trait changes after the post (edit, delete, reaction) takes i
 the room's log, as it does for people. `build()` keeps the same rules in memory, without a database.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import factory
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models import Model
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 from factory.random import randgen
@@ -19,12 +20,29 @@ from chat.models.room import unguessable_slug
 from chat.moderators import moderators
 from core.models import User
 
+T = TypeVar("T", bound=Model)
+
 
 def _repeatable_uuid() -> UUID:
     return UUID(int=randgen.getrandbits(128), version=4)
 
 
-class UserFactory(DjangoModelFactory[User]):
+class Numbered(DjangoModelFactory[T]):
+    """Goes on after the rows that there are: a second shell must not begin at 0 again."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def _setup_next_sequence(cls) -> int:
+        try:
+            newest = cls._meta.model.objects.order_by("pk").last()
+        except (DatabaseError, RuntimeError):  # `build()` needs no database, and has none in tests
+            return 0
+        return newest.pk if newest else 0
+
+
+class UserFactory(Numbered[User]):
     """A member who cannot sign in with a password, unless one is given: hashing is slow.
 
     Traits: `guest`, `staff` (a moderator with admin access), `bot`.
@@ -57,7 +75,7 @@ class UserFactory(DjangoModelFactory[User]):
             user.groups.add(moderators())
 
 
-class RoomFactory(DjangoModelFactory[Room]):
+class RoomFactory(Numbered[Room]):
     """An open room. Traits: `private`, `direct` (with its pair as members), `archived`, `slow`.
 
     The two of a direct room may be given in any order.

@@ -54,6 +54,17 @@ class UserAdmin(QuickList, DjangoUserAdmin):
     )
     power = ("is_staff", "is_superuser", "groups", "user_permissions")
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Who may not set a password sees nothing of it, and is offered nothing."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or request.user.is_superuser:
+            return fieldsets
+        hidden = ("password", "user_permissions")
+        return [
+            (title, {**options, "fields": [f for f in options["fields"] if f not in hidden]})
+            for title, options in fieldsets
+        ]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_readonly_fields(request, obj)
         return fields if request.user.is_superuser else (*fields, *self.power)

@@ -5,6 +5,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -74,6 +75,14 @@ def hosts() -> Iterator[CheckMessage]:
             hint="Set it to the names that people type, as ALLOWED_HOSTS=chat.example.org.",
             id="core.E001",
         )
+    for name in settings.ALLOWED_HOSTS:
+        if not re.fullmatch(r"\*|\.?[\w.-]+|\[[0-9a-fA-F:.]+\]", name):
+            yield Error(
+                f"{name!r} in ALLOWED_HOSTS is not the name of a host.",
+                hint="Write the name alone, without https:// and without a port, as "
+                "chat.example.org. (ORIGINS wants them.)",
+                id="core.E017",
+            )
     if not settings.DEBUG and "*" in settings.ALLOWED_HOSTS:
         yield Warning(
             'ALLOWED_HOSTS has "*": another site can point its own name here, and its pages pass '

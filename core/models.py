@@ -34,4 +34,5 @@ class User(AbstractUser):
         return self.display_name or self.username
 
     def __str__(self) -> str:
-        return self.name
+        """For the admin: two people may call themselves the same."""
+        return self.name if self.name == self.username else f"{self.name} ({self.username})"

@@ -8,12 +8,15 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import django
 from django.conf import settings
 
-from core import address, checks
+from core import address, checks, database
 from core.errors import Problem
+
+logger = logging.getLogger("core.server")  # also where it is run as __main__
 
 
 def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> None:
@@ -73,12 +76,25 @@ def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> N
         raise Problem(f"Cannot listen on {host}, port {port}.")
 
 
+def say_what_is_missing() -> None:
+    """What comes up later may be missing now; whoever starts us by hand should know."""
+    try:
+        database.ensure_answer()
+    except Problem as problem:
+        logger.warning("%s", problem)
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    if not settings.DEBUG and not manifest.exists():
+        logger.warning("There are no static files yet: pages need `manage.py collectstatic` first.")
+
+
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
     try:
         django.setup()
         checks.refuse_what_is_wrong()
-        serve(*address.chosen())
+        say_what_is_missing()
+        host, port = address.chosen()
+        serve(host, port, ready=lambda: logger.info("Serving on %s", address.url(host, port)))
     except Problem as problem:
         lines = str(problem).splitlines()
         raise SystemExit("\n".join(f"core.server: {line}" for line in lines)) from None

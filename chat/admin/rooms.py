@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from chat.admin import links, online
 from chat.admin.audit import Audited
@@ -40,16 +41,19 @@ class RoomForm(forms.ModelForm):
         return cleaned
 
 
+SHOWN = 40  # characters of a name; a guest may have chosen it
+
+
 @admin.register(Room)
 class RoomAdmin(Audited, QuickList):
     """Rooms. They are archived, not deleted: a deletion would take every message along."""
 
     form = RoomForm
-    list_display = ("__str__", "slug", "kind", "said", "members", "last", "is_archived")
+    list_display = ("called", "address", "kind", "said", "members", "last", "is_archived")
     list_filter = ("kind", "is_archived")
     search_fields = ("slug", "title")
     ordering = ("slug",)
-    sortable_by = ("slug",)
+    sortable_by = ("address",)
     readonly_fields = (
         "head",
         "message_count",
@@ -140,6 +144,14 @@ class RoomAdmin(Audited, QuickList):
             "person": person,
         }
         return TemplateResponse(request, "admin/chat/room/disconnect.html", context)
+
+    @admin.display(description="room")
+    def called(self, room: Room) -> str:
+        return Truncator(room.name).chars(SHOWN)
+
+    @admin.display(description="slug", ordering="slug")
+    def address(self, room: Room) -> str:
+        return Truncator(room.slug).chars(SHOWN)
 
     @admin.display(description="messages", ordering="message_count")
     def said(self, room: Room) -> SafeString:

@@ -109,7 +109,8 @@ class Room(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or self.slug
+        """For the admin: two rooms may have the same title."""
+        return self.slug if self.title in ("", self.slug) else f"{self.title} ({self.slug})"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Without the log's counters, which are `reserve`'s: a form that was open while people
@@ -119,6 +120,10 @@ class Room(models.Model):
             names = [field.attname for field in self._meta.concrete_fields]
             kwargs["update_fields"] = [name for name in names if name not in kept]
         super().save(*args, **kwargs)
+
+    @property
+    def name(self) -> str:
+        return self.title or self.slug
 
     def reserve(self, *, messages: int = 0, changes: int = 0) -> tuple[int, int]:
         """Take places in the room's log, under its row lock; call it in the writing transaction.

@@ -228,7 +228,7 @@ def test_a_nul_in_a_field_that_is_not_read_harms_nobody() -> None:
     assert decode(a_frame(type="ping", other={"deep": "\0"})) == Ping()
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t", "\u00a0\u2003"])
+@pytest.mark.parametrize("text", ["", " ", "\n\t", "\u00a0\u2003", "\u200b \u2060\ufeff"])
 @pytest.mark.parametrize("kind", ["chat.message", "chat.edit"])
 def test_blank_text_is_empty(kind: str, text: str) -> None:
     assert refusal(a_frame(type=kind, id=1, message=text, ref=3)).code == "empty"

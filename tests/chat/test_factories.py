@@ -1,4 +1,5 @@
 import uuid
+from typing import Any
 
 import factory.random
 import pytest
@@ -187,3 +188,11 @@ def test_the_same_seed_gives_the_same_message() -> None:
 def test_a_user_may_be_made_beside_others() -> None:
     UserFactory.create_batch(3)
     assert User.objects.count() == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("made", [RoomFactory, UserFactory])
+def test_a_second_shell_goes_on_after_what_the_first_has_made(made: Any) -> None:
+    made.create_batch(3)
+    made.reset_sequence()
+    made.create_batch(3)

@@ -81,3 +81,15 @@ def test_an_account_can_be_made(client: Client) -> None:
     form |= {"password1": "tulip-field-9", "password2": "tulip-field-9"}
     assert client.post("/admin/core/user/add/", form, secure=True).status_code == 302
     assert User.objects.get(username="nora").check_password("tulip-field-9")
+
+
+def test_who_may_set_no_password_sees_nothing_of_it(client: Client) -> None:
+    moderator, person = UserFactory(staff=True), UserFactory(password="tulip-field-9")
+    client.force_login(moderator)
+    page = client.get(f"/admin/core/user/{person.pk}/change/", secure=True).content.decode()
+    assert person.username in page
+    assert "algorithm" not in page
+    assert "/password/" not in page
+    client.force_login(UserFactory(staff=True, is_superuser=True))
+    page = client.get(f"/admin/core/user/{person.pk}/change/", secure=True).content.decode()
+    assert "algorithm" in page

@@ -20,3 +20,5 @@ class Command(BaseCommand):
             )
         if demonstration.make():
             self.stdout.write("Made the demo: alice, bob, carol and mod, password demo.")
+        elif options["verbosity"]:
+            self.stdout.write("The demo is there already; nothing was changed.")

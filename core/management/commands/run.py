@@ -4,17 +4,13 @@ import os
 import signal
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from core import address, interrupts, server
-from core.errors import Problem
-
-PATIENCE = 3  # seconds a database may take to answer
+from core import address, database, interrupts, server
 
 BANNER = """
   Chat         {url}
@@ -35,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = address.chosen()
-        ensure_database_answers()
+        database.ensure_answer()
         self.migrate()
         if settings.DEBUG:  # demo accounts have a password that everybody knows
             call_command("demo", verbosity=0)
@@ -66,17 +62,3 @@ class Command(BaseCommand):
         accounts = ACCOUNTS if settings.DEBUG else ""
         self.stdout.write(BANNER.format(url=address.url(host, port), accounts=accounts))
         self.stdout.flush()
-
-
-def ensure_database_answers() -> None:
-    """Connect once without the pool, which would keep trying in the background."""
-    parameters = connection.get_connection_params()
-    parameters.pop("pool", None)
-    try:
-        psycopg.connect(**{**parameters, "connect_timeout": PATIENCE}).close()
-    except psycopg.Error as error:
-        where = f"{parameters.get('host', 'localhost')}:{parameters.get('port', 5432)}"
-        raise Problem(
-            f"No connection to the database at {where} ({str(error).splitlines()[0]}). "
-            "Start it, correct DATABASE_URL, or leave DATABASE_URL unset to get one here."
-        ) from None

@@ -99,11 +99,11 @@ class TestPages:
     ) -> None:
         address = f"/admin/chat/room/{room.pk}/disconnect/{alice.pk}/a.2/"
         page = moderator.get(address, secure=True).content.decode()
-        assert "Disconnect Alice &lt;i&gt;?" in page
+        assert "Disconnect Alice &lt;i&gt; (alice)?" in page
         assert "csrfmiddlewaretoken" in page
         assert not told
         response = moderator.post(address, secure=True, follow=True)
-        assert "A connection of Alice &lt;i&gt; was told to close." in response.content.decode()
+        assert "A connection of Alice &lt;i&gt; (alice) was told to close." in response.content.decode()
         assert told == [
             {
                 "type": "connection.end",

@@ -58,7 +58,9 @@ export class Drafts extends EventTarget {
   disconnected() {
     clearTimeout(this.#timer);
     for (const draft of this.#drafts.values()) {
-      if (draft.state === "sent") draft.state = "waiting";
+      if (draft.state === "failed") continue;
+      draft.state = "waiting";
+      delete draft.detail;
     }
     this.#changed();
   }
@@ -123,7 +125,6 @@ export class Drafts extends EventTarget {
     if (!this.#send(frame)) return false;
     draft.state = "sent";
     draft.sentAt = now;
-    delete draft.detail;
     return true;
   }
 

@@ -9,11 +9,17 @@ const words = help.textContent;
 
 function show() {
   const slug = slugFor(input.value);
-  help.textContent = slug && slug !== input.value ? `Opens /chat/${slug}/` : words;
   const wanted = input.value.trim().toLocaleLowerCase();
+  let found = 0;
   for (const item of document.querySelectorAll("[data-room]")) {
     item.hidden = !item.textContent.toLocaleLowerCase().includes(wanted);
+    found += !item.hidden;
   }
+  for (const section of document.querySelectorAll("#lists section")) {
+    section.hidden = !section.querySelector("[data-room]:not([hidden])");
+  }
+  if (slug && !found) help.textContent = `No room here is called that. Enter opens /chat/${slug}/`;
+  else help.textContent = slug && slug !== input.value ? `Opens /chat/${slug}/` : words;
 }
 
 input.addEventListener("input", show);

@@ -150,7 +150,10 @@ export class MessageList extends HTMLElement {
     node.classList.add("draft", state);
     node.dataset.clientId = client_id;
     const foot = clone(`draft-${state}`);
-    if (detail) foot.querySelector(".detail").textContent = detail;
+    if (detail) {
+      foot.querySelector(".draft-foot").classList.add("explained");
+      foot.querySelector(".detail").textContent = detail;
+    }
     node.querySelector(".content").append(foot);
   }
 
