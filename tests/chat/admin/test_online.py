@@ -103,7 +103,8 @@ class TestPages:
         assert "csrfmiddlewaretoken" in page
         assert not told
         response = moderator.post(address, secure=True, follow=True)
-        assert "A connection of Alice &lt;i&gt; (alice) was told to close." in response.content.decode()
+        page = response.content.decode()
+        assert "A connection of Alice &lt;i&gt; (alice) was told to close." in page
         assert told == [
             {
                 "type": "connection.end",
