@@ -38,7 +38,7 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--url", required=True, help="where the rooms' sockets are")
+    parser.add_argument("--url", required=True, type=_address, help="where the rooms' sockets are")
     parser.add_argument("--rooms", type=_positive, default=1)
     parser.add_argument("--members", type=_positive, default=10, help="in each room")
     parser.add_argument("--rate", type=float, default=5.0, help="messages a second, in all")
@@ -47,6 +47,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cookies", type=Path, metavar="FILE", help="Cookie headers, one a line")
     parser.add_argument("--plain", action="store_true", help="without the subprotocol chat.v1")
     return parser.parse_args()
+
+
+def _address(text: str) -> str:
+    if not text.startswith(("ws://", "wss://")):
+        raise argparse.ArgumentTypeError("is written as ws://HOST:PORT/ws/chat, or wss://… for TLS")
+    return text
 
 
 def _positive(text: str) -> int:
