@@ -30,7 +30,6 @@ from core import embedded
 
 ONLINE = b'"online":'
 PRESENCE = b'{"type":"presence.'
-WITHIN = 10.0  # seconds
 GROWTH = 1.3  # of what a client gets, where twice as many people come
 # A crowd's count comes once a second; the rest is what the room takes to be told.
 PATIENCE = 60.0
@@ -108,8 +107,8 @@ async def _rounds(
     sides: dict[str, tuple[Target, int, float]] = {
         "ours": (targets.daphne(), options.members, 0),
         "one by one": (targets.one_by_one(), options.members, 0),
-        "half": (targets.daphne(), options.members, WITHIN),
-        "all": (targets.daphne(), 2 * options.members, WITHIN),
+        "half": (targets.daphne(), options.members, options.within),
+        "all": (targets.daphne(), 2 * options.members, options.within),
     }
     found: dict[str, list[Storm]] = {name: [] for name in sides}
     for number in range(1, options.rounds + 1):
@@ -130,6 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.storm", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--members", type=int, default=999)
+    parser.add_argument("--within", type=float, default=10.0, help="seconds, of the second table")
     parser.add_argument("--json", metavar="FILE", help="write the table there, too")
     options = parser.parse_args()
     with ExitStack() as stack:
@@ -141,7 +141,7 @@ def main() -> None:
     rows = ("kilobytes", "p50", "p99")
     title = f"{options.members} people enter one room"
     holds = _show(title, ("ours", "one by one"), found, bound=1, rows=rows)
-    title = f"{options.members} people, and twice as many, within {WITHIN:.0f} s"
+    title = f"{options.members} people, and twice as many, within {options.within:g} s"
     growth = _show(title, ("all", "half"), found, bound=GROWTH, rows=("kilobytes",))
     if options.json:
         figures = {name: asdict(each) for name, each in found.items()}
