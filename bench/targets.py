@@ -31,7 +31,7 @@ OURS = {
     "CHAT_GUESTS_PER_ADDRESS": "",
     "CHAT_RATE_MESSAGES": "0",
     "CHAT_FRAMES_PER_SECOND": "0",
-    "LOG_LEVEL": "WARNING",
+    "LOG_LEVEL": "ERROR",
 }
 
 
