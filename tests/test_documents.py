@@ -19,6 +19,7 @@ DOCUMENTS = sorted(
 )
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
+BENCH = (ROOT / "bench/__main__.py").read_text()
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 TEXT = {".py", ".md", ".toml", ".yml", ".txt", ".sh", ".js", ".css", ".html", ".lua", ".conf", ""}
 
@@ -74,6 +75,9 @@ def test_every_command_is_there(words: list[str]) -> None:
         case [".venv/bin/python", "-m", "pip", "install", *rest]:
             assert "--require-hashes" in rest
             assert (ROOT / rest[-1]).is_file()
+        case [".venv/bin/python", "-m", "bench", *rest]:
+            options = re.findall(r'add_argument\("(--[a-z]+)"', BENCH)
+            assert {word for word in rest if word.startswith("--")} <= set(options)
         case _:
             assert words in (
                 ["cp", ".env.example", ".env"],
