@@ -15,6 +15,8 @@ from core.models import User
 admin.site.site_header = f"{settings.SITE_NAME} moderation"
 admin.site.site_title = f"{settings.SITE_NAME} moderation"
 admin.site.index_title = "Rooms and people"
+# The few lists are on the first page; the width belongs to what people said.
+admin.site.enable_nav_sidebar = False
 
 
 class UserCreation(AdminUserCreationForm):
