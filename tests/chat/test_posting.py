@@ -306,3 +306,24 @@ def test_the_outsider_of_a_private_room_is_refused_and_a_member_is_not(cast: Cas
 
 def test_kinds_are_told_apart_in_one_place() -> None:
     assert posting.as_kind("/me is here ") == ("action", "is here")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_plan_that_is_kept_walks_indexes_where_it_was_made_for_a_young_database() -> None:
+    """A plan is kept for as long as its connection; a join made for ten messages would read all
+    of them, for each post, until PostgreSQL has counted them anew."""
+    cast = cast_of()
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE chat_message CASCADE")  # forgets what ANALYZE has found, too
+        cursor.execute("DISCARD PLANS")
+    earlier = post(cast.room, (cast.member, Post(message="first")))[0].id
+    post(cast.room, (cast.member, Post(message="second", reply_to=earlier)))
+    assert connection.connection is not None
+    rows = connection.connection.execute(
+        "EXPLAIN EXECUTE chat_post (ARRAY[0], ARRAY[%s]::bigint[], ARRAY[%s]::bigint[],"
+        " ARRAY[gen_random_uuid()], ARRAY['text'], ARRAY['third'], ARRAY[%s]::bigint[])",
+        [cast.room.pk, cast.member.pk, earlier],
+    ).fetchall()
+    plan = "\n".join(line for (line,) in rows)
+    assert "Index Scan using message_client_id_once" in plan
+    assert "Seq Scan on chat_message" not in plan
