@@ -14,6 +14,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 MARK = b"|measured load"
 READY = b'"type":"presence.state"'  # the last of what our server sends at first
 HISTORY = b'"type":"chat.history"'
+MESSAGE = b'"seq":'  # one of a history
 ERROR = b'"type":"error"'
 
 
@@ -42,6 +43,7 @@ class Member(WSListener):
         self.in_flight = in_flight
         self.waits = waits
         self.delivered = 0
+        self.shown = 0  # messages in what it was shown at first
         self.is_ready = False
         self.transport: WSTransport | None = None
         self.began = time.perf_counter()
@@ -70,8 +72,9 @@ class Member(WSListener):
         payload = frame.get_payload_as_bytes()
         self.tally.bytes += len(payload)
         if not self.is_ready:
-            if HISTORY in payload and not self.history_at:
-                self.history_at = time.perf_counter()
+            if HISTORY in payload:
+                self.history_at = self.history_at or time.perf_counter()
+                self.shown += payload.count(MESSAGE)
             if READY in payload:
                 self._set_ready()
             return

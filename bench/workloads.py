@@ -137,53 +137,62 @@ async def memory(target: Target, context: Context, *, members: int = 1_000) -> f
     )
     await asyncio.sleep(3)
     used = target.memory() - before
+    lost = tally.closed
     for member in crowd:
         member.leave()
     await asyncio.sleep(1)
-    if tally.closed > members:
-        raise Miscounted(f"{target.name}: {tally.closed} connections were lost")
+    if lost:
+        raise Miscounted(f"{target.name}: {lost} connections were lost")
     return used / members / 1_000
 
 
-async def reconnect(target: Target, context: Context, *, members: int = 1_000) -> float:
-    """Clients a second that come back at once: with what they missed, or (tutorial) connected."""
-    missed = 20
-    slug = f"return{next(_runs)}"
-    url = f"{target.ws}/{slug}/"
+async def reconnect(
+    target: Target, context: Context, *, members: int = 1_000, known: int = 10, missed: int = 20
+) -> float:
+    """Clients a second that come back at once: with what they missed, or (tutorial) connected.
+
+    Raises Miscounted where one is given more or less than the `missed` changes.
+    """
+    url = f"{target.ws}/return{next(_runs)}/"
     query = ""
-    cookies = context.cookies if target.waits else ()
+    cookies = context.cookies[:members] if target.waits else ()
     if target.waits:
-        # They were all there; then twenty messages are missed.
-        crowd = await connect_all([url] * members, Tally(), cookies=cookies[:members])
+        crowd = await connect_all([url] * members, Tally(), cookies=cookies)
+        await _post(url, cookies[0], count=known)
         for member in crowd:
             member.leave()
         await asyncio.sleep(1)
-        await _post(target, url, cookies[0], count=missed)
-        query = "?since=0"
+        await _post(url, cookies[0], count=missed)
+        query = f"?since={known}"
     tally = Tally()
     began = time.perf_counter()
     crowd = await connect_all(
         [url + query] * members,
         tally,
         waits=target.waits,
-        cookies=cookies[:members] if target.waits else (),
+        cookies=cookies,
         at_once=members,
     )
     rate = members / (time.perf_counter() - began)
+    shown = {member.shown for member in crowd}
+    lost = tally.closed
     for member in crowd:
         member.leave()
     await asyncio.sleep(1)
+    if lost or (target.waits and shown != {missed}):
+        raise Miscounted(
+            f"{target.name}: {lost} connections lost; {missed} missed, {sorted(shown)} given"
+        )
     return rate
 
 
-async def _post(target: Target, url: str, cookie: str, *, count: int) -> None:
+async def _post(url: str, cookie: str, *, count: int) -> None:
+    """So many messages, exactly; the room's head is as much higher afterwards."""
     tally = Tally()
     member = await connect(url, Member(0, tally, in_flight=1, waits=True), cookie=cookie)
-    tally.sending = True
-    member.post()
-    await until(lambda: tally.confirmed >= count - 1)
-    tally.sending = False
-    await until(lambda: tally.confirmed >= tally.sent)
+    for _ in range(count):
+        member.post()
+        await until(lambda: tally.confirmed == tally.sent)
     member.leave()
 
 
