@@ -15,17 +15,22 @@ export class Drafts extends EventTarget {
   #prefix;
   #textKey;
   #send;
+  #session;
   #drafts = new Map();
   #heldUntil = 0;
   #timer = 0;
 
-  /** `send(frame)` returns whether the frame went to an open connection. */
-  constructor({ storage, room, user, send }) {
+  /**
+   * `storage` outlives the tab, `session` is its own. `send(frame)` returns whether the frame went
+   * to an open connection.
+   */
+  constructor({ storage, session, room, user, send }) {
     super();
     this.#storage = storage;
     this.#prefix = `chat:unsent:${room}:${user}:`;
     this.#textKey = `chat:draft:${room}:${user}`;
     this.#send = send;
+    this.#session = session;
     this.#load();
   }
 
@@ -106,13 +111,12 @@ export class Drafts extends EventTarget {
 
   /** The text in the composer, which outlives a reload. */
   get text() {
-    return this.#storage.getItem(this.#textKey) ?? "";
+    return this.#session.getItem(this.#textKey) ?? this.#storage.getItem(this.#textKey) ?? "";
   }
 
   set text(value) {
     try {
       if (value) this.#storage.setItem(this.#textKey, value);
-      else this.#storage.removeItem(this.#textKey);
     } catch {
       // The storage is full; the text is still in the composer.
     }
@@ -120,7 +124,12 @@ export class Drafts extends EventTarget {
 
   #dispatch(draft, now) {
     const { client_id, message, reply_to } = draft;
+    // Another tab may have left its text there since, which nobody has sent.
+    if (!value && this.#storage.getItem(this.#textKey) === this.text) {
+      this.#storage.removeItem(this.#textKey);
+    }
     const frame = { type: "chat.message", message, client_id };
+      this.#session.setItem(this.#textKey, value); // "" too, or another tab's would come to us
     if (reply_to !== null) frame.reply_to = reply_to;
     if (!this.#send(frame)) return false;
     draft.state = "sent";
@@ -196,13 +205,17 @@ export class Drafts extends EventTarget {
   }
 }
 
-/** localStorage, or where the browser forbids it, a stand-in that lives as long as the page. */
-export function safeStorage() {
+/**
+ * "localStorage" or "sessionStorage", or where the browser forbids it, a stand-in that lives as
+ * long as the page.
+ */
+export function safeStorage(name) {
   try {
     const probe = "chat:probe";
-    localStorage.setItem(probe, "1");
-    localStorage.removeItem(probe);
-    return localStorage;
+    const storage = globalThis[name];
+    storage.setItem(probe, "1");
+    storage.removeItem(probe);
+    return storage;
   } catch {
     return new MemoryStorage();
   }

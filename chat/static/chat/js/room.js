@@ -30,7 +30,8 @@ class RoomPage {
     tell: (pos) => this.#send({ type: "chat.read", pos }),
   });
   #drafts = new Drafts({
-    storage: safeStorage(),
+    storage: safeStorage("localStorage"),
+    session: safeStorage("sessionStorage"),
     room: this.#root.dataset.slug,
     user: this.#me.id,
     send: this.#send,
