@@ -122,7 +122,7 @@ class RoomPage {
     const { dataset } = this.#root;
     // A direct room is called after the other person, which only the page knows.
     const name = dataset.kind === "direct" ? dataset.name : title || slug;
-    this.#title = this.#title.replace(/^.*(?= · )/u, name);
+    this.#title = this.#title.replace(/^.*(?= · )/u, () => name); // "$&" is no sign here
     document.getElementById("room-title").textContent = name;
     document.getElementById("room-topic").textContent = topic;
     this.#archived = Boolean(archived);
