@@ -6,16 +6,19 @@
 //   waiting   not sent yet, or sent on a connection that is gone
 //   sent      on its way
 //   failed    refused; `detail` says why, and only a person can retry or discard it
+//   barred    the server does not want this page back; a later page sends it if that may again
+//
+// The text in the composer belongs to its tab: two tabs of a room write two texts.
 
 const CONFIRM_MS = 12_000; // sent again after this long without an answer
 const LATER = new Set(["rate_limited", "slow_mode", "unavailable"]);
 
 export class Drafts extends EventTarget {
   #storage;
+  #session;
   #prefix;
   #textKey;
   #send;
-  #session;
   #drafts = new Map();
   #heldUntil = 0;
   #timer = 0;
@@ -27,10 +30,10 @@ export class Drafts extends EventTarget {
   constructor({ storage, session, room, user, send }) {
     super();
     this.#storage = storage;
+    this.#session = session;
     this.#prefix = `chat:unsent:${room}:${user}:`;
     this.#textKey = `chat:draft:${room}:${user}`;
     this.#send = send;
-    this.#session = session;
     this.#load();
   }
 
@@ -67,6 +70,13 @@ export class Drafts extends EventTarget {
       draft.state = "waiting";
       delete draft.detail;
     }
+    this.#changed();
+  }
+
+  /** The connection is gone for good: nothing here is sent, until a page is let in again. */
+  bar(detail) {
+    clearTimeout(this.#timer);
+    for (const draft of this.#drafts.values()) Object.assign(draft, { state: "barred", detail });
     this.#changed();
   }
 
@@ -109,13 +119,18 @@ export class Drafts extends EventTarget {
     this.#changed();
   }
 
-  /** The text in the composer, which outlives a reload. */
+  /** The text in the composer: what this tab last had, or else what one that was closed left. */
   get text() {
     return this.#session.getItem(this.#textKey) ?? this.#storage.getItem(this.#textKey) ?? "";
   }
 
   set text(value) {
+    // Another tab may have left its text there since, which nobody has sent.
+    if (!value && this.#storage.getItem(this.#textKey) === this.text) {
+      this.#storage.removeItem(this.#textKey);
+    }
     try {
+      this.#session.setItem(this.#textKey, value); // "" too, or another tab's would come to us
       if (value) this.#storage.setItem(this.#textKey, value);
     } catch {
       // The storage is full; the text is still in the composer.
@@ -124,12 +139,7 @@ export class Drafts extends EventTarget {
 
   #dispatch(draft, now) {
     const { client_id, message, reply_to } = draft;
-    // Another tab may have left its text there since, which nobody has sent.
-    if (!value && this.#storage.getItem(this.#textKey) === this.text) {
-      this.#storage.removeItem(this.#textKey);
-    }
     const frame = { type: "chat.message", message, client_id };
-      this.#session.setItem(this.#textKey, value); // "" too, or another tab's would come to us
     if (reply_to !== null) frame.reply_to = reply_to;
     if (!this.#send(frame)) return false;
     draft.state = "sent";
