@@ -128,7 +128,7 @@ function reactions(message, me, names) {
   if (!all.length) return null;
   const chips = all.map(([emoji, ids]) => {
     const pressed = ids.includes(me.id);
-    const who = ids.map((id) => (id === me.id ? "you" : names.of(id))).join(", ");
+    const who = names.list(ids, me.id);
     return el(
       "button",
       {
