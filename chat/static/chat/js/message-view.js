@@ -26,8 +26,11 @@ export function classesOf(message, { me, grouped }) {
 }
 
 function notice(message, { names }) {
+  // Its text is what the author did. Those that were imported at first begin with the name.
   const name = names.of(message.user.id);
-  const text = el("span", { class: "body" }, message.message.startsWith(name) ? null : `${name} `);
+  const named = message.message.startsWith(`${name} `);
+  const text = el("span", { class: "body" });
+  if (!named) text.append(el("span", { dir: "auto" }, name), " ");
   text.append(...message.message.split("\n").flatMap((line) => inline(line).map(part)));
   return el("p", { class: "content" }, text, " ", time(message));
 }
