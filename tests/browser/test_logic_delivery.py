@@ -134,7 +134,6 @@ class TestSocket:
             [200, 30000],
         ]
 
-    def test_comes_back_with_the_cursor(self, page: Page) -> None:
     def test_a_crowd_that_was_lost_at_once_comes_back_one_by_one(self, page: Page) -> None:
         script = """
           const tries = Array.from({length: 1000}, () => all.backoff(0)).sort((a, b) => a - b);
@@ -146,6 +145,7 @@ class TestSocket:
         assert busiest < 400  # 217 in the mean; it was all of them
         assert last <= 2_500  # and so nobody is shown as having left
 
+    def test_comes_back_with_the_cursor(self, page: Page) -> None:
         script = """
           let cursor = null;
           const socket = new all.ChatSocket("/ws/chat/x/", () => cursor, (url) => new Wire(url));
