@@ -31,6 +31,7 @@ class SignUpForm(UserCreationForm):
         model = User
         fields = ("username", "display_name")
         help_texts = {"username": "Letters, digits and @ . + - _"}
+        error_messages = {"username": {"invalid": "Only those, and no spaces."}}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
@@ -43,6 +44,10 @@ class SignUpForm(UserCreationForm):
         if not all(c.isprintable() or c in JOINERS for c in name):
             raise ValidationError("A name cannot hold invisible characters.")
         return name
+
+    def validate_password_for_user(self, user: User, *_: str) -> None:
+        """What is wrong with a password is said where it was chosen, not where it was repeated."""
+        super().validate_password_for_user(user, "password1")  # type: ignore[misc]  # no stub
 
     def save(self, commit: bool = True) -> User:
         self.instance.is_guest = False

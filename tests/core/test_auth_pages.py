@@ -56,6 +56,16 @@ def test_what_does_not_fit_is_said(client: Client, fields: dict[str, str], compl
     assert User.objects.count() == 1
 
 
+def test_what_is_wrong_is_said_where_it_is_and_once(client: Client) -> None:
+    """Not under the repetition of the password, and not in the words of the help above it."""
+    easy = {"password1": "12345678", "password2": "12345678"}
+    errors = client.post("/accounts/sign-up/", form("e v a") | easy).context["form"].errors
+    assert set(errors) == {"username", "password1"}
+    assert errors["username"] == ["Only those, and no spaces."]
+    errors = client.post("/accounts/sign-up/", form(password2="another")).context["form"].errors
+    assert set(errors) == {"password2"}
+
+
 def test_a_guest_who_signs_up_keeps_row_and_session(client: Client) -> None:
     client.get("/chat/lobby/")
     guest = the_guest()
