@@ -27,6 +27,15 @@ def test_the_admin_bears_the_name_of_the_site() -> None:
     assert admin.site.site_header == f"{settings.SITE_NAME} moderation"
 
 
+def test_the_admin_has_the_site_s_icon(client: Client) -> None:
+    """Else browsers ask for /favicon.ico at each visit."""
+    client.force_login(UserFactory(staff=True))
+    for address in ("/admin/", "/admin/chat/message/", "/admin/chat/room/add/"):
+        page = client.get(address, secure=True).content.decode()
+        assert page.count('rel="icon"') == 1
+        assert "chat/favicon" in page
+
+
 def test_a_moderator_looks_at_accounts_and_changes_none(client: Client) -> None:
     client.force_login(UserFactory(staff=True))
     user = UserFactory()
