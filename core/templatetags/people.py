@@ -10,6 +10,14 @@ from django.utils.timesince import timesince
 register = template.Library()
 
 HUES = 12
+SHORT_UNITS = {
+    "year": "%(num)d y",
+    "month": "%(num)d mo",
+    "week": "%(num)d wk",
+    "day": "%(num)d d",
+    "hour": "%(num)d h",
+    "minute": "%(num)d min",
+}
 
 
 @register.filter
@@ -18,6 +26,14 @@ def ago(time: datetime) -> str:
     if (timezone.now() - time).total_seconds() < 60:
         return "just now"
     return f"{timesince(time, depth=1)} ago"
+
+
+@register.filter
+def short_ago(time: datetime) -> str:
+    """ "3 h": the same where there is no room for words."""
+    if (timezone.now() - time).total_seconds() < 60:
+        return "now"
+    return timesince(time, time_strings=SHORT_UNITS, depth=1)
 
 
 @register.filter

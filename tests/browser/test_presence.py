@@ -102,6 +102,9 @@ def test_a_direct_room_shows_whether_the_other_is_there(hasty: tuple[ChatServer,
     line = alice.locator("room-list li", has_text="Bob")
     expect(alice.locator("#room-other")).to_have_text(re.compile(r"^last seen \d+\syears ago$"))
     expect(line).to_contain_text(re.compile(r"years ago"))
+    short = line.locator(".here")
+    expect(short).to_have_text(re.compile(r"^\d+\sy$"))
+    assert short.evaluate("e => e.scrollWidth <= e.clientWidth")
     expect(line.locator(".online-dot")).to_have_count(0)
     bob = sign_in(new_window(), "bob", "lobby")  # another room
     later(alice)

@@ -93,7 +93,7 @@ class TestDirectRooms:
         be_in(SITE, UserFactory())
         assert words(client.get("/chat/")) == ["@ Oda no messages yet last seen 3 hours ago"]
         part = client.get("/chat/", {"part": "list", "current": "d"})
-        assert words(part) == ["@ Oda , last seen 3 hours ago"]
+        assert words(part) == ["@ Oda , last seen 3 hours ago 3 h"]
         for page in (part, client.get("/chat/d/")):
             assert header(page) == "last seen 3 hours ago"
 
