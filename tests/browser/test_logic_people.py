@@ -198,7 +198,12 @@ def test_what_people_write_is_taken_apart(page: Page, text: str, blocks: list[An
     assert run(page, "format", script, text) == blocks
 
 
-@pytest.mark.parametrize("start", ["https://a.b/", "```", "@a.", "`", "http://x((("])
+def test_an_address_without_its_beginning_leads_to_its_site(page: Page) -> None:
+    script = "return all.inline('www.a.example')[0].href"
+    assert run(page, "format", script) == "https://www.a.example/"
+
+
+@pytest.mark.parametrize("start", ["https://a.b/", "www.a.", "```", "@a.", "`", "http://x((("])
 def test_no_text_takes_long_to_take_apart(page: Page, start: str) -> None:
     script = """
       const texts = [input + ")".repeat(40000), input.repeat(8000), input + ".".repeat(40000)];
@@ -209,6 +214,11 @@ def test_no_text_takes_long_to_take_apart(page: Page, start: str) -> None:
     page.clock.resume()
     assert run(page, "format", script, start) < 500
 
+        (
+            "see www.a.example/b, or",
+            [[["text", "see "], ["link", "www.a.example/b"], ["text", ", or"]]],
+        ),
+        ("www. www.a www..b x.www.a.b", [[["text", "www. www.a www..b x.www.a.b"]]]),
 
 NAMES = [
     "Lobby",
@@ -289,7 +299,8 @@ def test_a_notice_says_once_whom_it_is_about(page: Page, text: str, reads: str) 
       const names = new all.Names();
       names.learn({id: 7, name: "Ann Smith"});
       const notice = message(1, {kind: "notice", message: input});
-      return all.viewOf(notice, {names, me: {id: 1}})[0].querySelector(".body").textContent;
+      const [view] = all.viewOf(notice, {names, me: {id: 1, name: "Me"}});
+      return view.querySelector(".body").textContent;
     """
     assert run(page, "people message-view", script, text) == reads
 
@@ -298,11 +309,39 @@ def test_a_notice_says_once_whom_it_is_about(page: Page, text: str, reads: str) 
     ("code", "guest", "words", "drafts"),
     [
         (4400, False, "Reload the page", "Kept until you reload"),
+def test_only_who_is_known_is_mentioned(page: Page) -> None:
+    script = """
+      const [history, names, me] = [new all.History(), new all.Names(), {id: 1, name: "Me"}];
+      names.learn(me);
+      names.hear({id: 7, name: "Alice Moreau"});
+      const text = "@alice @AliceMoreau @moreau @bob @nobody @me";
+      history.receive({...page([]), messages: [message(1, {message: text})]});
+      const look = () => {
+        const row = all.rowsOf({history, drafts: [], line: null, me, names}).at(-1);
+        const context = {names, me, target: undefined, grouped: false};
+        const box = document.createElement("div");
+        box.append(...all.viewOf(row.message, context));
+        return [row.sign, [...box.querySelectorAll(".mention")].map((e) => e.textContent).join()];
+      };
+      const [before, known] = look();
+      names.learn({id: 8, name: "Bob Okafor"});
+      names.learn({id: 8, name: "Robert"});
+      const [after, more] = look();
+      return [known, more, before === after];
+    """
+    assert run(page, "history people rows message-view", script) == [
+        "@alice,@AliceMoreau,@me",
+        "@alice,@AliceMoreau,@bob,@me",  # also by the name they bore
+        False,
+    ]
+
+
         (4401, False, "You are signed out.", "Kept until you sign in"),
         (4401, True, "You are signed out.", "You can still copy it."),
         (4403, False, "You are banned.", "You can still copy it."),
         (4404, False, "This room is not there any more.", "You can still copy it."),
     ],
+        ("has asked @ann and @bob", "Ann Smith has asked @ann and @bob"),
 )
 def test_each_ending_says_what_becomes_of_what_was_written(
     page: Page, code: int, guest: bool, words: str, drafts: str

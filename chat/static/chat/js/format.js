@@ -6,9 +6,11 @@
 // A word right after the opening marks, alone on its line, names the language.
 const FENCE = /```(?:[\w+#.-]*[^\S\n]*\n)?([\s\S]+?)```/;
 const CODE = /`([^`\n]+)`/;
-const LINK = /(https?:\/\/[^\s<>"]+)/;
+// An address, or what everybody reads as one.
+const LINK = /(https?:\/\/[^\s<>"]+|(?<![\p{L}\p{N}_@./-])www\.[^\s<>"]+)/u;
 // "@name", but not the middle of a mail address.
 const MENTION = /(?<![\p{L}\p{N}_])@([\p{L}\p{N}](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?)/u;
+const MENTIONS = new RegExp(MENTION, "gu");
 const INLINE = new RegExp([CODE, LINK, MENTION].map(({ source }) => source).join("|"), "giu");
 
 export function parse(text) {
@@ -21,6 +23,11 @@ export function parse(text) {
   }
   pushText(blocks, rest);
   return blocks;
+}
+
+/** The names after an "@", whether anybody bears them or not. */
+export function mentioned(text) {
+  return text.includes("@") ? [...text.matchAll(MENTIONS)].map(([, name]) => name) : [];
 }
 
 function pushText(blocks, text) {
@@ -59,7 +66,9 @@ function link(url) {
     text = text.slice(0, -1);
   }
   try {
-    const { protocol, href, hostname } = new URL(text);
+    const bare = /^www\./i.test(text);
+    const { protocol, href, hostname } = new URL(bare ? `https://${text}` : text);
+    if (bare && !/^www\.[^.]+\.[^.]/.test(hostname)) return null;
     if ((protocol !== "http:" && protocol !== "https:") || !hostname) return null;
     return { type: "link", text, href, length: text.length };
   } catch {

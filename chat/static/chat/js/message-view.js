@@ -25,13 +25,14 @@ export function classesOf(message, { me, grouped }) {
   return classes.join(" ");
 }
 
-function notice(message, { names }) {
+function notice(message, { me, names }) {
   // Its text is what the author did. Those that were imported at first begin with the name.
   const name = names.of(message.user.id);
   const named = message.message.startsWith(`${name} `);
   const text = el("span", { class: "body" });
   if (!named) text.append(el("span", { dir: "auto" }, name), " ");
-  text.append(...message.message.split("\n").flatMap((line) => inline(line).map(part)));
+  const parts = message.message.split("\n").flatMap((line) => inline(line));
+  text.append(...parts.map((each) => part(each, me, names)));
   return el("p", { class: "content" }, text, " ", time(message));
 }
 
@@ -90,7 +91,7 @@ function body(message, me, names) {
   const blocks = parse(message.message).map((block) =>
     block.type === "code"
       ? el("pre", { tabindex: "0" }, el("code", {}, block.text))
-      : el("p", { dir: "auto" }, ...block.parts.map((each) => part(each, me))),
+      : el("p", { dir: "auto" }, ...block.parts.map((each) => part(each, me, names))),
   );
   box.append(...blocks);
   if (message.kind === "action") {
@@ -110,13 +111,14 @@ function body(message, me, names) {
   return box;
 }
 
-function part({ type, text, href, name }, me) {
+function part({ type, text, href, name }, me, names) {
   switch (type) {
     case "link":
       return el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow ugc" }, text);
     case "code":
       return el("code", {}, text);
     case "mention":
+      if (!names.calls(name)) return text; // nobody, as far as we know
       return el("span", { class: isMe(name, me) ? "mention mine" : "mention" }, text);
     default:
       return text;
@@ -124,7 +126,7 @@ function part({ type, text, href, name }, me) {
 }
 
 function isMe(name, me) {
-  return me !== undefined && name.toLowerCase() === me.name.split(" ")[0].toLowerCase();
+  return name.toLowerCase() === me.name.split(" ")[0].toLowerCase();
 }
 
 function reactions(message, me, names) {

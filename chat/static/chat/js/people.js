@@ -26,17 +26,32 @@ export function initials(name) {
 export class Names extends EventTarget {
   #current = new Map();
   #heard = new Map();
+  #words = new Set(); // what follows an "@" for any of them; also for names of before, and who left
 
   /** From you or presence: what they are called now. */
   learn({ id, name }) {
     if (this.#current.get(id) === name) return;
     this.#current.set(id, name);
+    this.#callable(name);
     this.dispatchEvent(new Event("change"));
   }
 
   /** From a message. */
   hear({ id, name }) {
+    if (this.#heard.get(id) === name) return;
     this.#heard.set(id, name);
+    this.#callable(name);
+  }
+
+  /** Whether "@word" calls somebody: one who is here or has written what we hold of the room. */
+  calls(word) {
+    return this.#words.has(word.toLowerCase());
+  }
+
+  /** "Bob Okafor" is called as @bob or @bobokafor. */
+  #callable(name) {
+    const words = name.toLowerCase().split(/\s+/u);
+    this.#words.add(words[0]).add(words.join(""));
   }
 
   of(id) {

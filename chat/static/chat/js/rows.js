@@ -1,6 +1,7 @@
 // What stands in the log, from top to bottom, as plain data: the list draws each row once and
 // draws it again only when its `sign` has changed. No DOM.
 
+import { mentioned } from "./format.js";
 import { dayKey, dayName } from "./time.js";
 
 const GROUP_MS = 5 * 60_000; // a later message of the same author begins a new group
@@ -25,7 +26,7 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
     const target = message.reply_to == null ? undefined : history.get(message.reply_to);
     const grouped = belongs(message, previous);
     const known = [names.of(message.user.id), ...seen(target, names), ...reacted(message, names)];
-    const sign = [message.pos, grouped, ...known].join();
+    const sign = [message.pos, grouped, ...known, ...called(message, names)].join();
     rows.push({ key: `m:${message.id}`, type: "message", message, target, grouped, sign });
     previous = message;
   }
@@ -33,7 +34,8 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
     const message = asMessage(draft, me);
     const target = draft.reply_to === null ? undefined : history.get(draft.reply_to);
     const grouped = belongs(message, previous);
-    const sign = [draft.state, draft.detail, grouped, ...seen(target, names)].join();
+    const known = [...seen(target, names), ...called(message, names)];
+    const sign = [draft.state, draft.detail, grouped, ...known].join();
     rows.push({
       key: `d:${draft.client_id}`,
       type: "draft",
@@ -58,6 +60,11 @@ function reacted({ reactions = {} }, names) {
   return Object.values(reactions)
     .flat()
     .map((id) => names.known(id));
+}
+
+/** Which of those whom the text calls are known: that too may come long after. */
+function called({ message }, names) {
+  return mentioned(message).map((name) => names.calls(name));
 }
 
 function edge(history) {
