@@ -125,6 +125,7 @@ def test_who_leaves_types_no_more(page: Page) -> None:
 
 def test_the_line_stands_where_the_unread_begin(page: Page) -> None:
     script = """
+      const joined = "2026-11-22T10:00:00Z";
       const make = (readPos) => {
         const reading = new all.Reading({me: 1, readPos, tell: () => true});
         const [edited, old, fresh] = [{pos: 9}, {pos: 3}, {pos: 10}];
@@ -141,6 +142,26 @@ def test_the_line_stands_where_the_unread_begin(page: Page) -> None:
       return [make(3), make(10), make(0), counted, away.unseen, away.line];
     """
     assert run(page, "reading", script) == [3, None, None, [2, 2], 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("joined", "line"),
+    [
+        ("2026-11-20T00:00:00Z", 0),  # a member who never came
+        ("2026-11-22T09:30:00.500000+00:00", 2),  # came in between
+        ("2026-11-22T10:00:00Z", None),  # comes now, for the first time
+    ],
+)
+def test_where_nothing_was_read_what_came_since_one_joined_is_new(
+    page: Page, joined: str, line: int | None
+) -> None:
+    script = """
+      const reading = new all.Reading({me: 1, readPos: 0, joined: input, tell: () => true});
+      const later = {created: "2026-11-22T09:30:01Z"};
+      reading.begin([message(1), message(2), message(3, later), message(4, later)]);
+      return reading.line;
+    """
+    assert run(page, "reading", script, joined) == line
 
 
 class TestTellingWhatWasRead:

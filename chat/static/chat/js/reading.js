@@ -6,6 +6,7 @@ const TELL_MS = 800;
 export class Reading extends EventTarget {
   #me;
   #tell;
+  #joined;
   #readPos;
   #toldPos;
   #timer = 0;
@@ -14,12 +15,13 @@ export class Reading extends EventTarget {
   line = null; // the new messages begin after this seq; null: no line
   unseen = 0; // from others, since the page was last looked at
 
-  /** `readPos` is how far the server knows we had read; `tell(pos)` sends chat.read,
-   * and returns whether it could. */
-  constructor({ me, readPos, tell }) {
+  /** `readPos` is how far the server knows we had read, `joined` when we became a member;
+   * `tell(pos)` sends chat.read, and returns whether it could. */
+  constructor({ me, readPos, joined, tell }) {
     super();
     this.#me = me;
     this.#readPos = this.#toldPos = readPos;
+    this.#joined = new Date(joined);
     this.#tell = tell;
   }
 
@@ -27,9 +29,11 @@ export class Reading extends EventTarget {
   begin(messages) {
     let first = messages.length;
     while (first > 0 && messages[first - 1].pos > this.#readPos) first -= 1;
-    const fresh = messages.slice(first).find((message) => this.#isNews(message));
-    // Without anything read before, the whole room is new to us and a line says nothing.
-    if (fresh && this.#readPos > 0) this.line = fresh.seq - 1;
+    // Where nothing was read yet, what was said before we came is no news: on a first visit that is
+    // all there is.
+    const since = ({ created }) => this.#readPos > 0 || new Date(created) > this.#joined;
+    const fresh = messages.slice(first).find((message) => this.#isNews(message) && since(message));
+    if (fresh) this.line = fresh.seq - 1;
     this.#lastSeq = messages.at(-1)?.seq ?? 0;
   }
 

@@ -31,6 +31,7 @@ class RoomPage {
   #reading = new Reading({
     me: this.#me.id,
     readPos: Number(this.#root.dataset.readPos),
+    joined: this.#root.dataset.joined,
     tell: (pos) => this.#send({ type: "chat.read", pos }),
   });
   #drafts = new Drafts({
