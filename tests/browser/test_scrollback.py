@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import enter, hide, new_room, say, stored, told_by_the_server, until
+from tests.browser.acting import (
+    INPUT,
+    enter,
+    hide,
+    new_room,
+    say,
+    stored,
+    told_by_the_server,
+    until,
+)
 from tests.browser.conftest import NewContext
 from tests.browser.modules import run
 from tests.support.servers import ChatServer
@@ -109,6 +118,18 @@ def test_news_do_not_move_what_is_being_read(new_context: NewContext, long_room:
     expect(stored(page, "news from below")).to_be_in_viewport()
     expect(latest).to_be_hidden()
     expect(page.locator(".new-row")).to_have_count(1)
+
+
+def test_who_jumps_to_the_latest_by_keyboard_can_write_there(
+    new_context: NewContext, long_room: str
+) -> None:
+    page = enter(new_context(), long_room)
+    latest = page.locator("#to-latest")
+    scroll_to(page, 1_500)
+    latest.focus()
+    page.keyboard.press("Enter")
+    expect(latest).to_be_hidden()
+    expect(page.locator(INPUT)).to_be_focused()
 
 
 def test_at_the_end_it_stays_at_the_end(new_context: NewContext) -> None:

@@ -184,7 +184,12 @@ class RoomPage {
     this.#log.addEventListener("edit", ({ detail }) => this.#composer.edit(detail.message));
     this.#log.addEventListener("delete", ({ detail }) => this.#askDelete(detail.message));
     this.#log.addEventListener("copy-text", ({ detail }) => this.#copy(detail.message));
-    this.#latest.addEventListener("click", () => this.#log.toEnd());
+    this.#latest.addEventListener("click", ({ detail }) => {
+      this.#log.toEnd();
+      // The button goes. By keyboard (no click was counted) the focus would be lost with it; for a
+      // finger, a focused box would only bring up the keyboard.
+      if (detail === 0) this.#composer.focus();
+    });
     this.#composer.addEventListener("typed", () => this.#typing.typed());
     this.#composer.addEventListener("send", ({ detail: { text, replyTo } }) => {
       this.#reading.clearLine();
