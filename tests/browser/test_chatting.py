@@ -143,10 +143,18 @@ def test_the_limit_shows_when_it_is_near(new_context: NewContext) -> None:
     page.fill(INPUT, "🎉" * 3_990)  # a character each, as the server counts
     expect(counter).to_have_text("10 left")
     page.fill(INPUT, "x" * 4_001)
-    expect(counter).to_have_text("-1 left")
+    expect(counter).to_have_text("1 character too many")
     expect(page.locator("#chat-message-submit")).to_be_disabled()
+    page.fill(INPUT, "x" * 5_234)
+    expect(counter).to_have_text("1,234 characters too many")
     page.press(INPUT, "Enter")
+    said = "Not sent: 1,234 characters too many. A message holds 4,000."
+    expect(page.get_by_role("alert")).to_have_text(said)
     expect(page.locator(".message")).to_have_count(0)
+    page.fill(INPUT, "short")
+    page.press(INPUT, "Enter")
+    expect(page.locator(".note")).to_be_empty()
+    expect(page.locator(".message[data-id]")).to_have_count(1)
 
 
 def test_neighbours_of_one_author_are_grouped_under_one_name(new_context: NewContext) -> None:

@@ -132,7 +132,12 @@ export class ChatComposer extends HTMLElement {
 
   #submit() {
     const text = this.#input.value.replaceAll("\0", "").trimEnd();
-    if (this.#barred !== null || !text.trim() || this.#left(text) < 0) return;
+    if (this.#barred !== null || !text.trim()) return;
+    if (this.#left(text) < 0) {
+      const over = excess(-this.#left(text));
+      this.note(`Not sent: ${over}. A message holds ${this.#max.toLocaleString()}.`);
+      return;
+    }
     this.note("");
     if (this.#mode?.type === "edit") {
       const { message } = this.#mode;
@@ -164,7 +169,8 @@ export class ChatComposer extends HTMLElement {
     this.#input.style.height = `${this.#input.scrollHeight}px`;
     const left = this.#left(this.#input.value.trimEnd());
     const counter = document.getElementById("composer-counter");
-    counter.textContent = left <= NEAR_LIMIT ? `${left.toLocaleString()} left` : "";
+    const near = left <= NEAR_LIMIT ? `${left.toLocaleString()} left` : "";
+    counter.textContent = left < 0 ? excess(-left) : near;
     counter.classList.toggle("over", left < 0);
     this.#input.setAttribute("aria-invalid", String(left < 0));
     this.querySelector(".send").disabled = this.#barred !== null || left < 0;
@@ -177,6 +183,10 @@ export class ChatComposer extends HTMLElement {
   #left(text) {
     return this.#max - (text.length > this.#max - NEAR_LIMIT ? [...text].length : text.length);
   }
+}
+
+function excess(count) {
+  return count === 1 ? "1 character too many" : `${count.toLocaleString()} characters too many`;
 }
 
 function asTyped({ kind, message }) {
