@@ -72,7 +72,7 @@ def disconnect(room: Room, user: User, connection: str, *, by: User) -> bool:
                 "type": "connection.end",
                 "user": user.pk,
                 "connection": connection,
-                "code": 4403,
+                "code": 4409,
                 "detail": DETAIL,
             }
         )

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.acting import INPUT, enter, message, new_room, say
+from tests.browser.acting import INPUT, enter, message, new_room, online, say
 from tests.browser.conftest import NewContext
 from tests.support.servers import ChatServer
 
@@ -49,22 +49,43 @@ def enter_and_be_closed(
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (4400, "The connection was closed. Reload the page to come back."),
+        (4400, "The connection was closed."),
         (4401, "You are signed out."),
         (4403, "You were removed from this room."),
         (4404, "This room is not there any more."),
+        (4409, "The connection was closed."),
     ],
 )
 def test_it_stays_away_and_says_why(new_context: NewContext, code: int, words: str) -> None:
     page, connects = enter_and_be_closed(new_context, code)
     state = page.locator("connection-state")
     expect(state.locator(".words")).to_have_text(words)
-    expect(state.locator("button")).to_be_hidden()
+    back = state.get_by_role("button", name="Come back")
+    expect(back).to_be_visible(visible=code in (4400, 4409))
     expect(state.get_by_role("link", name="Sign in")).to_be_visible(visible=code == 4401)
     expect(page.locator(INPUT)).not_to_be_editable()
     expect(page.locator(INPUT)).to_have_attribute("placeholder", words)
     page.clock.run_for(120_000)  # four times the longest wait between tries
     assert len(connects) == 1
+
+
+def test_whom_a_moderator_disconnected_comes_back_by_hand(new_context: NewContext) -> None:
+    frame = '{"type": "room.closed", "detail": "A moderator disconnected you."}'
+    page, _ = enter_and_be_closed(new_context, 4409, frame, writing="half a thought")
+    expect(page.locator("connection-state")).to_contain_text("A moderator disconnected you.")
+    page.get_by_role("button", name="Come back").click()
+    expect(page.locator("connection-state")).to_be_hidden()
+    expect(page.locator(INPUT)).to_be_editable()
+    expect(page.locator(INPUT)).to_have_value("half a thought")
+    expect(online(page)).to_have_count(1)
+
+
+def test_who_was_turned_out_is_not_shown_who_was_there(new_context: NewContext) -> None:
+    page, _ = enter_and_be_closed(new_context, 4403)
+    expect(online(page)).to_have_text(["You are no longer connected."])
+    expect(page.locator("people-list .count")).to_have_text("–")
+    expect(page.locator("#people-button .count")).to_have_text("–")
+    expect(page.locator("room-list [aria-current] .here")).to_be_hidden()
 
 
 def test_who_was_turned_out_is_not_told_that_it_will_be_sent(new_context: NewContext) -> None:

@@ -165,7 +165,7 @@ class TestSocket:
         states = ["connecting", "open", "waiting", "connecting"]
         assert run(page, "socket", script) == [states, False, True, "", "?since=1", True]
 
-    @pytest.mark.parametrize("code", [4400, 4401, 4403, 4404])
+    @pytest.mark.parametrize("code", [4400, 4401, 4403, 4404, 4409])
     def test_stays_away_where_it_is_told_to(self, page: Page, code: int) -> None:
         script = """
           const socket = new all.ChatSocket("/x", () => null, (url) => new Wire(url));

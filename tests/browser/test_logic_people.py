@@ -127,7 +127,7 @@ def test_the_line_stands_where_the_unread_begin(page: Page) -> None:
     script = """
       const joined = "2026-11-22T10:00:00Z";
       const make = (readPos) => {
-        const reading = new all.Reading({me: 1, readPos, tell: () => true});
+        const reading = new all.Reading({me: 1, readPos, joined, tell: () => true});
         const [edited, old, fresh] = [{pos: 9}, {pos: 3}, {pos: 10}];
         reading.begin([message(1), message(2, edited), message(3, old), message(4, fresh)]);
         return reading.line;
@@ -209,6 +209,11 @@ class TestTellingWhatWasRead:
             [[["text", "("], ["link", "https://a.b/c_(d)"], ["text", ")."]]],
         ),
         ("https:// http://", [[["text", "https:// http://"]]]),
+        (
+            "see www.a.example/b, or",
+            [[["text", "see "], ["link", "www.a.example/b"], ["text", ", or"]]],
+        ),
+        ("www. www.a www..b x.www.a.b", [[["text", "www. www.a www..b x.www.a.b"]]]),
     ],
 )
 def test_what_people_write_is_taken_apart(page: Page, text: str, blocks: list[Any]) -> None:
@@ -235,11 +240,6 @@ def test_no_text_takes_long_to_take_apart(page: Page, start: str) -> None:
     page.clock.resume()
     assert run(page, "format", script, start) < 500
 
-        (
-            "see www.a.example/b, or",
-            [[["text", "see "], ["link", "www.a.example/b"], ["text", ", or"]]],
-        ),
-        ("www. www.a www..b x.www.a.b", [[["text", "www. www.a www..b x.www.a.b"]]]),
 
 NAMES = [
     "Lobby",
@@ -308,28 +308,6 @@ def test_a_row_is_drawn_anew_when_it_becomes_known_who_reacted(page: Page) -> No
     assert run(page, "history people rows", script) == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("text", "reads"),
-    [
-        ("has joined the channel", "Ann Smith has joined the channel"),
-        ("Ann Smith has joined the channel", "Ann Smith has joined the channel"),  # an old import
-    ],
-)
-def test_a_notice_says_once_whom_it_is_about(page: Page, text: str, reads: str) -> None:
-    script = """
-      const names = new all.Names();
-      names.learn({id: 7, name: "Ann Smith"});
-      const notice = message(1, {kind: "notice", message: input});
-      const [view] = all.viewOf(notice, {names, me: {id: 1, name: "Me"}});
-      return view.querySelector(".body").textContent;
-    """
-    assert run(page, "people message-view", script, text) == reads
-
-
-@pytest.mark.parametrize(
-    ("code", "guest", "words", "drafts"),
-    [
-        (4400, False, "Reload the page", "Kept until you reload"),
 def test_only_who_is_known_is_mentioned(page: Page) -> None:
     script = """
       const [history, names, me] = [new all.History(), new all.Names(), {id: 1, name: "Me"}];
@@ -357,22 +335,43 @@ def test_only_who_is_known_is_mentioned(page: Page) -> None:
     ]
 
 
-        (4401, False, "You are signed out.", "Kept until you sign in"),
-        (4401, True, "You are signed out.", "You can still copy it."),
-        (4403, False, "You are banned.", "You can still copy it."),
-        (4404, False, "This room is not there any more.", "You can still copy it."),
-    ],
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("has joined the channel", "Ann Smith has joined the channel"),
+        ("Ann Smith has joined the channel", "Ann Smith has joined the channel"),  # an old import
         ("has asked @ann and @bob", "Ann Smith has asked @ann and @bob"),
+    ],
 )
-def test_each_ending_says_what_becomes_of_what_was_written(
-    page: Page, code: int, guest: bool, words: str, drafts: str
+def test_a_notice_says_once_whom_it_is_about(page: Page, text: str, reads: str) -> None:
+    script = """
+      const names = new all.Names();
+      names.learn({id: 7, name: "Ann Smith"});
+      const notice = message(1, {kind: "notice", message: input});
+      const [view] = all.viewOf(notice, {names, me: {id: 1, name: "Me"}});
+      return view.querySelector(".body").textContent;
+    """
+    assert run(page, "people message-view", script, text) == reads
+
+
+COPY = "No longer being sent. You can still copy it."
+
+
+@pytest.mark.parametrize(
+    ("code", "guest", "told"),
+    [
+        (4400, False, ("The connection was closed.", "Kept until you come back.", "reload")),
+        (4401, False, ("You are signed out.", "Kept until you sign in again.", "sign-in")),
+        (4401, True, ("You are signed out.", COPY, "sign-in")),
+        (4403, False, ("You are banned.", COPY, None)),
+        (4404, False, ("This room is not there any more.", COPY, None)),
+        (4409, False, ("The connection was closed.", "Kept until you come back.", "reload")),
+    ],
+)
+def test_each_ending_says_what_becomes_of_what_was_written_and_what_leads_back(
+    page: Page, code: int, guest: bool, told: tuple[str, str, str | None]
 ) -> None:
     detail = "You are banned." if code == 4403 else ""
-    told = run(
-        page,
-        "endings",
-        "return all.ending(input);",
-        {"code": code, "detail": detail, "guest": guest},
-    )
-    assert words in told["words"]
-    assert drafts in told["drafts"]
+    script = "const {words, drafts, way} = all.ending(input); return [words, drafts, way ?? null];"
+    said = run(page, "endings", script, {"code": code, "detail": detail, "guest": guest})
+    assert said == list(told)

@@ -110,7 +110,7 @@ class TestPages:
                 "type": "connection.end",
                 "user": alice.pk,
                 "connection": "a.2",
-                "code": 4403,
+                "code": 4409,
                 "detail": "A moderator disconnected you.",
             }
         ]
@@ -234,7 +234,7 @@ def test_the_one_connection_ends_and_the_person_is_told(
     answer = site.post(address, data={"csrfmiddlewaretoken": token})
     assert "was told to close" in answer.text
     goes.until("room.closed", detail="A moderator disconnected you.")
-    assert goes.close_code() == 4403
+    assert goes.close_code() == 4409
     assert stays.asks(type="ping")["type"] == "pong"
     seen = [frame["type"] for frame in watcher.meanwhile()]
     assert "presence.left" not in seen  # they have another one

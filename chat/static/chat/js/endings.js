@@ -5,7 +5,8 @@ const COPY = "No longer being sent. You can still copy it.";
 /**
  * Why the connection is closed for good (`words`), and what becomes of messages that are not
  * confirmed (`drafts`): they stay where they were written, and a later page of the same person
- * sends them. `detail` is what the server said before it closed.
+ * sends them. `way` leads back: "reload", "sign-in", or none where coming back would fail.
+ * `detail` is what the server said before it closed.
  */
 export function ending({ code, detail, guest }) {
   switch (code) {
@@ -13,15 +14,17 @@ export function ending({ code, detail, guest }) {
       return {
         words: "You are signed out.",
         drafts: guest ? COPY : "Kept until you sign in again.",
+        way: "sign-in",
       };
     case 4403:
       return { words: detail || "You were removed from this room.", drafts: COPY };
     case 4404:
       return { words: "This room is not there any more.", drafts: COPY };
-    default:
+    default: // 4400, and 4409: a moderator ended it, which keeps nobody out
       return {
-        words: detail || "The connection was closed. Reload the page to come back.",
-        drafts: "Kept until you reload the page.",
+        words: detail || "The connection was closed.",
+        drafts: "Kept until you come back.",
+        way: "reload",
       };
   }
 }

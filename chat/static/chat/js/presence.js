@@ -28,8 +28,20 @@ export class Presence extends EventTarget {
     return Math.max(0, this.online - this.#users.size);
   }
 
+  /** How many are here, in words for a heading. */
+  get words() {
+    return this.known ? this.online.toLocaleString() : "–";
+  }
+
   get known() {
     return this.#version !== null;
+  }
+
+  /** We are no longer told: what we knew would only grow old. */
+  forget() {
+    clearTimeout(this.#timer);
+    this.#users.clear();
+    this.#take({ online: 0, version: null });
   }
 
   receive(frame) {

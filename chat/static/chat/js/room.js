@@ -80,8 +80,7 @@ class RoomPage {
     this.#history.addEventListener("change", ({ detail }) => this.#historyChanged(detail));
     this.#presence.addEventListener("change", () => {
       this.#presence.users.forEach((user) => this.#names.learn(user));
-      const online = this.#presence.online.toLocaleString();
-      document.querySelector("#people-button .count").textContent = online;
+      document.querySelector("#people-button .count").textContent = this.#presence.words;
       this.#rooms.count(this.#presence.online);
     });
     this.#reading.addEventListener("change", () => this.#showUnseen());
@@ -126,6 +125,7 @@ class RoomPage {
     this.#can.clear();
     this.#composer.bar(words);
     this.#drafts.bar(drafts);
+    this.#presence.forget();
   }
 
   /** In an archived room moderators may still delete. */

@@ -18,7 +18,7 @@ const DELAY_FIRST_MS = 2_500; // at most: those who are back within 5 s are not 
 const DELAY_MAX_MS = 30_000;
 const CROWDED_MS = 30_000; // 4429: too many connections
 const OFFLINE_MS = 30_000; // a server on this machine needs no network, and a browser may be wrong
-const FINAL = new Set([4400, 4401, 4403, 4404]);
+const FINAL = new Set([4400, 4401, 4403, 4404, 4409]);
 
 /**
  * Milliseconds until try `attempt` (0, 1, 2 …): anything up to a most that grows. After a crash

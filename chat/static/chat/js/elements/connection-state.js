@@ -13,7 +13,11 @@ export class ConnectionState extends HTMLElement {
   start(socket, me) {
     this.#socket = socket;
     this.#me = me;
-    this.querySelector("button").addEventListener("click", () => socket.connect());
+    this.querySelector("button").addEventListener("click", () => {
+      // A page that was turned out begins anew: rights, name and session may be others by now.
+      if (socket.state === "closed") location.reload();
+      else socket.connect();
+    });
     socket.addEventListener("state", () => this.#changed());
   }
 
@@ -38,13 +42,14 @@ export class ConnectionState extends HTMLElement {
   #show() {
     clearTimeout(this.#timer);
     const { state, retryAt, code } = this.#socket;
+    const way = state === "closed" ? this.ending.way : null;
     this.hidden = false;
     this.dataset.state = state;
     this.querySelector(".words").textContent = this.#words(state, code);
-    this.querySelector("a").hidden = !(state === "closed" && code === 4401);
+    this.querySelector("a").hidden = way !== "sign-in";
     const button = this.querySelector("button");
-    button.hidden = state !== "waiting" && state !== "offline";
-    button.textContent = state === "offline" ? "Try now" : "now";
+    button.textContent = { waiting: "now", offline: "Try now" }[state] ?? "Come back";
+    button.hidden = state === "connecting" || (state === "closed" && way !== "reload");
     const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     // Not read out: it would speak every second.
     this.querySelector(".seconds").textContent = state === "waiting" ? `in ${seconds} s` : "";

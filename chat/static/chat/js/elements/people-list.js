@@ -23,7 +23,10 @@ export class PeopleList extends HTMLElement {
         el("li", { class: "person more" }, `and ${presence.unnamed.toLocaleString()} more`),
       );
     }
+    if (!presence.known) {
+      items.push(el("li", { class: "person more" }, "You are no longer connected."));
+    }
     this.querySelector("ul").replaceChildren(...items);
-    this.querySelector(".count").textContent = presence.online.toLocaleString();
+    this.querySelector(".count").textContent = presence.words;
   }
 }
