@@ -1,6 +1,7 @@
 """Fits every screen, and everybody can use it."""
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -102,6 +103,67 @@ def test_a_narrow_screen_does_not_scroll_sideways(new_context: NewContext) -> No
     for path in ("/chat/", "/accounts/sign-in/"):
         page.goto(path)
         assert page.evaluate(WIDEST) <= 390
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_quoted_name_is_not_cut_where_there_is_room(new_context: NewContext, size: Any) -> None:
+    context = new_context(**size)
+    tell = told_by_the_server(context)
+    page = enter(context, new_room())
+    first = {"id": 1, "seq": 1, "pos": 1, "client_id": "c", "user": {"id": 9, "name": "Ann Smith"}}
+    answer = {"id": 2, "seq": 2, "pos": 2, "client_id": "d", "reply_to": 1}
+    created = {"created": "2026-11-22T09:30:00Z"}
+    tell(
+        {"type": "chat.message", **first, **created, "message": "ok"},
+        {"type": "chat.message", **first, **answer, **created, "message": "good"},
+    )
+    name = page.locator(".quote strong")
+    expect(name).to_have_text("Ann Smith")
+    assert name.evaluate("e => e.scrollWidth <= e.clientWidth")
+    long = {"type": "chat.edited", **first, **created, "pos": 3, "message": LONG}
+    tell(long | {"user": {"id": 9, "name": LONG[:80]}})
+    expect(page.locator(".quote")).to_contain_text(LONG[:80])
+    assert name.evaluate("e => e.offsetWidth < e.parentElement.offsetWidth / 2 + 30")
+
+
+def test_messages_of_one_s_own_are_one_block(new_context: NewContext) -> None:
+    page = enter(new_context(), new_room())
+    for text in ("one", "two", "/me waves", "three"):
+        say(page, text)
+    expect(page.locator(".message.own[data-id]")).to_have_count(4)
+    boxes = [each.bounding_box() for each in page.locator(".message.own").all()]
+    edges = [(box["y"], box["y"] + box["height"]) for box in boxes if box]
+    gaps = [below[0] - above[1] for above, below in pairwise(edges)]
+    assert [round(gap) for gap in gaps] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_a_long_room_name_does_not_make_the_message_box_taller(
+    new_context: NewContext, size: Any
+) -> None:
+    page = enter(new_context(**size), f"{new_room()}-{'wwwww-' * 10}x")
+    height = "e => e.offsetHeight"
+    empty = page.locator(INPUT).evaluate(height)
+    page.fill(INPUT, "x")
+    assert page.locator(INPUT).evaluate(height) == empty
+
+
+@pytest.mark.parametrize(("name", "width"), [(None, 390), (None, 320), ("mod", 320)])
+def test_on_a_narrow_screen_the_header_has_two_rows(
+    new_context: NewContext, name: str | None, width: int
+) -> None:
+    context = new_context(viewport={"width": width, "height": 700})
+    room = new_room()
+    page = sign_in(context, name, room) if name else enter(context, room)
+    page.goto("/chat/")
+    rows = page.locator(".site :is(.brand, .avatar, .account-name, a, .quiet, .switch)")
+    middles = rows.evaluate_all(
+        "all => all.map((e) => e.getBoundingClientRect()).map((box) => (box.top + box.bottom) / 2)"
+    )
+    assert len(middles) >= 6
+    assert len({round(middle / 6) for middle in middles}) == 2
+    assert page.evaluate(WIDEST) <= width
+    assert page.locator(".account-name").evaluate("e => e.scrollWidth <= e.clientWidth")
 
 
 def test_on_a_narrow_screen_people_and_rooms_are_drawers(new_context: NewContext) -> None:
