@@ -95,12 +95,12 @@ class Hub:
 
         One read of the database serves all who come back at once.
         """
-        if cursor > feed.head:
-            await self.repair(feed)
-        if cursor < feed.floor:
-            await self._reach_back(feed, max(0, feed.floor - settings.CHAT_CATCH_UP_MAX))
-        if cursor < feed.floor:
-            await self._reach_back(feed, cursor)
+        await self.reach(feed, cursor)
+        # Net, twice as many changes may be few enough. Who was away for longer gets a page without
+        # a read: each cursor would need one of its own, and most of them would find too much.
+        farthest = max(0, feed.head - 2 * settings.CHAT_CATCH_UP_MAX)
+        if farthest <= cursor < feed.floor:
+            await self._reach_back(feed, farthest)
         changes = feed.since(cursor)
         if changes is None or cursor > feed.head or len(changes) > settings.CHAT_CATCH_UP_MAX:
             return None
@@ -259,12 +259,12 @@ class Hub:
             await self._subscribe(again)
 
     async def _reach_back(self, feed: Feed, cursor: int) -> None:
-        limit = settings.CHAT_CATCH_UP_MAX * 2  # some more than may be given: the head moves on
-        missed = await self.once(
-            ("since", feed.room, cursor),
-            lambda: reading(history.since)(feed.room, cursor, limit=limit),
-        )
-        feed.remember(missed, cursor)
+        # A read that is under way began at an earlier head, and reaches back no less far.
+        await self.once(("since", feed.room), lambda: self._read_back(feed, cursor))
+
+    async def _read_back(self, feed: Feed, cursor: int) -> None:
+        limit = settings.CHAT_CATCH_UP_MAX * 3  # some more than are asked for: the head moves on
+        feed.remember(await reading(history.since)(feed.room, cursor, limit=limit), cursor)
 
     def _mind_hole(self, feed: Feed) -> None:
         if feed.opened and feed.has_hole:

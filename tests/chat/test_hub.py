@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -289,6 +289,39 @@ def test_a_crowd_that_comes_back_at_once_reads_the_database_a_few_times(
     assert reads.count("since") <= 3
 
 
+def test_a_crowd_that_was_away_for_too_long_reads_the_database_once_and_gets_a_page(
+    room: Room, reads: list[str], settings: Settings
+) -> None:
+    settings.CHAT_CATCH_UP_MAX = 10
+    MessageFactory.create_batch(60, room=room)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        missed = await asyncio.gather(*(here.catch_up(feed, cursor) for cursor in range(60)))
+        given = [None if one is None else len(one) for one in missed]
+        assert given == [None] * 50 + [*range(10, 0, -1)]
+
+    run(scenario)
+    assert reads.count("since") == 1
+
+
+def test_many_changes_of_few_messages_are_caught_up_with(room: Room, settings: Settings) -> None:
+    """Net, that is not much."""
+    settings.CHAT_CATCH_UP_MAX = 5
+    message, *_ = MessageFactory.create_batch(3, room=room)
+    room.refresh_from_db()
+    for _ in range(7):
+        _, message.pos = room.reserve(changes=1)
+        message.save()
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        missed = await here.catch_up(feed, 0)
+        assert [change.pos for change in missed or ()] == [2, 3, 10]
+
+    run(scenario)
+
+
 def test_a_cursor_from_the_future_gets_a_fresh_page(room: Room) -> None:
     MessageFactory.create_batch(3, room=room)
 
@@ -310,6 +343,32 @@ def test_a_cursor_ahead_of_this_process_only_is_caught_up_with(
         await commit(room, 3)
         assert await here.catch_up(feed, 2) is not None
         assert feed.head == 3
+
+    run(scenario)
+
+
+def test_a_cursor_ahead_is_caught_up_with_though_a_read_from_before_was_under_way(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        real, has_read, may_return = history.since, Event(), Event()
+
+        def slow(*args: Any, **options: Any) -> Any:
+            found = real(*args, **options)
+            has_read.set()
+            may_return.wait(PATIENCE)
+            return found
+
+        monkeypatch.setattr(history, "since", slow)
+        earlier = asyncio.create_task(here.repair(feed))
+        await asyncio.to_thread(has_read.wait, PATIENCE)
+        await commit(room, 3)
+        back = asyncio.create_task(here.catch_up(feed, 2))
+        await asyncio.sleep(0.05)
+        may_return.set()
+        assert [change.pos for change in await back or ()] == [3]
+        await earlier
 
     run(scenario)
 
