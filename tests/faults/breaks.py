@@ -36,7 +36,7 @@ def log_closings() -> None:
     Connection.too_slow = logged  # type: ignore[method-assign]
 
 
-def fill_soon_and_close_patiently() -> None:
+def fill_soon() -> None:
     """Small send buffers: what a client does not read fills its outbox in a second or two."""
     from core.wire import WiredServer
 
@@ -46,9 +46,6 @@ def fill_soon_and_close_patiently() -> None:
         handle = getattr(protocol.transport, "socket", None)
         if scope["type"] == "websocket" and handle is not None:
             handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
-            # After a close frame Daphne waits one second for the client's, then cuts. One that did
-            # not read has a megabyte before it, and on a busy machine would see no code at all.
-            protocol.closeHandshakeTimeout = 10
         return create_application(self, protocol, scope)
 
     WiredServer.create_application = small  # type: ignore[method-assign]
