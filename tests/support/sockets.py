@@ -257,7 +257,7 @@ def truth(room: Room) -> dict[int, Frame]:
             "message": message.body,
             "deleted": message.is_deleted,
             "edited": message.edited_at is not None,
-            "reactions": _by_emoji(message),
+            "reactions": {} if message.is_deleted else _by_emoji(message),
         }
         for message in messages
     }
