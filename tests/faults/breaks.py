@@ -124,6 +124,28 @@ def heads() -> None:
     Hub.compare = compare  # type: ignore[method-assign]
 
 
+def catchup() -> None:
+    """Whoever comes back is given a fresh page, however little was missed."""
+    from chat.hub import Hub
+
+    async def catch_up(self: Any, feed: Any, cursor: int) -> None:
+        pass
+
+    Hub.catch_up = catch_up  # type: ignore[assignment]
+
+
+def repairs() -> None:
+    """What the process itself has missed is never filled in: everybody gets a fresh page."""
+    from chat import history
+
+    since = history.since
+
+    def too_much(*args: Any, **options: Any) -> Any:
+        return since(*args, **options)._replace(complete=False)
+
+    history.since = too_much
+
+
 def reaping() -> None:
     """Nobody ends the leases of others."""
     _change_scripts(r"(?m)^reap\(\)$", "")
@@ -161,6 +183,8 @@ BREAKS: dict[str, Callable[[], None]] = {
     "holes": holes,
     "idempotency": idempotency,
     "heads": heads,
+    "catchup": catchup,
+    "repairs": repairs,
     "reaping": reaping,
     "restoring": restoring,
     "clocks": clocks,

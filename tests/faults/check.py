@@ -2,11 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
+from django.conf import settings
 
 from tests.faults.clients import Client
 from tests.faults.log import Log, Problem
@@ -114,10 +115,25 @@ def check_revisions(truth: Truth) -> list[Problem]:
 def check_client(client: Client, truth: Truth) -> list[Problem]:
     """What one client saw and was told, against the room as it is."""
     problems = [*client.log.problems, *client.problems]
+    problems += check_resets(client.log, client.first_seen.sizes)
     problems += check_seen(client.log, truth)
     problems += _confirmed(client, truth)
     problems += [Problem("unanswered", f"{command.frame}") for command in client.waiting.values()]
     return [Problem(kind, f"{client.name}: {what}") for kind, what in problems]
+
+
+def check_resets(log: Log, sizes: Mapping[int, int]) -> Iterable[Problem]:
+    """A fresh page is for those who have missed too much: more than may be caught up with, or more
+    bytes than half an outbox. `sizes` are those of the room's changes, by `pos`."""
+    for cursor, head in log.resets:
+        missed = sum(sizes.get(pos, 0) for pos in range(cursor + 1, head + 1))
+        if (
+            head - cursor <= settings.CHAT_CATCH_UP_MAX
+            and missed <= settings.CHAT_OUTBOX_BYTES // 2
+        ):
+            yield Problem(
+                "rules", f"a reset from {cursor} to {head}, which could be caught up with"
+            )
 
 
 def check_seen(log: Log, truth: Truth) -> Iterable[Problem]:

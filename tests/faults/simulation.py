@@ -28,6 +28,7 @@ from chat.engine import Engine
 from chat.models import Room
 from chat.outbox import Outbox, Parcel
 from core.models import User
+from tests.faults import check
 from tests.faults.log import Frame, Log, Problem
 
 PROCESSES = 2
@@ -177,7 +178,7 @@ class Simulation:
         if client.connection is not None:
             return
         if anew:
-            self.problems += client.log.problems
+            self.problems += [*client.log.problems, *check.check_resets(client.log, {})]
             client.log = Log(client.user.pk)
         engine = self.engines[process]
         client.log.connected()

@@ -118,7 +118,7 @@ async def _carry_out(
         truth = simulation.ask(lambda: check.read(connection.connection, simulation.room.slug))
         problems = simulation.problems + check.check_database(truth)
         for client in simulation.clients:
-            problems += client.log.problems
+            problems += [*client.log.problems, *check.check_resets(client.log, {})]
             if client.connection is not None:
                 assert client.is_joined
                 assert client.log.cursor == truth.head
