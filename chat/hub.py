@@ -225,10 +225,12 @@ class Hub:
         await self._subscribe(feed)
         await self._reload(feed)
 
-    async def _reload(self, feed: Feed) -> bool:
-        is_new = feed.open(await reading(history.page)(feed.room, limit=settings.CHAT_HISTORY_PAGE))
+    async def _reload(self, feed: Feed) -> None:
+        feed.open(await self._newest(feed))
         self._mind_hole(feed)
-        return is_new
+
+    async def _newest(self, feed: Feed) -> history.Page:
+        return await reading(history.page)(feed.room, limit=settings.CHAT_HISTORY_PAGE)
 
     async def _subscribe(self, feed: Feed) -> None:
         await self._tried.wait()
@@ -281,12 +283,20 @@ class Hub:
 
     async def _repair(self, feed: Feed) -> None:
         limit = settings.CHAT_CATCH_UP_MAX
-        missed = await reading(history.since)(feed.room, feed.head, limit=limit)
-        if missed.complete:
-            feed.fill(missed)
-            return
+        is_behind = True
+        while is_behind:
+            head = feed.head
+            missed = await reading(history.since)(feed.room, head, limit=limit)
+            if missed.complete:
+                feed.fill(missed)
+                return
+            page = await self._newest(feed)
+            # What was heard of in the meantime is not missing any more: it may be little now.
+            is_behind = feed.head > head
         # Too much to replay: everybody begins again with a fresh page.
-        if await self._reload(feed):
+        is_new = feed.open(page)
+        self._mind_hole(feed)
+        if is_new:
             for connection in list(feed.connections):
                 connection.send_page("reset")
             feed.settle()

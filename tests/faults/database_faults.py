@@ -15,9 +15,11 @@ from chat import actions, writer
 
 
 class DatabaseFaults:
-    """`come` says what befalls the next transactions, one each; what comes after them succeeds."""
+    """`come` says what befalls the next transactions, one each; what comes after them succeeds.
+    `others_write` is what other processes do, where a fault leaves them the time."""
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, others_write: Callable[[], None]) -> None:
+        self._others_write = others_write
         self._coming: deque[str] = deque()
         self._apply = actions.apply
         patch.setattr(actions, "apply", self._befallen)
@@ -33,7 +35,14 @@ class DatabaseFaults:
         def apply() -> Any:
             return self._apply(*args, **options)
 
-        return FAULTS[self._coming.popleft()](apply) if self._coming else apply()
+        if not self._coming:
+            return apply()
+        fault = self._coming.popleft()
+        if fault != "overtaken":
+            return FAULTS[fault](apply)
+        apply()
+        self._others_write()
+        return _cut_after(list)
 
 
 def _deadlock(apply: Callable[[], Any]) -> Any:

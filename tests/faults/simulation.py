@@ -145,7 +145,7 @@ class Simulation:
         patch.setattr(hub, "HOLD", 0)
         self.engines = [Engine() for _ in range(PROCESSES)]
         self.turns = [Turn() for _ in self.engines]
-        self.faults = DatabaseFaults(patch)
+        self.faults = DatabaseFaults(patch, self._others_write)
         self._connect_layers()
         for engine in self.engines:
             engine.writer._task = asyncio.create_task(asyncio.sleep(0))  # no thread
@@ -254,6 +254,13 @@ class Simulation:
         self.faults.end()
         for call in list(turn.written)[before:]:
             self._check_refusals(*call.args, is_away=len(faults) >= TRIES)
+
+    def _others_write(self) -> None:
+        """On the thread: all writers take what waits."""
+        for engine, turn in zip(self.engines, self.turns, strict=True):
+            if not engine.writer._queue.empty():
+                engine.writer._queue.put(None)
+                engine.writer._run(turn)  # type: ignore[arg-type]
 
     def _check_refusals(self, batch: Any, outcomes: Any, *, is_away: bool) -> None:
         """A command fails alone, and of a fault that passes nobody hears."""
