@@ -260,6 +260,41 @@ def test_too_much_to_replay_is_a_fresh_page_that_says_so(
     run(scenario)
 
 
+def test_what_is_heard_of_while_the_log_is_read_is_not_missed_any_more(
+    room: Room, slow_comparison: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CHAT_CATCH_UP_MAX = 5
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        assert follower.feed is not None
+        has_read, may_return = slowed(monkeypatch)
+        changes = await commit(room, 9)
+        repair = asyncio.create_task(here.repair(follower.feed))
+        await asyncio.to_thread(has_read.wait, PATIENCE)
+        here.publish(room.pk, changes[:6])
+        may_return.set()
+        await repair
+        assert [frame.get("mode") for frame in follower.frames] == ["page", *[None] * 9]
+        assert follower.places == list(range(1, 10))
+
+    run(scenario)
+
+
+def slowed(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+    """Reads of what was missed, which return when they may: events of having read, and of that."""
+    real, has_read, may_return = history.since, Event(), Event()
+
+    def slow(*args: Any, **options: Any) -> Any:
+        found = real(*args, **options)
+        has_read.set()
+        may_return.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(history, "since", slow)
+    return has_read, may_return
+
+
 def test_a_room_is_opened_once_however_many_come_at_once(room: Room, reads: list[str]) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
         feeds = await asyncio.gather(
@@ -352,15 +387,7 @@ def test_a_cursor_ahead_is_caught_up_with_though_a_read_from_before_was_under_wa
 ) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
         feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
-        real, has_read, may_return = history.since, Event(), Event()
-
-        def slow(*args: Any, **options: Any) -> Any:
-            found = real(*args, **options)
-            has_read.set()
-            may_return.wait(PATIENCE)
-            return found
-
-        monkeypatch.setattr(history, "since", slow)
+        has_read, may_return = slowed(monkeypatch)
         earlier = asyncio.create_task(here.repair(feed))
         await asyncio.to_thread(has_read.wait, PATIENCE)
         await commit(room, 3)
