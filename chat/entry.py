@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Subquery
 from django.utils.text import slugify
 
 from chat.models import Membership, Message, Room, Sanction
@@ -45,9 +45,13 @@ def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
 
 
 def find(slug: str, user: Any) -> Room | None:
-    """The room, None where it may be created. Raises NoSuchRoom where it is not for `user`."""
-    room = Room.objects.visible_to(user).filter(slug=slug).first()
-    if room is None and (len(slug) > SLUG_MAX or Room.objects.filter(slug=slug).exists()):
+    """The room, None where it may be created. Raises NoSuchRoom where it is not for `user`.
+
+    One statement: a room that came into being between two would be there, and not be seen.
+    """
+    visible = Room.objects.visible_to(user).filter(pk=OuterRef("pk"))
+    room = Room.objects.filter(slug=slug).annotate(is_visible=Exists(visible)).first()
+    if len(slug) > SLUG_MAX or (room is not None and not room.is_visible):
         raise NoSuchRoom
     return room
 

@@ -33,14 +33,9 @@ class RoomQuerySet(models.QuerySet["Room"]):
         """
         if not user.is_authenticated:
             return self.open()
-        rooms = self.filter(
-            Q(kind=Room.Kind.OPEN)
-            | Exists(Membership.objects.filter(room=OuterRef("pk"), user=user))
-        )
-        bans = Sanction.objects.in_force().bans().filter(user=user)
-        if bans.filter(room=None).exists():
-            return rooms.none()
-        return rooms.exclude(pk__in=bans.values("room"))
+        membership = Membership.objects.filter(room=OuterRef("pk"), user=user)
+        ban = Sanction.objects.in_force().bans().here(OuterRef("pk")).filter(user=user)
+        return self.filter(Q(kind=Room.Kind.OPEN) | Exists(membership)).exclude(Exists(ban))
 
     def listed(self) -> "RoomQuerySet":
         return self.filter(is_archived=False).exclude(kind=Room.Kind.DIRECT)
