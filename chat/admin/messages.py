@@ -113,7 +113,8 @@ class MessageAdmin(ReadOnly):
 
     @admin.display(description="answers to")
     def answers(self, message: Message) -> SafeString | str:
-        return links.page(message.reply_to)
+        reply_to = message.reply_to
+        return links.page(reply_to, f"#{reply_to.seq}" if reply_to else "")  # in the same room
 
     @admin.display(description="in its talk")
     def context(self, message: Message) -> SafeString:
