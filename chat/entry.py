@@ -1,5 +1,7 @@
 """Coming into a room, and the list of rooms one can come into."""
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,10 +9,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Subquery
-from django.utils.text import slugify
 
 from chat.models import Membership, Message, Room, Sanction
-from chat.models.room import SLUG_MAX
+from chat.models.room import SLUG_MAX, stands_in_slug
 from core import throttle
 from core.models import User
 
@@ -26,8 +27,17 @@ class TooManyRooms(Exception):
 
 
 def slug_for(name: str) -> str:
-    """A room's address for what somebody typed: "Öl & Gas" → "öl-gas"; empty if nothing is left."""
-    return slugify(name, allow_unicode=True)[:SLUG_MAX].strip("-_")
+    """A room's address for what somebody typed: "Öl & Gas" → "öl-gas"; empty if nothing is left.
+
+    Signs go, so "C++" and "C#" are at "c": the page says which address a name opens. What is made
+    of an address is that address. js/slug.js does the same.
+    """
+    plain = unicodedata.normalize("NFKC", name).lower()
+    kept = "".join(each for each in plain if each.isspace() or stands_in_slug(each))
+    kept = re.sub("i\u0307+", "i", kept)  # "İ" in lower case has two dots
+    slug = re.sub(r"[-\s]+", "-", unicodedata.normalize("NFKC", kept)).strip("-_")
+    slug = slug[:SLUG_MAX].strip("-_")
+    return slug if any(each.isalnum() for each in slug) else ""
 
 
 def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:

@@ -4,13 +4,17 @@ import re
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from chat import entry
 from chat.entry import slug_for
 from chat.models import Membership, Message, Room, Sanction
+from chat.models.room import validate_slug
 from core.models import User
 
 pytestmark = pytest.mark.django_db
@@ -45,10 +49,41 @@ def test_the_front_door_leads_to_the_rooms(client: Client) -> None:
         ("カフェ", "カフェ"),
         ("🎉🎉", ""),
         ("x" * 200, "x" * 80),
+        ("हिन्दी", "हिन्दी"),
+        ("हिन्द", "हिन्द"),
+        ("ภาษา ไทย", "ภาษา-ไทย"),
+        ("❤️ tea", "tea"),
+        ("e!\u0301", "é"),
+        ("\u0301", ""),
+        ("İstanbul", "istanbul"),
+        ("C++", "c"),  # the page says so
     ],
 )
 def test_a_name_becomes_an_address(name: str, slug: str) -> None:
     assert slug_for(name) == slug
+
+
+@given(st.text(max_size=100))
+@example("x" * 79 + "-" + "é" * 9)
+@example("İ\u0307")
+def test_an_address_is_its_own_address(name: str) -> None:
+    slug = slug_for(name)
+    assert slug_for(slug) == slug
+    validate_slug(slug)
+    assert not slug or resolve(f"/chat/{slug}/").kwargs in ({"slug": slug}, {})
+
+
+def test_a_name_with_marks_is_a_room_of_its_own(client: Client, member: User) -> None:
+    for slug in ("हिन्दी", "हिन्द"):
+        assert client.get(f"/chat/{slug}/").status_code == 200
+        Room.objects.get(slug=slug).full_clean()
+    assert Room.objects.count() == 2
+
+
+@pytest.mark.parametrize("slug", ["a b", "a.b", "❤️", "a\ufe0f", "a\u00a0b", "a\0"])
+def test_nobody_gives_a_room_an_address_that_none_has(slug: str) -> None:
+    with pytest.raises(ValidationError):
+        validate_slug(slug)
 
 
 def test_a_typed_name_leads_to_its_room(client: Client) -> None:
