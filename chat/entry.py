@@ -2,13 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, When
 
 from chat.models import Membership, Message, Room, Sanction
 from chat.models.room import SLUG_MAX, stands_in_slug
@@ -16,6 +16,7 @@ from core import throttle
 from core.models import User
 
 LISTED_MAX = 200
+FOUND_MAX = 20
 
 
 class NoSuchRoom(Exception):
@@ -117,8 +118,7 @@ def rooms_of(user: Any) -> list[RoomLine]:
         return []
     memberships = Membership.objects.filter(user=user, room=OuterRef("pk"))
     rooms = _by_activity(
-        Room.objects.visible_to(user)
-        .filter(is_archived=False, memberships__user=user)
+        _own(user)
         .select_related("direct_low", "direct_high")
         .annotate(read_pos=Subquery(memberships.values("read_pos")[:1]))
     )
@@ -127,10 +127,40 @@ def rooms_of(user: Any) -> list[RoomLine]:
 
 def rooms_beside(user: Any) -> list[RoomLine]:
     """The open rooms that `user` does not belong to."""
+    return [line_of(room, user) for room in _by_activity(_beside(user))]
+
+
+def left_out(user: Any, yours: Sequence[RoomLine], others: Sequence[RoomLine]) -> tuple[int, int]:
+    """How many more rooms there are of each kind than these lists show."""
+
+    def beyond(shown: Sequence[RoomLine], rooms: Callable[[Any], Any]) -> int:
+        return max(0, rooms(user).count() - len(shown)) if len(shown) >= LISTED_MAX else 0
+
+    return beyond(yours, _own), beyond(others, _beside)
+
+
+def found_by_name(name: str, user: Any) -> list[RoomLine]:
+    """The room that `name` opens, if it is there, and others that have it in their name.
+
+    Those that `user` may see: one that is not for them looks like an address that is free.
+    """
+    slug = slug_for(name)
+    if not slug:
+        return []
+    named = Q(title__icontains=name) | Q(slug__icontains=slug)
+    rooms = Room.objects.visible_to(user).exclude(kind=Room.Kind.DIRECT)
+    rooms = rooms.filter(Q(slug=slug) | Q(named, is_archived=False))
+    exact_first = Case(When(slug=slug, then=0), default=1)
+    return [line_of(room, user) for room in rooms.order_by(exact_first, "slug")[:FOUND_MAX]]
+
+
+def _own(user: Any) -> Any:
+    return Room.objects.visible_to(user).filter(is_archived=False, memberships__user=user)
+
+
+def _beside(user: Any) -> Any:
     rooms = Room.objects.visible_to(user).listed().open()
-    if user.is_authenticated:
-        rooms = rooms.exclude(memberships__user=user)
-    return [line_of(room, user) for room in _by_activity(rooms)]
+    return rooms.exclude(memberships__user=user) if user.is_authenticated else rooms
 
 
 def _by_activity(rooms: Any) -> Iterable[Any]:
