@@ -1,15 +1,25 @@
+from collections import defaultdict
+from functools import partial
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.contrib.postgres.search import SearchQuery
+from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from chat.actions import Job, apply
 from chat.admin import links
+from chat.admin.audit import Audited
 from chat.admin.filters import AuthorFilter, DeletedFilter, RoomFilter, UpToFilter
 from chat.admin.message_list import MessageChangeList, removed_texts
+from chat.broadcast import announce
+from chat.commands import Remove
+from chat.events import Change
 from chat.models import Message, Revision
 from chat.models.message import BODY_MAX
 from core.admin_lists import DayFilter, ReadOnly
@@ -39,13 +49,19 @@ class RevisionInline(admin.TabularInline):
         return format_html('<span class="said">{}</span>', revision.body)
 
 
-@admin.register(Message)
-class MessageAdmin(ReadOnly):
-    """Messages to read and search. To change one here would go round the room's log:
+class DeletionForm(ActionForm):
+    reason = forms.CharField(max_length=500, required=False)
 
-    no place taken, nobody told, no revision kept.
+
+@admin.register(Message)
+class MessageAdmin(Audited, ReadOnly):
+    """Messages to read and search. To change one here would go round the room's log: no place
+    taken, nobody told, no revision kept. They are deleted as in the room, by the same actions.
     """
 
+    actions = ("delete_messages",)
+    action_form = DeletionForm
+    actions_selection_counter = False  # no offer to select those of all pages
     list_display = ("when", "place", "who", "text", "state")
     list_display_links = ("when",)
     list_filter = (RoomFilter, AuthorFilter, DayFilter, DeletedFilter, UpToFilter)
@@ -83,6 +99,29 @@ class MessageAdmin(ReadOnly):
         query = SearchQuery(term, config="simple", search_type="websearch")
         return queryset.filter(search_vector=query), False
 
+    def has_moderate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chat.delete_message")
+
+    @admin.action(description="Delete selected messages", permissions=["moderate"])
+    def delete_messages(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        chosen = list(queryset[: self.list_per_page + 1])
+        if len(chosen) > self.list_per_page:
+            self.message_user(request, "Delete one page at a time.", messages.ERROR)
+            return
+        assert request.user.pk is not None
+        command = partial(Remove, reason=request.POST.get("reason", ""))
+        jobs = [Job(one.room_id, request.user.pk, command(id=one.pk)) for one in chosen]
+        changes: defaultdict[int, list[Change]] = defaultdict(list)
+        with transaction.atomic():
+            for job, outcome in zip(jobs, apply(jobs), strict=True):
+                if isinstance(outcome, Change):
+                    changes[job.room].append(outcome)
+            ids = [change.id for room in changes.values() for change in room]
+            self.log_deletions(request, Message.objects.filter(pk__in=ids).select_related("room"))
+        for room, committed in changes.items():
+            announce(room, committed)
+        self.message_user(request, f"{len(ids)} deleted.")
+
     @admin.display(description="time")
     def when(self, message: Message) -> Any:
         return message.created_at
@@ -113,7 +152,8 @@ class MessageAdmin(ReadOnly):
 
     @admin.display(description="answers to")
     def answers(self, message: Message) -> SafeString | str:
-        return links.page(message.reply_to)
+        reply_to = message.reply_to
+        return links.page(reply_to, f"#{reply_to.seq}" if reply_to else "")  # in the same room
 
     @admin.display(description="in its talk")
     def context(self, message: Message) -> SafeString:

@@ -104,7 +104,9 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.seq} in {self.room_id}"
+        """With the room's name where it is at hand: a list must not look up a room for each row."""
+        room = self._state.fields_cache.get("room")
+        return f"#{self.seq} in {room.name if room else self.room_id}"
 
     @property
     def is_deleted(self) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from chat import actions, events, history, hub, reading
+from chat import actions, broadcast, events, history, hub, reading
 from chat.actions import Job
 from chat.commands import React
 from chat.events import Change
@@ -147,6 +147,17 @@ def test_what_one_process_publishes_is_delivered_in_both(room: Room) -> None:
         assert near.places == [1, 2, 3]
         await eventually(lambda: far.places == [1, 2, 3])
         assert [frame for frame in near.frames if "pos" in frame] == far.frames[1:]
+
+    run(scenario)
+
+
+def test_what_a_page_announces_is_delivered_in_all_processes(
+    room: Room, slow_comparison: None
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near, far = await come(here, room), await come(there, room)
+        await asyncio.to_thread(broadcast.announce, room.pk, await commit(room, 3))
+        await eventually(lambda: near.places == far.places == [1, 2, 3])
 
     run(scenario)
 
