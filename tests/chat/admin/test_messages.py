@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from chat.factories import MessageFactory, RoomFactory, UserFactory
-from chat.models import Message
+from chat.models import Message, Revision
 from tests.chat.admin.pages import LISTS, Look, at
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +105,18 @@ def test_search_finds_words_phrases_and_one_message(look: Look) -> None:
     assert look("chat/message/?q=zyzzyva").rows == []
     assert look(f"chat/message/?q=id:{tea.pk}").rows == [tea]
     assert look(f"chat/message/?q=cup&room={tea.room_id}").rows == [tea]
+
+
+def test_search_finds_deleted_messages_by_what_they_said(look: Look) -> None:
+    standing = MessageFactory(body="my number is 555")
+    deleted = MessageFactory(room=standing.room, body="call my number", deleted=True)
+    edited = MessageFactory(room=standing.room, body="no digits", edited=True)
+    Revision.objects.filter(message=edited).update(body="it had a number once")
+    found = look("chat/message/?q=number")
+    assert {message.pk for message in found.rows} == {standing.pk, deleted.pk}
+    assert "call my number" in found.text
+    assert [one.pk for one in look("chat/message/?q=number&state=deleted").rows] == [deleted.pk]
+    assert look("chat/message/?q=number+-call").rows[0].pk == standing.pk
 
 
 def test_a_message_is_shown_in_its_talk(look: Look) -> None:
