@@ -191,13 +191,22 @@ class Hub:
                 bundle = await self._layer.receive(self._mailbox)
                 if bundle["from"] == self.process and bundle["type"] != "hub.pulses":
                     continue  # our own; delivered when it was published
-                for message in bundle["messages"]:
-                    self.handlers[message["type"]](message)
+                messages = bundle["messages"]
             except asyncio.CancelledError:
                 raise
             except Exception:
                 # One bad message must not make the process deaf.
-                logger.exception("Hub: a message could not be handled")
+                logger.exception("Hub: a bundle could not be read")
+                continue
+            for message in messages:
+                self._handle(message)
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        """Alone: another version of this chat, as during a deploy, may say what we do not know."""
+        try:
+            self.handlers[message["type"]](message)
+        except Exception:
+            logger.exception("Hub: a message could not be handled")
 
     async def _publish(self) -> None:
         """What gathers while one round of sends runs leaves as one message a group."""
@@ -275,6 +284,8 @@ class Hub:
     async def _close_hole(self, feed: Feed) -> None:
         while feed.has_hole and self.feeds.get(feed.room) is feed:
             await asyncio.sleep(HOLD)
+            if not feed.has_hole:  # what was missing came meanwhile, as it mostly does
+                return
             try:
                 await self.repair(feed)
             except DatabaseError as error:

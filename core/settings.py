@@ -58,6 +58,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core.health.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -67,6 +68,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "core.outage.OutageMiddleware",
 ]
 
 TEMPLATES = [
@@ -89,6 +91,9 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # under ASGI a fresh thread a request would leak them
+# The pool looks at a connection before it hands it out: after PostgreSQL was restarted each of them
+# would cost somebody a page.
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
     # processes x max_size must stay below PostgreSQL's max_connections
     "min_size": 1,
@@ -136,7 +141,6 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REDIRECT_EXEMPT = [r"^(healthz|livez)$"]  # asked from beside us, without the proxy
 # The proxy says in X-Real-IP who the client is, and lets no client say it (core/server.py).
 TRUSTED_PROXY = env.bool("TRUSTED_PROXY", default=False)
 SESSION_ENGINE = "core.sessions"

@@ -12,9 +12,11 @@ import pytest
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from chat import events, history, hub, reading
+from chat import actions, broadcast, events, history, hub, reading
+from chat.actions import Job
+from chat.commands import React
 from chat.events import Change
-from chat.factories import MessageFactory, RoomFactory
+from chat.factories import MessageFactory, RoomFactory, UserFactory
 from chat.feed import Feed
 from chat.hub import Hub
 from chat.models import Message, Room
@@ -43,7 +45,7 @@ def room() -> Room:
 def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Threads that read, and that let go of the database when the test is over."""
     with ThreadPoolExecutor(4) as executor:
-        monkeypatch.setattr(reading, "_executor", executor)
+        monkeypatch.setattr(reading._readers, "executor", executor)
         yield
         threads = Barrier(len(executor._threads) or 1)
 
@@ -149,6 +151,17 @@ def test_what_one_process_publishes_is_delivered_in_both(room: Room) -> None:
     run(scenario)
 
 
+def test_what_a_page_announces_is_delivered_in_all_processes(
+    room: Room, slow_comparison: None
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near, far = await come(here, room), await come(there, room)
+        await asyncio.to_thread(broadcast.announce, room.pk, await commit(room, 3))
+        await eventually(lambda: near.places == far.places == [1, 2, 3])
+
+    run(scenario)
+
+
 def test_a_last_event_that_is_lost_is_found_by_comparing_heads(
     room: Room, slow_comparison: None
 ) -> None:
@@ -215,6 +228,50 @@ def test_a_hole_that_stays_is_read_from_the_database_though_nothing_more_comes(
         here.publish(room.pk, [second])
         assert follower.places == []
         await eventually(lambda: follower.places == [1, 2])
+
+    run(scenario)
+
+
+def test_a_hole_that_closes_in_a_moment_costs_no_read(
+    room: Room, slow_comparison: None, reads: list[str]
+) -> None:
+    """Another process's event is mostly on its way."""
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        reads.clear()
+        late, early = await commit(room, 2)
+        here.publish(room.pk, [early])
+        await asyncio.sleep(hub.HOLD / 5)
+        here.publish(room.pk, [late])
+        assert follower.places == [1, 2]
+        await asyncio.sleep(3 * hub.HOLD)
+        assert reads == []
+        here.publish(room.pk, (await commit(room, 2))[1:])  # and one that stays is read
+        await eventually(lambda: follower.places == [1, 2, 3, 4])
+        assert reads == ["since"]
+
+    run(scenario)
+
+
+def test_a_reaction_that_was_taken_back_unheard_is_not_announced_as_a_new_message(
+    room: Room, slow_comparison: None
+) -> None:
+    """A plain client shows the text of each `chat.message`."""
+    message = MessageFactory(room=room)
+    user = UserFactory().pk
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+
+        def react() -> None:
+            for on in (True, False):
+                command = React(id=message.pk, emoji="👍", on=on)
+                assert isinstance(actions.apply([Job(room.pk, user, command)])[0], Change)
+
+        await asyncio.to_thread(_closing, react)
+        await here.compare()
+        assert [frame["type"] for frame in follower.frames[1:]] == ["chat.reaction"]
 
     run(scenario)
 
@@ -504,9 +561,9 @@ def test_a_message_that_cannot_be_handled_does_not_make_a_process_deaf(
         far = await come(there, room)
         await come(here, room)
         await heard(here, there)
+        change = await commit(room)
         here.tell(f"room.{room.pk}", {"type": "from.a.newer.version"})
-        await asyncio.sleep(0.1)
-        here.publish(room.pk, await commit(room))
+        here.publish(room.pk, change)  # leaves in one bundle with it
         await eventually(lambda: far.places == [1])
 
     run(scenario)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from core import address
+from core import address, database, server
 from core.errors import Problem
 from tests.support.databases import ROOT
 from tests.support.servers import ChatServer
@@ -56,6 +56,17 @@ def test_a_port_in_use_is_said_and_fails(start_server: StartServer) -> None:
     assert done.returncode == 1
     assert f"port {server.port}" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_tables_that_are_not_there_are_said_at_the_start(
+    caplog: pytest.LogCaptureFixture, db: None
+) -> None:
+    """Else the first that anybody hears of a forgotten `migrate` is an error in their browser."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "ensure_answer", lambda: None)
+        patch.setattr(database, "unapplied_migrations", lambda: ["chat.0001_initial"])
+        server.say_what_is_missing()
+    assert "1 migrations are missing: run `manage.py migrate`" in caplog.text
 
 
 def test_by_default_only_this_machine_can_connect(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,8 @@ def _differences(mine: Row, row: Row) -> list[str]:
         "deleted": _time(mine.get("deleted")),
         "reactions": mine.get("reactions", {}),
     }
-    return [f"{name}: {seen[name]} ≠ {row[name]}" for name in seen if seen[name] != row[name]]
+    wanted = row | ({"reactions": {}} if row["deleted"] else {})  # kept, and shown to nobody
+    return [f"{name}: {seen[name]} ≠ {wanted[name]}" for name in seen if seen[name] != wanted[name]]
 
 
 def _time(text: str | None) -> datetime | None:
