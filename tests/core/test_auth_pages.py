@@ -1,5 +1,6 @@
 """Signing up, in and out; guests who become members."""
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -116,6 +117,18 @@ def test_wrong_passwords_are_limited_and_right_ones_are_not(client: Client) -> N
         assert wrong.status_code == 200
     assert client.post("/accounts/sign-in/", {"username": "dora"}).status_code == 429
     assert client.post("/accounts/sign-in/", {"username": "eva"}).status_code == 200
+
+
+@pytest.mark.parametrize("door", ["/accounts/sign-in/", "/accounts/sign-in/?next=/admin/"])
+def test_a_name_that_is_typed_otherwise_gives_no_more_tries(client: Client, door: str) -> None:
+    User.objects.create_user("bob", password=PASSWORD)
+    spellings = ["bob", " bob", "bob ", "ｂｏｂ", "\u3000bob", "BOB", " " * 200 + "bob"]
+    for spelling in itertools.islice(itertools.cycle(spellings), 10):
+        wrong = client.post(door, {"username": spelling, "password": "no"})
+        assert wrong.status_code == 200
+    for spelling in spellings:
+        right = client.post(door, {"username": spelling, "password": PASSWORD})
+        assert right.status_code == 429, spelling
 
 
 @pytest.mark.django_db(transaction=True)
