@@ -37,6 +37,7 @@ AT_LEAST_0 = (
     *("CHAT_RATE_MESSAGES", "CHAT_FRAMES_PER_SECOND", "PRESENCE_GRACE_SECONDS"),
     *("PRESENCE_GATHER_SECONDS", "PRESENCE_LIST_MAX", "PRESENCE_SHOWN", "PRESENCE_COUNT_SECONDS"),
 )
+RATES = ("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_INS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS")
 
 
 class Check(Protocol):
@@ -193,7 +194,7 @@ def limits() -> Iterator[CheckMessage]:
             value = getattr(settings, name)
             if not value >= least:
                 yield Error(f"{name} is {value}; it must be {least} or more.", id="core.E006")
-    for name in ("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS"):
+    for name in RATES:
         if not _is_rate(getattr(settings, name)):
             yield Error(
                 f"{name} is {getattr(settings, name)!r}, which is no rate.",

@@ -32,6 +32,13 @@ class SignIn(views.LoginView):
             return throttle.too_many(
                 request, "Too many wrong passwords. Wait a minute, then try again."
             )
+        # For whatever names: each try costs us a hash, which is slow on purpose.
+        if not throttle.allowed(
+            "sign-in", settings.CHAT_SIGN_INS_PER_ADDRESS, throttle.address_of(request)
+        ):
+            return throttle.too_many(
+                request, "Too many sign-ins from your address just now. Wait a minute."
+            )
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:

@@ -131,6 +131,22 @@ def test_a_name_that_is_typed_otherwise_gives_no_more_tries(client: Client, door
         assert right.status_code == 429, spelling
 
 
+def test_one_address_tries_the_passwords_of_many_names_no_oftener(
+    client: Client, settings: Any
+) -> None:
+    settings.CHAT_SIGN_INS_PER_ADDRESS = "3/minute"
+    User.objects.create_user("dora", password=PASSWORD)
+    for name in ("one", "two", "three"):
+        wrong = client.post("/accounts/sign-in/", {"username": name, "password": "no"})
+        assert wrong.status_code == 200
+    credentials = {"username": "dora", "password": PASSWORD}
+    refused = client.post("/accounts/sign-in/", credentials)
+    assert refused.status_code == 429
+    assert "from your address" in refused.content.decode()
+    elsewhere = client.post("/accounts/sign-in/", credentials, REMOTE_ADDR="192.0.2.7")
+    assert elsewhere.status_code == 302
+
+
 @pytest.mark.django_db(transaction=True)
 def test_no_more_passwords_are_tried_at_once_than_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch,
