@@ -198,7 +198,8 @@ def limits() -> Iterator[CheckMessage]:
         if not _is_rate(getattr(settings, name)):
             yield Error(
                 f"{name} is {getattr(settings, name)!r}, which is no rate.",
-                hint="Write a number a time, as 60/minute or 10/hour; empty is no limit.",
+                hint="Write a number a time, as 60/minute or 10/hour; empty is no limit, and 0 "
+                "would shut everybody out. Who wants no guests sets CHAT_GUESTS=off.",
                 id="core.E007",
             )
     if settings.CHAT_HISTORY_PAGE > settings.CHAT_HISTORY_MAX:
@@ -212,9 +213,11 @@ def limits() -> Iterator[CheckMessage]:
 
 def _is_rate(text: str) -> bool:
     try:
-        return not text or bool(parse(text))
+        rate = parse(text) if text else None
     except ValueError:
         return False
+    # Elsewhere 0 is no limit. Here it would be one that nobody passes, and nobody is told why.
+    return rate is None or rate.amount > 0
 
 
 @check

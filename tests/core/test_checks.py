@@ -79,6 +79,8 @@ def test_a_developers_checkout_has_nothing_to_say() -> None:
         ({"CHAT_GUESTS_PER_ADDRESS": ""}, []),
         ({"CHAT_GUESTS_PER_ADDRESS": "60"}, ["E007"]),
         ({"CHAT_SIGN_UPS_PER_ADDRESS": "many"}, ["E007"]),
+        ({"CHAT_SIGN_INS_PER_ADDRESS": "0/minute"}, ["E007"]),
+        ({"CHAT_GUESTS_PER_ADDRESS": "60/5 minutes"}, []),
         ({"CHAT_HISTORY_PAGE": 101}, ["E008"]),
         ({"CHAT_MESSAGE_MAX": 40_001, "CHAT_FRAME_IN_MAX": 10**6}, ["E009"]),
         ({"CHAT_MESSAGE_MAX": 5_000}, ["E010"]),
