@@ -7,12 +7,13 @@ from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004
 from django.test import override_settings
 
+from chat import checks as chats
 from core import checks
 from core.errors import Problem
 
 ALL = (
     *(checks.hosts, checks.origins, checks.secrets, checks.services),
-    *(checks.limits, checks.sizes, checks.presence),
+    *(checks.limits, checks.presence, chats.pool, chats.sizes),
 )
 PRODUCTION = {
     "DEBUG": False,
@@ -98,7 +99,7 @@ def test_what_is_wrong_in_production(wrong: dict[str, Any], says: list[str]) -> 
 
 def test_a_pool_must_be_wide_enough_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"]["pool"], "max_size", 5)
-    assert [message.id for message in checks.services()] == ["core.E005"]
+    assert [message.id for message in chats.pool()] == ["core.E005"]
 
 
 @pytest.mark.parametrize("names", [["chat.example.org"], ["*"], ["localhost", "chat.lan"]])
