@@ -25,6 +25,12 @@ def test_it_serves_and_ends_on_sigterm_with_status_0(start_server: StartServer) 
         httpx.get(server.url)
 
 
+def test_what_is_not_found_is_logged_once(start_server: StartServer) -> None:
+    server = start_server(env={"DEBUG": "on"})
+    assert httpx.get(f"{server.url}/nowhere").status_code == 404
+    assert server.log.read_text().count("/nowhere") == 1
+
+
 def test_it_comes_back_on_its_data_after_a_crash(start_server: StartServer) -> None:
     server = start_server()
     server.kill()
