@@ -47,6 +47,8 @@ def test_signing_up_signs_in(client: Client) -> None:
         ({"password1": "12345678", "password2": "12345678"}, "common"),
         ({"username": "DORA"}, "already exists"),
         ({"display_name": "Mod\u202erotare"}, "invisible"),
+        ({"display_name": "Mo Rahimi\u200c"}, "invisible"),
+        ({"display_name": "\u200d"}, "invisible"),
     ],
 )
 def test_what_does_not_fit_is_said(client: Client, fields: dict[str, str], complaint: str) -> None:
