@@ -44,4 +44,9 @@ class SignUpForm(UserCreationForm):
 
     def save(self, commit: bool = True) -> User:
         self.instance.is_guest = False
-        return super().save(commit)
+        if self.instance.pk is None or not commit:
+            return super().save(commit)
+        # Only what signing up changes: a guest who is closed at this moment stays closed.
+        user = super().save(commit=False)
+        user.save(update_fields=[*self.Meta.fields, "password", "is_guest"])
+        return user

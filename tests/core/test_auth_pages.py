@@ -72,6 +72,25 @@ def test_a_guest_who_signs_up_keeps_row_and_session(client: Client) -> None:
     assert client.login(username="dora", password=PASSWORD)
 
 
+def test_a_guest_who_is_closed_while_signing_up_stays_closed(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.get("/chat/lobby/")
+    guest = the_guest()
+    allowed = throttle.allowed
+
+    def close_then_allow(*of: str) -> bool:
+        User.objects.filter(pk=guest.pk).update(is_active=False)
+        return allowed(*of)
+
+    monkeypatch.setattr(throttle, "allowed", close_then_allow)
+    client.post("/accounts/sign-up/", form(display_name="Dora Maar"))
+    guest.refresh_from_db()
+    assert (guest.username, guest.name, guest.is_guest) == ("dora", "Dora Maar", False)
+    assert guest.check_password(PASSWORD)
+    assert not guest.is_active
+
+
 def test_a_guest_who_fails_to_sign_up_stays_the_guest(client: Client) -> None:
     client.get("/chat/lobby/")
     guest = the_guest()
