@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -111,6 +112,19 @@ def test_what_happens_to_one_after_the_look_keeps_them() -> None:
     Sanction.objects.create(user=kept, kind="ban")
     assert list(idle_guests.remove(guests, before)) == [1]
     assert list(User.objects.all()) == [kept]
+
+
+def test_whatever_points_to_a_person_is_found_by_an_index() -> None:
+    """Else the foreign key's own check reads the whole table for each guest who goes."""
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            SELECT key.conrelid::regclass::text, key.conname
+              FROM pg_constraint key
+             WHERE key.contype = 'f' AND key.confrelid = 'core_user'::regclass
+               AND NOT EXISTS (SELECT FROM pg_index i
+                    WHERE i.indrelid = key.conrelid AND i.indkey[0] = key.conkey[1])
+        """)
+        assert cursor.fetchall() == []
 
 
 def test_days_are_at_least_one() -> None:
