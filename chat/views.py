@@ -77,6 +77,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
         # First, so that an address without a room makes no guest and no room.
         if entry.find(slug, request.user) is None and slug != entry.slug_for(slug):
             return _other_spelling(slug)
+        if request.method == "HEAD":  # of whoever checks links: to look is not to come in
+            return HttpResponse()
         user = request.user if isinstance(request.user, User) else guests.welcome(request)
         found, membership = entry.enter(slug, user, throttle.address_of(request))
     except entry.NoSuchRoom:

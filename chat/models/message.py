@@ -101,6 +101,12 @@ class Message(models.Model):
             models.Index(
                 fields=["deleted_at"], name="message_deleted", condition=Q(deleted_at__isnull=False)
             ),
+            # the database asks for it, by its foreign key, before a person goes
+            models.Index(
+                fields=["deleted_by"],
+                name="message_deleted_by",
+                condition=Q(deleted_by__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.robotparser import RobotFileParser
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -136,6 +137,29 @@ def test_looking_at_the_list_makes_no_guest_and_no_room(client: Client) -> None:
     assert 'id="room-name-input"' in client.get("/chat/").content.decode()
     assert not User.objects.exists()
     assert not Room.objects.exists()
+
+
+@pytest.mark.parametrize("slug", ["lobby", "new-room", "visibility"])
+def test_asking_for_the_head_of_a_room_makes_no_guest_no_room_and_no_session(
+    client: Client, slug: str
+) -> None:
+    Room.objects.create(slug="lobby")
+    response = client.head(f"/chat/{slug}/")
+    assert (response.status_code, response.content, response.cookies) == (200, b"", {})
+    assert client.head("/chat/Lobby/")["Location"] == "/chat/lobby/"
+    client.force_login(User.objects.create_user("member"))
+    client.head(f"/chat/{slug}/")
+    assert User.objects.count() == Room.objects.count() == 1
+    assert not Membership.objects.exists()
+
+
+def test_crawlers_are_asked_to_leave_rooms_and_forms_alone(client: Client) -> None:
+    response = client.get("/robots.txt")
+    assert response["Content-Type"] == "text/plain"
+    rules = RobotFileParser()
+    rules.parse(response.content.decode().splitlines())
+    for name in ("rooms", "sign-in", "sign-up", "admin:index"):
+        assert not rules.can_fetch("a crawler", reverse(name)), name
 
 
 @pytest.mark.parametrize(
