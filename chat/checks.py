@@ -12,7 +12,7 @@ from core.checks import check
 WIDEST = 4  # bytes of a character in UTF-8; a client that escapes it as \uXXXX needs 6 or 12
 ESCAPED = 6  # bytes of a control character in JSON
 ENVELOPE = 256  # bytes around a message in the frame that a client sends …
-STATE = 4_096  # … and in one that the server sends: names, times, reactions
+STATE = 16_384  # … and in one that the server sends: names, times, a thousand reactions
 DAPHNE_FRAME_MAX = 1_048_576  # bytes; over it Daphne ends the connection with 1011
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ AT_LEAST_0 = (
     *("CHAT_RATE_MESSAGES", "CHAT_FRAMES_PER_SECOND", "PRESENCE_GRACE_SECONDS"),
     *("PRESENCE_GATHER_SECONDS", "PRESENCE_LIST_MAX", "PRESENCE_SHOWN", "PRESENCE_COUNT_SECONDS"),
 )
+OURS = ("CHAT_", "PRESENCE_")  # what our settings' names begin with, where others' may not
 RATES = ("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_INS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS")
 
 
@@ -230,3 +232,17 @@ def presence() -> Iterator[CheckMessage]:
             hint="In a big room fewer people are named than in a small one, not more.",
             id="core.E015",
         )
+
+
+@check
+def unknown() -> Iterator[CheckMessage]:
+    """A setting that is misspelt would be at its default, and nobody would know."""
+    known = [name for name in dir(settings) if name.startswith(OURS)]
+    for name in sorted(os.environ):
+        if name.startswith(OURS) and name not in known:
+            meant = get_close_matches(name, known, 1)
+            yield Warning(
+                f"{name} is set, and there is no such setting.",
+                hint=f"Is {meant[0]} meant?" if meant else ".env.example has all there are.",
+                id="core.W005",
+            )

@@ -129,6 +129,13 @@ def test_the_server_refuses_with_a_line_for_each(caplog: pytest.LogCaptureFixtur
     assert "core.W004" in caplog.text
 
 
+def test_a_setting_that_is_misspelt_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_MESAGE_MAX", "3")
+    (message,) = checks.unknown()
+    assert "CHAT_MESAGE_MAX" in message.msg
+    assert "CHAT_MESSAGE_MAX" in str(message.hint)
+
+
 def test_the_server_starts_with_what_is_merely_doubtful(caplog: pytest.LogCaptureFixture) -> None:
     with override_settings(**PRODUCTION | {"TRUSTED_PROXY": False}):
         checks.refuse_what_is_wrong()
