@@ -8,7 +8,6 @@ ten seconds: what a client gets must hardly grow, or all together would grow wit
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import uvloop
 from picows import WSFrame, WSTransport
 
 from bench import targets
-from bench.compare import prepare, say
+from bench.compare import prepare, say, write_json
 from bench.members import Member, Tally, connect
 from bench.targets import Target
 from bench.workloads import percentile, until
@@ -145,7 +144,7 @@ def main() -> None:
     growth = _show(title, ("all", "half"), found, bound=GROWTH, rows=("kilobytes",))
     if options.json:
         figures = {name: asdict(each) for name, each in found.items()}
-        Path(options.json).write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(options.json, figures)
     sys.exit(0 if holds and growth else 1)
 
 

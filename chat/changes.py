@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from chat.commands import Command, Delete, Edit, React
+from chat.commands import Command, Delete, Edit, React, Remove
 from chat.errors import Refused
 from chat.events import (
     DELETED,
@@ -140,6 +140,9 @@ class Changes:
         if message.author_id != user and not self._permits.moderates(room, user):
             raise Refused("forbidden", "Only the author or a moderator may delete a message.")
         self._permits.check_may_read(room, user)
+        return self._remove(room, message, user, command)
+
+    def _remove(self, room: Room, message: Message, user: int, command: Delete) -> bool:
         if message.is_deleted:
             return False
         self._rewrite(
@@ -205,6 +208,7 @@ class Changes:
 ACTIONS: dict[type[Command], tuple[Callable[..., bool], str]] = {
     Edit: (Changes._edit, EDITED),
     Delete: (Changes._delete, DELETED),
+    Remove: (Changes._remove, DELETED),
     React: (Changes._react, REACTED),
 }
 

@@ -65,6 +65,8 @@ class Repeated(NamedTuple):
 
 
 def change_of(kind: str, state: MessageState) -> Change:
+    if state.deleted:  # nobody is to be seen agreeing with what is gone
+        state.reactions = {}
     return Change(kind, state.pos, state.id, state.seq, encode(state))
 
 

@@ -193,6 +193,7 @@ CHAT_OUTBOX_FRAMES = env.int("CHAT_OUTBOX_FRAMES", default=256)
 CHAT_OUTBOX_BYTES = env.int("CHAT_OUTBOX_BYTES", default=1_048_576)
 CHAT_WRITER_QUEUE = env.int("CHAT_WRITER_QUEUE", default=2_000)  # commands a process
 CHAT_GUESTS_PER_ADDRESS = env.str("CHAT_GUESTS_PER_ADDRESS", default="60/minute")
+CHAT_SIGN_INS_PER_ADDRESS = env.str("CHAT_SIGN_INS_PER_ADDRESS", default="60/minute")
 CHAT_SIGN_UPS_PER_ADDRESS = env.str("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hour")
 
 # A crash is healed within this and a second: 45 seconds at the most.
@@ -217,5 +218,9 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.one_of("LOG_LEVEL", LEVELS, default="INFO")},
-    "loggers": {"daphne": {"level": "WARNING"}, "django.channels": {"level": "WARNING"}},
+    "loggers": {
+        "daphne": {"level": "WARNING"},
+        "django": {"handlers": []},  # its own besides would say everything twice in DEBUG
+        "django.channels": {"level": "WARNING"},
+    },
 }

@@ -101,10 +101,18 @@ class Message(models.Model):
             models.Index(
                 fields=["deleted_at"], name="message_deleted", condition=Q(deleted_at__isnull=False)
             ),
+            # the database asks for it, by its foreign key, before a person goes
+            models.Index(
+                fields=["deleted_by"],
+                name="message_deleted_by",
+                condition=Q(deleted_by__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"#{self.seq} in {self.room_id}"
+        """With the room's name where it is at hand: a list must not look up a room for each row."""
+        room = self._state.fields_cache.get("room")
+        return f"#{self.seq} in {room.name if room else self.room_id}"
 
     @property
     def is_deleted(self) -> bool:

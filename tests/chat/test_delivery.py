@@ -553,7 +553,7 @@ def test_on_sigterm_it_ends_in_time_though_the_database_hangs(
         seconds = time.monotonic() - began
         assert client.close_code() == 4410
         script.rollback()
-    assert (status, seconds < 12) == (0, True), f"status {status} after {seconds:.1f} s"
+    assert (status, seconds < 10) == (0, True), f"status {status} after {seconds:.1f} s"
 
 
 def test_on_sigterm_it_ends_in_time_though_redis_does_not_answer(
@@ -569,7 +569,7 @@ def test_on_sigterm_it_ends_in_time_though_redis_does_not_answer(
         finally:
             redis_server.signal(signal.SIGCONT)
         assert client.close_code() == 4410
-    assert (status, seconds < 12) == (0, True), f"status {status} after {seconds:.1f} s"
+    assert (status, seconds < 10) == (0, True), f"status {status} after {seconds:.1f} s"
 
 
 def test_after_a_crash_clients_come_back_elsewhere_with_all_and_resend_without_a_double(

@@ -5,14 +5,14 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from chat import actions, events, history, hub, reading
+from chat import actions, broadcast, events, history, hub, reading
 from chat.actions import Job
 from chat.commands import React
 from chat.events import Change
@@ -147,6 +147,17 @@ def test_what_one_process_publishes_is_delivered_in_both(room: Room) -> None:
         assert near.places == [1, 2, 3]
         await eventually(lambda: far.places == [1, 2, 3])
         assert [frame for frame in near.frames if "pos" in frame] == far.frames[1:]
+
+    run(scenario)
+
+
+def test_what_a_page_announces_is_delivered_in_all_processes(
+    room: Room, slow_comparison: None
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near, far = await come(here, room), await come(there, room)
+        await asyncio.to_thread(broadcast.announce, room.pk, await commit(room, 3))
+        await eventually(lambda: near.places == far.places == [1, 2, 3])
 
     run(scenario)
 
@@ -306,6 +317,41 @@ def test_too_much_to_replay_is_a_fresh_page_that_says_so(
     run(scenario)
 
 
+def test_what_is_heard_of_while_the_log_is_read_is_not_missed_any_more(
+    room: Room, slow_comparison: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CHAT_CATCH_UP_MAX = 5
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        assert follower.feed is not None
+        has_read, may_return = slowed(monkeypatch)
+        changes = await commit(room, 9)
+        repair = asyncio.create_task(here.repair(follower.feed))
+        await asyncio.to_thread(has_read.wait, PATIENCE)
+        here.publish(room.pk, changes[:6])
+        may_return.set()
+        await repair
+        assert [frame.get("mode") for frame in follower.frames] == ["page", *[None] * 9]
+        assert follower.places == list(range(1, 10))
+
+    run(scenario)
+
+
+def slowed(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+    """Reads of what was missed, which return when they may: events of having read, and of that."""
+    real, has_read, may_return = history.since, Event(), Event()
+
+    def slow(*args: Any, **options: Any) -> Any:
+        found = real(*args, **options)
+        has_read.set()
+        may_return.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(history, "since", slow)
+    return has_read, may_return
+
+
 def test_a_room_is_opened_once_however_many_come_at_once(room: Room, reads: list[str]) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
         feeds = await asyncio.gather(
@@ -335,6 +381,39 @@ def test_a_crowd_that_comes_back_at_once_reads_the_database_a_few_times(
     assert reads.count("since") <= 3
 
 
+def test_a_crowd_that_was_away_for_too_long_reads_the_database_once_and_gets_a_page(
+    room: Room, reads: list[str], settings: Settings
+) -> None:
+    settings.CHAT_CATCH_UP_MAX = 10
+    MessageFactory.create_batch(60, room=room)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        missed = await asyncio.gather(*(here.catch_up(feed, cursor) for cursor in range(60)))
+        given = [None if one is None else len(one) for one in missed]
+        assert given == [None] * 50 + [*range(10, 0, -1)]
+
+    run(scenario)
+    assert reads.count("since") == 1
+
+
+def test_many_changes_of_few_messages_are_caught_up_with(room: Room, settings: Settings) -> None:
+    """Net, that is not much."""
+    settings.CHAT_CATCH_UP_MAX = 5
+    message, *_ = MessageFactory.create_batch(3, room=room)
+    room.refresh_from_db()
+    for _ in range(7):
+        _, message.pos = room.reserve(changes=1)
+        message.save()
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        missed = await here.catch_up(feed, 0)
+        assert [change.pos for change in missed or ()] == [2, 3, 10]
+
+    run(scenario)
+
+
 def test_a_cursor_from_the_future_gets_a_fresh_page(room: Room) -> None:
     MessageFactory.create_batch(3, room=room)
 
@@ -356,6 +435,24 @@ def test_a_cursor_ahead_of_this_process_only_is_caught_up_with(
         await commit(room, 3)
         assert await here.catch_up(feed, 2) is not None
         assert feed.head == 3
+
+    run(scenario)
+
+
+def test_a_cursor_ahead_is_caught_up_with_though_a_read_from_before_was_under_way(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        has_read, may_return = slowed(monkeypatch)
+        earlier = asyncio.create_task(here.repair(feed))
+        await asyncio.to_thread(has_read.wait, PATIENCE)
+        await commit(room, 3)
+        back = asyncio.create_task(here.catch_up(feed, 2))
+        await asyncio.sleep(0.05)
+        may_return.set()
+        assert [change.pos for change in await back or ()] == [3]
+        await earlier
 
     run(scenario)
 
