@@ -65,8 +65,9 @@ class Online:
         await asyncio.gather(
             *(self.tracker.enter(scope, user, connection.name) for scope in scopes)
         )
-        if connection.is_closing:  # it left while it entered, before there was a lease to give back
-            self._give_leases_back(feed, connection)
+        # It left, or turned invisible, while it entered: before there was a lease to give back.
+        if connection.is_closing or connection.is_invisible:
+            self._give_leases_back(feed, connection, at_once=connection.is_invisible)
 
     def leave(self, feed: Feed, connection: "Connection") -> None:
         if feed.audience is not None:
@@ -86,7 +87,7 @@ class Online:
         connection.is_invisible = invisible
         if invisible:
             self._give_leases_back(feed, connection, at_once=True)
-        else:
+        elif not connection.is_closing:  # else nobody would give them back
             await self._take_leases(feed, connection)
 
     def show(self, feed: Feed, connection: "Connection", ref: str | int | None = None) -> None:

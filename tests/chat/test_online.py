@@ -29,6 +29,8 @@ class Redis:
         self.version = 100
         self.is_away = False
         self.reads = 0
+        self.leases: set[tuple[str, ...]] = set()
+        self.left_at_once: list[bool] = []
         self.store = self
 
     async def state(self, scope: str) -> State:
@@ -38,9 +40,14 @@ class Redis:
             raise OSError("away")
         return State(frozenset(self.users), self.version)
 
-    async def enter(self, *_: str) -> None: ...
+    async def enter(self, *lease: str) -> None:
+        self.leases.add(lease)
+        await asyncio.sleep(0.001)
 
-    def leave(self, *_: object, **__: object) -> None: ...
+    def leave(self, *lease: str, at_once: bool = False) -> None:
+        if lease in self.leases:
+            self.leases.remove(lease)
+            self.left_at_once.append(at_once)
 
     def watch(self, scope: str) -> None: ...
 
@@ -187,5 +194,66 @@ def test_somebodys_new_name_is_shown_to_all_though_nobody_came_or_went() -> None
         await asyncio.sleep(0.1)
         for visitor in (first, second, third):
             assert visitor.names() == {"name 1", "Dora Maar"}
+
+    play(scene)
+
+
+# -- leases -----------------------------------------------------------------------------------
+
+
+def test_who_turns_invisible_in_the_moment_of_turning_visible_is_not_seen() -> None:
+    async def scene(room: Room) -> None:
+        visitor = await room.visit(1)
+        connection = cast(Connection, visitor)
+        await room.online.set_visibility(room.feed, connection, True)
+        assert room.redis.leases == set()
+        choices = [room.online.set_visibility(room.feed, connection, one) for one in (False, True)]
+        await asyncio.gather(*choices)
+        assert room.redis.leases == set()
+        assert all(room.redis.left_at_once), "no grace shows who chose not to be seen"
+
+    play(scene)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_who_turns_invisible_while_coming_in_is_not_seen(turns: int) -> None:
+    async def scene(room: Room) -> None:
+        visitor = Visitor(room.feed, 1)
+        connection = cast(Connection, visitor)
+        entering = asyncio.create_task(room.online.enter(room.feed, connection))
+        for _ in range(turns):  # of the loop
+            await asyncio.sleep(0)
+        await room.online.set_visibility(room.feed, connection, True)
+        await entering
+        assert room.redis.leases == set()
+
+    play(scene)
+
+
+def test_who_leaves_while_coming_in_leaves_no_lease() -> None:
+    async def scene(room: Room) -> None:
+        visitor = Visitor(room.feed, 1)
+        connection = cast(Connection, visitor)
+        entering = asyncio.create_task(room.online.enter(room.feed, connection))
+        await asyncio.sleep(0)
+        visitor.is_closing = True
+        room.online.leave(room.feed, connection)
+        await entering
+        assert room.redis.leases == set()
+        assert not any(room.redis.left_at_once), "a reload has the grace"
+
+    play(scene)
+
+
+def test_a_socket_that_has_closed_takes_no_lease_for_turning_visible() -> None:
+    async def scene(room: Room) -> None:
+        visitor = await room.visit(1)
+        connection = cast(Connection, visitor)
+        await room.online.set_visibility(room.feed, connection, True)
+        visitor.is_closing = True
+        await room.online.set_visibility(room.feed, connection, False)
+        room.online.leave(room.feed, connection)
+        assert room.redis.leases == set()
+        assert len(room.redis.left_at_once) == 2, "those of the room and of the site, given back"
 
     play(scene)
