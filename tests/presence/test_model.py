@@ -192,10 +192,13 @@ class World:
         assert seen == users, "what was announced is not what is there"
 
     async def check_roster(self, process: Process, scope: str, users: set[str]) -> None:
-        state = await process.store.state(scope)
         roster = process.roster(scope)
-        if not roster.known or roster.misses(state.version):
-            roster.reset(state)  # something was late; it knows that
+        newest = roster.newest
+        state = await process.store.state(scope)
+        roster.hear(state.version, len(state.users))
+        while roster.misses:
+            roster.reset(state, newest)  # something was late; it knows that
+            newest = state.version
         if roster.version == state.version:
             assert set(roster.users) == users
 

@@ -66,7 +66,7 @@ async def test_the_ten_lines(code: str, elsewhere: Path, valkey: RedisServer, re
 async def test_they_join_who_is_there_already(
     code: str, elsewhere: Path, valkey: RedisServer, redis: Redis
 ) -> None:
-    await Store(redis).enter({"lobby": ["bob:tab"]}, 60)
+    await Store(redis).hold({"lobby": ["bob:tab"]}, 60)
     assert "here: ann bob" in run(code, elsewhere, valkey.url)
 
 
