@@ -26,7 +26,7 @@ ESCAPED = 6  # bytes of a control character in JSON
 ENVELOPE = 256  # bytes around a message in the frame that a client sends …
 STATE = 4_096  # … and in one that the server sends: names, times, reactions
 DAPHNE_FRAME_MAX = 1_048_576  # bytes; over it Daphne ends the connection with 1011
-MISSED_RENEWALS = 2.5  # a lease must outlast two heartbeats that did not come
+LEASE_IN_RENEWALS = 2.5  # one that fails is tried again each second, for one turn and a half
 AT_LEAST_1 = (
     *("CHAT_MESSAGE_MAX", "CHAT_FRAME_IN_MAX", "CHAT_FRAME_OUT_MAX", "CHAT_HISTORY_PAGE"),
     *("CHAT_HISTORY_MAX", "CHAT_CATCH_UP_MAX", "CHAT_RATE_SECONDS", "CHAT_RATE_BURST"),
@@ -254,11 +254,11 @@ def sizes() -> Iterator[CheckMessage]:
 @check
 def presence() -> Iterator[CheckMessage]:
     lease, renew = settings.PRESENCE_LEASE_SECONDS, settings.PRESENCE_RENEW_SECONDS
-    if lease < MISSED_RENEWALS * renew:
+    if lease < LEASE_IN_RENEWALS * renew:
         yield Error(
-            f"PRESENCE_LEASE_SECONDS ({lease}) is under {MISSED_RENEWALS} times "
+            f"PRESENCE_LEASE_SECONDS ({lease}) is under {LEASE_IN_RENEWALS} times "
             f"PRESENCE_RENEW_SECONDS ({renew}).",
-            hint="Else people are shown as gone when two renewals come late.",
+            hint="The difference is for how long Redis may be away before people are shown as gone.",
             id="core.E013",
         )
     if settings.PRESENCE_GRACE_SECONDS >= lease:

@@ -136,6 +136,21 @@ def test_a_reload_is_not_seen(
     assert who(watcher) == {"Olga Owner", "Mia Member"}
 
 
+def test_a_flicker_of_five_seconds_and_the_way_back_are_not_seen(
+    chat: ChatServer, cast: Cast, enter: Enter
+) -> None:
+    """In the time that there is by default: a page waits up to two and a half seconds more."""
+    watcher = enter(chat, cast.room, cast.owner)
+    session = session_of(cast.member)
+    tab = enter(chat, cast.room, session=session)
+    watcher.until("presence.joined")
+    tab.cut()
+    watcher.silence(4.5 + 2.5, "presence.left")
+    enter(chat, cast.room, session=session)
+    watcher.silence(3, "presence.joined", "presence.left")
+    assert who(watcher) == {"Olga Owner", "Mia Member"}
+
+
 def test_people_of_two_processes_see_each_other_come_and_go(
     two: list[ChatServer], watcher: Client, cast: Cast, enter: Enter
 ) -> None:
