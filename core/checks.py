@@ -176,6 +176,12 @@ def services() -> Iterator[CheckMessage]:
             hint="Write redis://HOST:6379/0, or rediss://… for TLS.",
             id="core.E004",
         )
+    if settings.REDIS_CLUSTER and urlsplit(settings.REDIS_URL).path not in ("", "/", "/0"):
+        yield Error(
+            "REDIS_URL names a database, and REDIS_CLUSTER is on: a cluster has only the first.",
+            hint="Write redis://HOST:6379/0.",
+            id="core.E018",
+        )
     least = READERS + 2
     pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
     if pool < least:
@@ -258,7 +264,7 @@ def presence() -> Iterator[CheckMessage]:
         yield Error(
             f"PRESENCE_LEASE_SECONDS ({lease}) is under {LEASE_IN_RENEWALS} times "
             f"PRESENCE_RENEW_SECONDS ({renew}).",
-            hint="The difference is for how long Redis may be away before people are shown as gone.",
+            hint="The difference is how long Redis may be away before people are shown as gone.",
             id="core.E013",
         )
     if settings.PRESENCE_GRACE_SECONDS >= lease:

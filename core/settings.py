@@ -101,6 +101,8 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
 # -- Redis: presence and fan-out --------------------------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL")
+REDIS_CLUSTER = env.bool("REDIS_CLUSTER", default=False)  # REDIS_URL is one node of it
+# Of a cluster too this is one node: what is published on it reaches all.
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

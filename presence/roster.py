@@ -36,7 +36,7 @@ class Roster:
             self._doubts = True  # what came while it was read was dropped as seen: once more
         elif self.known and state.version < self.version:
             return False
-        if self.known and (state.version, state.users) == (self.version, self.users.keys()):
+        if self.known and state.version == self.version and self.users.keys() == state.users:
             return False
         self.users = dict.fromkeys(sorted(state.users))
         self.version = state.version

@@ -7,7 +7,7 @@ caller alone: so each coming and going is announced once, by whoever caused or f
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
@@ -95,9 +95,9 @@ class Store:
         if failed and len(failed) == len(found):
             raise next(iter(failed.values()))
         if failed:
-            scope, error = next(iter(failed.items()))
+            scope, first = next(iter(failed.items()))
             others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-            logger.warning("Presence: %s failed in scope %s%s: %s", script, scope, others, error)
+            logger.warning("Presence: %s failed in scope %s%s: %s", script, scope, others, first)
         return {scope: reply for scope, reply in found.items() if scope not in failed}
 
     async def _call(self, calls: Calls) -> dict[str, Any]:
@@ -109,10 +109,14 @@ def _is_unknown(reply: Any) -> bool:
 
 
 @cache
+def source_of(script: str) -> str:
+    return (SCRIPTS / "common.lua").read_text() + (SCRIPTS / f"{script}.lua").read_text()
+
+
+@cache
 def _script(name: str) -> tuple[str, str]:
     """A script's source, and what Redis calls it."""
-    source = (SCRIPTS / f"{name}.lua").read_text()
-    source = (SCRIPTS / "common.lua").read_text() + source
+    source = source_of(name)
     return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -125,13 +129,16 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
+def changes_of(replies: Iterable[Any]) -> list[Change]:
+    return [
+        Change(kind.decode(), user.decode(), place, online) for kind, user, place, online in replies
+    ]
+
+
 def _results(replies: Mapping[str, list[Any]]) -> dict[str, Result]:
     return {
         scope: Result(
-            [
-                Change(kind.decode(), user.decode(), place, online)
-                for kind, user, place, online in changes
-            ],
+            changes_of(changes),
             version,
             here,
             None if ends < 0 else ends / 1000,

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
-from presence.store import SCRIPTS, Change, Store, keys
+from presence.store import SCRIPTS, Change, Store, changes_of, keys, source_of
 from tests.support.sockets import RedisServer
 
 USERS, LEASES, COUNTS, VERSION = range(4)
@@ -194,6 +194,20 @@ async def test_the_source_of_a_script_is_sent_once(store: Store, redis: Redis) -
     await store.hold({str(scope): ["ann:1"] for scope in range(20)}, 60)
     stats = await redis.info("commandstats")
     assert stats["cmdstat_eval"]["calls"] == 1
+
+
+async def test_whom_a_scope_forgets_is_gone_with_all_leases_and_nobody_else_is(
+    store: Store, redis: Redis
+) -> None:
+    crowd = [f"{n}:x" for n in range(2_500)]
+    await store.hold({"a": ["1:early", *crowd, "11:x", "1:late"]}, 60)
+    assert await redis.zcard(keys("a")[LEASES]) == 2_502
+    changes, _, online, _ = await redis.eval(source_of("forget"), 4, *keys("a"), "1")
+    assert said(changes_of(changes)) == [("left", "1", 2_499)]
+    assert online == await redis.hlen(keys("a")[COUNTS]) == 2_499
+    assert await redis.zcard(keys("a")[LEASES]) == 2_499
+    changes, *_ = await redis.eval(source_of("forget"), 4, *keys("a"), "1")
+    assert changes == []
 
 
 # -- versions ---------------------------------------------------------------------------------
