@@ -134,7 +134,8 @@ class Online:
         if feed is None:
             return
         for _, user, _, _, name in named:
-            if name:
+            # Only where we have none: the other process may not have heard of a new one yet.
+            if name and self._people.known(int(user)) is None:
                 self._people.remember(Person(int(user), name))
         applied, hole = feed.roster.apply(Change(*fields[:4]) for fields in named)
         if applied:

@@ -253,6 +253,17 @@ def test_the_highest_version_that_was_heard_of_is_read_though_a_lower_one_came_b
     play(scene)
 
 
+def test_a_name_that_another_process_still_has_replaces_no_newer_one() -> None:
+    async def scene(room: Room) -> None:
+        visitor = await room.visit(1)
+        room.online._people.remember(Person(101, "Dora Maar"))
+        room.hear(101)
+        await asyncio.sleep(0.1)
+        assert visitor.names() == {"Dora Maar"}
+
+    play(scene)
+
+
 def test_somebodys_new_name_is_shown_to_all_though_nobody_came_or_went() -> None:
     async def scene(room: Room) -> None:
         room.redis.users = {"1", "2"}
