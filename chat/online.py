@@ -73,7 +73,9 @@ class Online:
     def leave(self, feed: Feed, connection: "Connection") -> None:
         if feed.audience is not None:
             feed.audience.leave(connection)
-        if not feed.is_followed:
+        # A late one may leave a feed that was given up, when others follow a new one.
+        now = self._hub.feeds.get(feed.room, feed)
+        if not feed.is_followed and not now.is_followed:
             self.tracker.unwatch(str(feed.room))
         self._give_leases_back(feed, connection)
 

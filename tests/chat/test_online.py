@@ -32,6 +32,7 @@ class Redis:
         self.meanwhile: Callable[[], None] = lambda: None  # while a state is on its way
         self.leases: set[tuple[str, ...]] = set()
         self.left_at_once: list[bool] = []
+        self.watched: set[str] = set()
         self.store = self
 
     async def state(self, scope: str) -> State:
@@ -52,9 +53,11 @@ class Redis:
             self.leases.remove(lease)
             self.left_at_once.append(at_once)
 
-    def watch(self, scope: str) -> None: ...
+    def watch(self, scope: str) -> None:
+        self.watched.add(scope)
 
-    def unwatch(self, scope: str) -> None: ...
+    def unwatch(self, scope: str) -> None:
+        self.watched.discard(scope)
 
 
 class Visitor(Client):
@@ -320,6 +323,32 @@ def test_who_leaves_while_coming_in_leaves_no_lease() -> None:
         await entering
         assert room.redis.leases == set()
         assert not any(room.redis.left_at_once), "a reload has the grace"
+
+    play(scene)
+
+
+def test_a_room_is_watched_until_the_last_has_left() -> None:
+    async def scene(room: Room) -> None:
+        visitors = [await room.visit(1), await room.visit(2)]
+        for visitor in visitors:
+            assert room.redis.watched == {str(ROOM)}
+            room.feed.connections.discard(cast(Connection, visitor))
+            room.online.leave(room.feed, cast(Connection, visitor))
+        assert room.redis.watched == set()
+
+    play(scene)
+
+
+def test_a_late_leave_of_a_feed_that_was_given_up_keeps_the_new_one_watched() -> None:
+    async def scene(room: Room) -> None:
+        late = await room.visit(1)
+        old, room.feed = room.feed, Feed(ROOM)
+        old.connections.clear()
+        room.hub.feeds[ROOM] = room.feed
+        room.feed.opened = True
+        await room.visit(2)
+        room.online.leave(old, cast(Connection, late))
+        assert room.redis.watched == {str(ROOM)}
 
     play(scene)
 
