@@ -157,9 +157,7 @@ def main() -> None:
     growth = _show(title, ("all", "half"), found, {"kilobytes": GROWTH, "p99": SLOWER})
     came = found["all"].came
     if came > LATE * options.within:
-        print(
-            f"\nThis machine does not let them in within {options.within:g} s, but in {came:.1f} s."
-        )
+        print(f"\nThis machine did not let them in within {options.within:g} s: {came:.1f} s.")
     if options.json:
         figures = {name: asdict(each) for name, each in found.items()}
         Path(options.json).write_text(json.dumps(figures, indent=1) + "\n")

@@ -10,9 +10,13 @@ from redis.cluster import RedisCluster
 from redis.retry import Retry
 
 
+def _is_cluster() -> bool:
+    return getattr(settings, "REDIS_CLUSTER", False)
+
+
 def for_store() -> aioredis.Redis | AsyncRedisCluster:
     """For a Store."""
-    if settings.REDIS_CLUSTER:
+    if _is_cluster():
         return AsyncRedisCluster.from_url(
             settings.REDIS_URL,
             socket_timeout=2,
@@ -30,7 +34,7 @@ def for_store() -> aioredis.Redis | AsyncRedisCluster:
 
 def for_pages() -> redis.Redis | RedisCluster:
     """For code that is not async. A page waits for Redis a second at most, and tries once."""
-    if settings.REDIS_CLUSTER:
+    if _is_cluster():
         return RedisCluster.from_url(
             settings.REDIS_URL,
             socket_timeout=1.0,
