@@ -95,9 +95,9 @@ class Store:
         if failed and len(failed) == len(found):
             raise next(iter(failed.values()))
         if failed:
-            scope, first = next(iter(failed.items()))
+            scope, why = next(iter(failed.items()))
             others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-            logger.warning("Presence: %s failed in scope %s%s: %s", script, scope, others, first)
+            logger.warning("Presence: %s failed in scope %s%s: %s", script, scope, others, why)
         return {scope: reply for scope, reply in found.items() if scope not in failed}
 
     async def _call(self, calls: Calls) -> dict[str, Any]:
