@@ -46,9 +46,7 @@ lock: .venv/dev.stamp  ## write requirements/*.txt from pyproject.toml
 # A stamp says that its lock file is installed in full: it is written last, and an interrupted
 # installation leaves none. What tests need includes what running needs.
 .venv/run.stamp: $(REQUIREMENTS)
-	@PYTHON='$(PYTHON)' sh requirements/install.sh $(REQUIREMENTS)
-	@touch $@
+	@PYTHON='$(PYTHON)' sh requirements/install.sh $(REQUIREMENTS) $@
 
 .venv/dev.stamp: requirements/dev.txt
-	@PYTHON='$(PYTHON)' sh requirements/install.sh requirements/dev.txt
-	@touch .venv/run.stamp $@
+	@PYTHON='$(PYTHON)' sh requirements/install.sh requirements/dev.txt .venv/run.stamp $@

@@ -3,6 +3,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 
 
 def main() -> None:
@@ -18,11 +19,25 @@ def main() -> None:
     interrupts.listen()
     try:
         local.prepare(sys.argv[1:])
-        execute_from_command_line(sys.argv)
+        _execute(execute_from_command_line)
     except Problem as problem:
         sys.exit(f"manage.py: {problem}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _execute(execute: Callable[[list[str]], None]) -> None:
+    """Where the database is away, that is one line and no traceback."""
+    from django.db import OperationalError
+
+    try:
+        execute(sys.argv)
+    except OperationalError:
+        if "--traceback" not in sys.argv:
+            from core import database
+
+            database.ensure_answer()
+        raise
 
 
 if __name__ == "__main__":

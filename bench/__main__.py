@@ -17,7 +17,7 @@ from pathlib import Path
 import uvloop
 from tqdm import tqdm
 
-from bench.members import Member, Tally, connect_all
+from bench.members import Member, Tally, connect_all, miscounted
 from bench.workloads import until
 
 
@@ -77,7 +77,9 @@ async def _run(options: argparse.Namespace) -> bool:
     await _send(options, crowd, tally)
     missing = tally.sent * options.members - tally.delivered
     _report(options, tally, missing)
-    return bool(missing or tally.errors or tally.closed)
+    if wrong := miscounted(crowd, options.rooms):
+        print(f"            {wrong} members were delivered more or less than was sent")
+    return bool(missing or wrong or tally.errors or tally.closed)
 
 
 async def _send(options: argparse.Namespace, crowd: list[Member], tally: Tally) -> None:

@@ -42,7 +42,7 @@ class Member(WSListener):
         self.tally = tally
         self.in_flight = in_flight
         self.waits = waits
-        self.delivered = 0
+        self.sent = self.delivered = 0
         self.shown = 0  # messages in what it was shown at first
         self.is_ready = False
         self.transport: WSTransport | None = None
@@ -100,6 +100,7 @@ class Member(WSListener):
 
     def post(self) -> None:
         assert self.transport is not None
+        self.sent += 1
         self.tally.sent += 1
         now = f"{time.perf_counter():.6f}".encode()
         text = b'{"message":"' + self.tag + now + MARK + b', a line as people write them"}'
@@ -164,3 +165,10 @@ async def connect_all(
             )
         )
     return members
+
+
+def miscounted(crowd: Sequence[Member], rooms: int) -> int:
+    """How many were delivered more or less than was sent to their room. Member n is in room
+    n % rooms."""
+    sent = [sum(member.sent for member in crowd[room::rooms]) for room in range(rooms)]
+    return sum(member.delivered != sent[n % rooms] for n, member in enumerate(crowd))

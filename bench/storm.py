@@ -8,7 +8,6 @@ ten seconds: what a client gets must hardly grow, or all together would grow wit
 
 import argparse
 import asyncio
-import json
 import math
 import statistics
 import sys
@@ -23,7 +22,7 @@ import uvloop
 from picows import WSFrame, WSTransport
 
 from bench import targets
-from bench.compare import prepare, say
+from bench.compare import prepare, say, write_json
 from bench.members import Member, Tally, connect
 from bench.targets import Target
 from bench.workloads import percentile, until
@@ -160,7 +159,7 @@ def main() -> None:
         print(f"\nThis machine did not let them in within {options.within:g} s: {came:.1f} s.")
     if options.json:
         figures = {name: asdict(each) for name, each in found.items()}
-        Path(options.json).write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(options.json, figures)
     sys.exit(0 if holds and growth else 1)
 
 

@@ -37,12 +37,11 @@ OURS = {
 
 @dataclass
 class Target:
-    """`waits`: it sends a history; `stores`: what it delivers is in PostgreSQL."""
+    """`is_ours`: it sends a history first, and what it delivers is in PostgreSQL."""
 
     name: str
     command: list[str]
-    waits: bool = True
-    stores: bool = True
+    is_ours: bool = True
     pid: int = 0
     port: int = 0
 
@@ -53,11 +52,6 @@ class Target:
     def memory(self) -> int:
         """Bytes that its process holds."""
         return int(psutil.Process(self.pid).memory_info().rss)
-
-    def cpu(self) -> float:
-        """Seconds of processor that its process has used."""
-        times = psutil.Process(self.pid).cpu_times()
-        return float(times.user + times.system)
 
 
 def daphne() -> Target:
@@ -76,7 +70,11 @@ def one_by_one() -> Target:
 
 def baseline() -> Target:
     options = ["-b", "127.0.0.1", "-p", "{port}", "-v", "0", "bench.baseline.asgi:application"]
-    return Target("tutorial", ["-m", "daphne", *options], waits=False, stores=False)
+    return Target("tutorial", ["-m", "daphne", *options], is_ours=False)
+
+
+def bare() -> Target:
+    return Target("bare", ["-m", "bench.bare", "{port}"], is_ours=False)
 
 
 @contextmanager

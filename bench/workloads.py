@@ -5,9 +5,10 @@ import itertools
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from bench.members import Member, Tally, connect, connect_all
+from bench import stored
+from bench.members import Member, Tally, connect, connect_all, miscounted
 from bench.targets import Target
 
 _runs = itertools.count(1)
@@ -26,8 +27,16 @@ class Context:
 
     seconds: float
     cookies: Sequence[str]
+    database_url: str
     sized_rooms: Sequence[str] = ()
-    notes: list[str] = field(default_factory=list)
+    scale: float = 1.0  # of how many people there are: less than 1 for a try
+
+    def scaled(self, many: int) -> int:
+        return min(many, max(2, round(many * self.scale)))
+
+    async def pause(self, seconds: float) -> None:
+        """Fewer people need less time to come to rest."""
+        await asyncio.sleep(seconds * max(0.1, self.scale))
 
 
 @dataclass
@@ -50,38 +59,44 @@ async def load(
     rooms: int = 1,
     lines: bool = False,
 ) -> Load:
-    """`members` and `senders` are a room's. Raises Miscounted where a delivery is missing."""
-    run = next(_runs)
+    """`members` and `senders` are a room's. Raises Miscounted where somebody is not delivered what
+    was sent to their room, each message once, or where it is not in the database."""
+    name = f"load{next(_runs)}x"
     tally = Tally()
+    members, senders, rooms = map(context.scaled, (members, senders, rooms))
     total = members * rooms
     # Member n is in room n % rooms, so that the first senders x rooms are the rooms' senders.
-    urls = [f"{target.ws}/load{run}x{n % rooms}/" for n in range(total)]
+    urls = [f"{target.ws}/{name}{n % rooms}/" for n in range(total)]
     crowd = await connect_all(
         urls,
         tally,
         senders=senders * rooms,
         in_flight=in_flight,
-        waits=target.waits,
-        cookies=context.cookies[:total] if target.waits else (),
-        lines=lines and target.waits,
+        waits=target.is_ours,
+        cookies=context.cookies[:total] if target.is_ours else (),
+        lines=lines and target.is_ours,
     )
     try:
-        return await _measure(target, context, crowd, tally, members)
+        result = await _measure(target, context, crowd, tally, rooms)
     finally:
         for member in crowd:
             member.leave()
-        await asyncio.sleep(0.5)
+        await context.pause(0.5)
+    if target.is_ours and (has := await stored.messages(context.database_url, name)) != tally.sent:
+        raise Miscounted(f"{target.name}: {tally.sent} sent and confirmed, {has} stored")
+    return result
 
 
 async def _measure(
-    target: Target, context: Context, crowd: Sequence[Member], tally: Tally, members: int
+    target: Target, context: Context, crowd: Sequence[Member], tally: Tally, rooms: int
 ) -> Load:
-    await asyncio.sleep(1)  # what presence has to say
+    members = len(crowd) // rooms
+    await context.pause(1)  # what presence has to say
     tally.sending = True
     for member in crowd:
         for _ in range(member.in_flight):
             member.post()
-    await asyncio.sleep(WARM)
+    await context.pause(WARM)
     tally.latencies.clear()
     delivered, confirmed, began = tally.delivered, tally.confirmed, time.perf_counter()
     await asyncio.sleep(context.seconds)
@@ -95,10 +110,10 @@ async def _measure(
     )
     tally.sending = False
     await until(lambda: tally.delivered >= tally.sent * members)
-    if tally.delivered != tally.sent * members or tally.closed or tally.errors:
+    if wrong := miscounted(crowd, rooms) or tally.closed or tally.errors:
         raise Miscounted(
             f"{target.name}: {tally.sent} sent to {members} each, {tally.delivered} delivered,"
-            f" {tally.errors} errors, {tally.closed} connections lost"
+            f" wrong for {wrong}, {tally.errors} errors, {tally.closed} connections lost"
         )
     return result
 
@@ -119,28 +134,29 @@ def percentile(ordered: Sequence[float], part: float) -> float:
 
 async def memory(target: Target, context: Context, *, members: int = 1_000) -> float:
     """KB a connection, idle; against a process that has served one before."""
+    members = context.scaled(members)
     first = await connect_all(
         [f"{target.ws}/idle0/"],
         Tally(),
-        waits=target.waits,
-        cookies=context.cookies[:1] if target.waits else (),
+        waits=target.is_ours,
+        cookies=context.cookies[:1] if target.is_ours else (),
     )
     first[0].leave()
-    await asyncio.sleep(1)
+    await context.pause(1)
     before = target.memory()
     tally = Tally()
     crowd = await connect_all(
         [f"{target.ws}/idle{n % 50}/" for n in range(members)],
         tally,
-        waits=target.waits,
-        cookies=context.cookies[:members] if target.waits else (),
+        waits=target.is_ours,
+        cookies=context.cookies[:members] if target.is_ours else (),
     )
-    await asyncio.sleep(3)
+    await context.pause(3)
     used = target.memory() - before
     lost = tally.closed
     for member in crowd:
         member.leave()
-    await asyncio.sleep(1)
+    await context.pause(1)
     if lost:
         raise Miscounted(f"{target.name}: {lost} connections were lost")
     return used / members / 1_000
@@ -153,15 +169,16 @@ async def reconnect(
 
     Raises Miscounted where one is given more or less than the `missed` changes.
     """
+    members = context.scaled(members)
     url = f"{target.ws}/return{next(_runs)}/"
     query = ""
-    cookies = context.cookies[:members] if target.waits else ()
-    if target.waits:
+    cookies = context.cookies[:members] if target.is_ours else ()
+    if target.is_ours:
         crowd = await connect_all([url] * members, Tally(), cookies=cookies)
         await _post(url, cookies[0], count=known)
         for member in crowd:
             member.leave()
-        await asyncio.sleep(1)
+        await context.pause(1)
         await _post(url, cookies[0], count=missed)
         query = f"?since={known}"
     tally = Tally()
@@ -169,7 +186,7 @@ async def reconnect(
     crowd = await connect_all(
         [url + query] * members,
         tally,
-        waits=target.waits,
+        waits=target.is_ours,
         cookies=cookies,
         at_once=members,
     )
@@ -178,8 +195,8 @@ async def reconnect(
     lost = tally.closed
     for member in crowd:
         member.leave()
-    await asyncio.sleep(1)
-    if lost or (target.waits and shown != {missed}):
+    await context.pause(1)
+    if lost or (target.is_ours and shown != {missed}):
         raise Miscounted(
             f"{target.name}: {lost} connections lost; {missed} missed, {sorted(shown)} given"
         )

@@ -6,7 +6,7 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from chat import signals
+        from chat import checks, signals  # noqa: F401 - checks registers itself
         from chat.moderators import make_group
 
         signals.connect()

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
+from chat.events import Change
 from chat.hub import HUBS, LAYER_TIMEOUT
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,12 @@ def tell_processes(message: dict[str, Any]) -> bool:
         logger.warning("The server processes could not be told: %r", error)
         return False
     return True
+
+
+def announce(room: int, changes: Sequence[Change]) -> None:
+    """Show in every process what was committed past its writer. What is not heard is found soon
+    after, by comparing heads."""
+    tell_processes({"type": "room.changes", "room": room, "changes": changes})
 
 
 async def _send(bundle: dict[str, Any]) -> None:

@@ -36,6 +36,10 @@ class Delete(Command):
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
+class Remove(Delete):
+    """A deletion for the whole site. No frame says this: the admin does, and asks who may."""
+
+
 class React(Command):
     id: Id
     emoji: Annotated[str, msgspec.Meta(min_length=1, max_length=EMOJI_MAX)]

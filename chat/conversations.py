@@ -1,8 +1,8 @@
 """Believable conversations for demonstrations and measurements. No database in here.
 
 People answer each other: a question draws answers, an answer thanks or doubts. A room talks by
-day, more on weekdays; a talk is a burst of lines, then a pause. All of it comes out of one
-`random.Random`, so the same seed gives the same conversation.
+day, and less on two days of seven; a talk is a burst of lines, then a pause. All of it comes out of
+one `random.Random`, so the same seed gives the same conversation, whatever day it is.
 """
 
 import random
@@ -71,8 +71,9 @@ def converse(
     days = max(DAYS_MIN, min(DAYS_MAX, count // LINES_A_DAY))
     today = datetime.combine(until.astimezone(UTC).date(), time(), UTC)
     dates = [today - timedelta(days=days - n) for n in range(days)]
+    # Weekends by counting: the calendar's would share the lines out anew each day.
     busy = list(
-        accumulate(rng.uniform(0.6, 1.4) * (0.35 if d.weekday() > 4 else 1.0) for d in dates)
+        accumulate(rng.uniform(0.6, 1.4) * (0.35 if n % 7 > 4 else 1.0) for n in range(days))
     )
     speakers = _Speakers(rng, people)
     done = 0
@@ -225,7 +226,8 @@ def _afterwards(rng: random.Random, line: Line, speakers: _Speakers) -> None:
 
 def _mistyped(rng: random.Random, body: str) -> str:
     """The text as it was before its author corrected it: two letters swapped."""
-    if len(body) < 4:
+    places = [n for n in range(1, len(body) - 2) if body[n] != body[n + 1]]
+    if not places:
         return body + " "
-    place = rng.randrange(1, len(body) - 2)
+    place = rng.choice(places)
     return body[:place] + body[place + 1] + body[place] + body[place + 2 :]

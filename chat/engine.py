@@ -11,11 +11,11 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from chat import events
-from chat.actions import Job, Outcome, Repeated
+from chat.actions import Job, Outcome
 from chat.commands import Command
 from chat.connection import Connection
 from chat.errors import Refused, Turned
-from chat.events import Change, Person
+from chat.events import Change, Person, Repeated
 from chat.hub import Hub
 from chat.last_seen import LastSeen
 from chat.online import Online
@@ -227,6 +227,7 @@ class Engine:
                 await self.writer.drain()  # its senders see their messages confirmed
         except TimeoutError:
             logger.warning("Leaving with writes that the database did not take")
+            self.writer.give_up()
         # Longer by the time over which they come back, for those too whose sockets close first.
         self.online.tracker.grace += RETURN_WITHIN
         everybody = [one for mine in self.connections.values() for one in mine]

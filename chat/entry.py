@@ -1,20 +1,22 @@
 """Coming into a room, and the list of rooms one can come into."""
 
-from collections.abc import Iterable
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, OuterRef, Subquery
-from django.utils.text import slugify
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, When
 
 from chat.models import Membership, Message, Room, Sanction
-from chat.models.room import SLUG_MAX
+from chat.models.room import SLUG_MAX, stands_in_slug
 from core import throttle
 from core.models import User
 
 LISTED_MAX = 200
+FOUND_MAX = 20
 
 
 class NoSuchRoom(Exception):
@@ -26,8 +28,17 @@ class TooManyRooms(Exception):
 
 
 def slug_for(name: str) -> str:
-    """A room's address for what somebody typed: "Öl & Gas" → "öl-gas"; empty if nothing is left."""
-    return slugify(name, allow_unicode=True)[:SLUG_MAX].strip("-_")
+    """A room's address for what somebody typed: "Öl & Gas" → "öl-gas"; empty if nothing is left.
+
+    Signs go, so "C++" and "C#" are at "c": the page says which address a name opens. What is made
+    of an address is that address. js/slug.js does the same.
+    """
+    plain = unicodedata.normalize("NFKC", name).lower()
+    kept = "".join(each for each in plain if each.isspace() or stands_in_slug(each))
+    kept = re.sub("i\u0307+", "i", kept)  # "İ" in lower case has two dots
+    slug = re.sub(r"[-\s]+", "-", unicodedata.normalize("NFKC", kept)).strip("-_")
+    slug = slug[:SLUG_MAX].strip("-_")
+    return slug if any(each.isalnum() for each in slug) else ""
 
 
 def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
@@ -45,9 +56,13 @@ def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
 
 
 def find(slug: str, user: Any) -> Room | None:
-    """The room, None where it may be created. Raises NoSuchRoom where it is not for `user`."""
-    room = Room.objects.visible_to(user).filter(slug=slug).first()
-    if room is None and (len(slug) > SLUG_MAX or Room.objects.filter(slug=slug).exists()):
+    """The room, None where it may be created. Raises NoSuchRoom where it is not for `user`.
+
+    One statement: a room that came into being between two would be there, and not be seen.
+    """
+    visible = Room.objects.visible_to(user).filter(pk=OuterRef("pk"))
+    room = Room.objects.filter(slug=slug).annotate(is_visible=Exists(visible)).first()
+    if len(slug) > SLUG_MAX or (room is not None and not room.is_visible):
         raise NoSuchRoom
     return room
 
@@ -103,8 +118,7 @@ def rooms_of(user: Any) -> list[RoomLine]:
         return []
     memberships = Membership.objects.filter(user=user, room=OuterRef("pk"))
     rooms = _by_activity(
-        Room.objects.visible_to(user)
-        .filter(is_archived=False, memberships__user=user)
+        _own(user)
         .select_related("direct_low", "direct_high")
         .annotate(read_pos=Subquery(memberships.values("read_pos")[:1]))
     )
@@ -113,10 +127,40 @@ def rooms_of(user: Any) -> list[RoomLine]:
 
 def rooms_beside(user: Any) -> list[RoomLine]:
     """The open rooms that `user` does not belong to."""
+    return [line_of(room, user) for room in _by_activity(_beside(user))]
+
+
+def left_out(user: Any, yours: Sequence[RoomLine], others: Sequence[RoomLine]) -> tuple[int, int]:
+    """How many more rooms there are of each kind than these lists show."""
+
+    def beyond(shown: Sequence[RoomLine], rooms: Callable[[Any], Any]) -> int:
+        return max(0, rooms(user).count() - len(shown)) if len(shown) >= LISTED_MAX else 0
+
+    return beyond(yours, _own), beyond(others, _beside)
+
+
+def found_by_name(name: str, user: Any) -> list[RoomLine]:
+    """The room that `name` opens, if it is there, and others that have it in their name.
+
+    Those that `user` may see: one that is not for them looks like an address that is free.
+    """
+    slug = slug_for(name)
+    if not slug:
+        return []
+    named = Q(title__icontains=name) | Q(slug__icontains=slug)
+    rooms = Room.objects.visible_to(user).exclude(kind=Room.Kind.DIRECT)
+    rooms = rooms.filter(Q(slug=slug) | Q(named, is_archived=False))
+    exact_first = Case(When(slug=slug, then=0), default=1)
+    return [line_of(room, user) for room in rooms.order_by(exact_first, "slug")[:FOUND_MAX]]
+
+
+def _own(user: Any) -> Any:
+    return Room.objects.visible_to(user).filter(is_archived=False, memberships__user=user)
+
+
+def _beside(user: Any) -> Any:
     rooms = Room.objects.visible_to(user).listed().open()
-    if user.is_authenticated:
-        rooms = rooms.exclude(memberships__user=user)
-    return [line_of(room, user) for room in _by_activity(rooms)]
+    return rooms.exclude(memberships__user=user) if user.is_authenticated else rooms
 
 
 def _by_activity(rooms: Any) -> Iterable[Any]:

@@ -4,7 +4,7 @@ A message's state is encoded once, however many people get it; a live frame is t
 `type` put in front.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -58,14 +58,22 @@ class Change(NamedTuple):
         return self.frame[:-1] + b',"ref":' + encode(ref) + b"}"
 
 
+class Repeated(NamedTuple):
+    """Nothing changed, because it had been done already: the message as it is."""
+
+    change: Change
+
+
 def change_of(kind: str, state: MessageState) -> Change:
+    if state.deleted:  # nobody is to be seen agreeing with what is gone
+        state.reactions = {}
     return Change(kind, state.pos, state.id, state.seq, encode(state))
 
 
-def reactions_of(pairs: str | None) -> dict[str, list[int]]:
-    """A JSON list of [emoji, user id], in the order they were given, as emoji → user ids."""
+def reactions_of(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    """Emoji and user id, in the order they were given, as emoji → user ids."""
     reactions: dict[str, list[int]] = {}
-    for emoji, user in msgspec.json.decode(pairs) if pairs else ():
+    for emoji, user in pairs:
         reactions.setdefault(emoji, []).append(user)
     return reactions
 

@@ -7,6 +7,7 @@ one snapshot: the head that is returned covers exactly the messages that are ret
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from django.db import connection
 
 from chat.events import (
@@ -127,7 +128,7 @@ def _state(row: Sequence[Any]) -> MessageState:
         reply_to=reply_to,
         edited=edited,
         deleted=deleted,
-        reactions=reactions_of(pairs),
+        reactions=reactions_of(msgspec.json.decode(pairs) if pairs and not deleted else ()),
     )
 
 
@@ -148,5 +149,8 @@ def _change(row: Sequence[Any]) -> Change:
 
 
 def as_seen(change: Change, last_seq: int) -> Change:
-    """`change` as it must be announced to somebody who has seen messages up to `last_seq`."""
-    return change._replace(kind=POSTED) if change.seq > last_seq else change
+    """`change` as it must be announced to somebody who has seen messages up to `last_seq`: if it is
+    new, and only then, as a post. One that bears no mark has lost its last reaction."""
+    if change.seq > last_seq:
+        return change._replace(kind=POSTED)
+    return change._replace(kind=REACTED) if change.kind == POSTED else change

@@ -95,12 +95,12 @@ class Hub:
 
         One read of the database serves all who come back at once.
         """
-        if cursor > feed.head:
-            await self.repair(feed)
-        if cursor < feed.floor:
-            await self._reach_back(feed, max(0, feed.floor - settings.CHAT_CATCH_UP_MAX))
-        if cursor < feed.floor:
-            await self._reach_back(feed, cursor)
+        await self.reach(feed, cursor)
+        # Net, twice as many changes may be few enough. Who was away for longer gets a page without
+        # a read: each cursor would need one of its own, and most of them would find too much.
+        farthest = max(0, feed.head - 2 * settings.CHAT_CATCH_UP_MAX)
+        if farthest <= cursor < feed.floor:
+            await self._reach_back(feed, farthest)
         changes = feed.since(cursor)
         if changes is None or cursor > feed.head or len(changes) > settings.CHAT_CATCH_UP_MAX:
             return None
@@ -191,13 +191,22 @@ class Hub:
                 bundle = await self._layer.receive(self._mailbox)
                 if bundle["from"] == self.process and bundle["type"] != "hub.pulses":
                     continue  # our own; delivered when it was published
-                for message in bundle["messages"]:
-                    self.handlers[message["type"]](message)
+                messages = bundle["messages"]
             except asyncio.CancelledError:
                 raise
             except Exception:
                 # One bad message must not make the process deaf.
-                logger.exception("Hub: a message could not be handled")
+                logger.exception("Hub: a bundle could not be read")
+                continue
+            for message in messages:
+                self._handle(message)
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        """Alone: another version of this chat, as during a deploy, may say what we do not know."""
+        try:
+            self.handlers[message["type"]](message)
+        except Exception:
+            logger.exception("Hub: a message could not be handled")
 
     async def _publish(self) -> None:
         """What gathers while one round of sends runs leaves as one message a group."""
@@ -225,10 +234,12 @@ class Hub:
         await self._subscribe(feed)
         await self._reload(feed)
 
-    async def _reload(self, feed: Feed) -> bool:
-        is_new = feed.open(await reading(history.page)(feed.room, limit=settings.CHAT_HISTORY_PAGE))
+    async def _reload(self, feed: Feed) -> None:
+        feed.open(await self._newest(feed))
         self._mind_hole(feed)
-        return is_new
+
+    async def _newest(self, feed: Feed) -> history.Page:
+        return await reading(history.page)(feed.room, limit=settings.CHAT_HISTORY_PAGE)
 
     async def _subscribe(self, feed: Feed) -> None:
         await self._tried.wait()
@@ -259,12 +270,12 @@ class Hub:
             await self._subscribe(again)
 
     async def _reach_back(self, feed: Feed, cursor: int) -> None:
-        limit = settings.CHAT_CATCH_UP_MAX * 2  # some more than may be given: the head moves on
-        missed = await self.once(
-            ("since", feed.room, cursor),
-            lambda: reading(history.since)(feed.room, cursor, limit=limit),
-        )
-        feed.remember(missed, cursor)
+        # A read that is under way began at an earlier head, and reaches back no less far.
+        await self.once(("since", feed.room), lambda: self._read_back(feed, cursor))
+
+    async def _read_back(self, feed: Feed, cursor: int) -> None:
+        limit = settings.CHAT_CATCH_UP_MAX * 3  # some more than are asked for: the head moves on
+        feed.remember(await reading(history.since)(feed.room, cursor, limit=limit), cursor)
 
     def _mind_hole(self, feed: Feed) -> None:
         if feed.opened and feed.has_hole:
@@ -273,6 +284,8 @@ class Hub:
     async def _close_hole(self, feed: Feed) -> None:
         while feed.has_hole and self.feeds.get(feed.room) is feed:
             await asyncio.sleep(HOLD)
+            if not feed.has_hole:  # what was missing came meanwhile, as it mostly does
+                return
             try:
                 await self.repair(feed)
             except DatabaseError as error:
@@ -281,12 +294,20 @@ class Hub:
 
     async def _repair(self, feed: Feed) -> None:
         limit = settings.CHAT_CATCH_UP_MAX
-        missed = await reading(history.since)(feed.room, feed.head, limit=limit)
-        if missed.complete:
-            feed.fill(missed)
-            return
+        is_behind = True
+        while is_behind:
+            head = feed.head
+            missed = await reading(history.since)(feed.room, head, limit=limit)
+            if missed.complete:
+                feed.fill(missed)
+                return
+            page = await self._newest(feed)
+            # What was heard of in the meantime is not missing any more: it may be little now.
+            is_behind = feed.head > head
         # Too much to replay: everybody begins again with a fresh page.
-        if await self._reload(feed):
+        is_new = feed.open(page)
+        self._mind_hole(feed)
+        if is_new:
             for connection in list(feed.connections):
                 connection.send_page("reset")
             feed.settle()

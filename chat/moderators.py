@@ -8,12 +8,14 @@ from django.contrib.auth.models import Group, Permission
 GROUP = "Moderators"
 
 # Not in here, on purpose: changing users (whoever may edit accounts may make themselves
-# anything), and adding or changing messages, revisions and audit entries (nobody may).
+# anything), and adding or changing messages, revisions and audit entries (nobody may). To delete a
+# message is to take it out of its room's talk (chat.admin.messages), never out of the table.
 PERMISSIONS = (
     "chat.view_room",
     "chat.add_room",
     "chat.change_room",
     "chat.view_message",
+    "chat.delete_message",
     "chat.view_revision",
     "chat.view_reaction",
     "chat.view_membership",

@@ -69,7 +69,11 @@ class Outbox:
         self._queue: deque[Parcel] = deque()
         self._bytes = 0
         self._sender: asyncio.Task[None] | None = None
-        self._unread = 0  # frames since the wire last was empty
+        # Of what was written since the wire last was empty: where each parcel ends, and how many
+        # frames it is. The last ones wait still.
+        self._marks: deque[tuple[int, int]] = deque()
+        self._written = 0
+        self._unread = 0  # frames, of all marks
 
     def push(self, parcel: Parcel) -> None:
         """Send it, now or when the reader takes more. Raises Overflow over the bound."""
@@ -92,15 +96,27 @@ class Outbox:
             self._sender.cancel()
 
     def _write(self, wire: Wire, frames: bytes, count: int) -> None:
-        waiting = wire.waiting()
-        self._unread = self._unread + count if waiting else 0
-        # One parcel always fits, however large: the bound is on what gathers unread.
-        if waiting and (
-            waiting + len(frames) > settings.CHAT_OUTBOX_BYTES
+        if waiting := wire.waiting():
+            self._mark(waiting, len(frames), count)
+        elif self._marks:
+            self._marks.clear()
+            self._unread = 0
+        wire.write(frames)
+
+    def _mark(self, waiting: int, size: int, count: int) -> None:
+        """Note a parcel that will wait. One always fits, however large: it found the wire empty."""
+        # Whoever reads a little behind for hours is not slow: what has left does not count. It is
+        # told from the end, since the server writes pings that we do not know of.
+        while self._marks and self._written - self._marks[0][0] >= waiting:
+            self._unread -= self._marks.popleft()[1]
+        self._unread += count
+        if (
+            waiting + size > settings.CHAT_OUTBOX_BYTES
             or self._unread > settings.CHAT_OUTBOX_FRAMES
         ):
             raise Overflow
-        wire.write(frames)
+        self._written += size
+        self._marks.append((self._written, count))
 
     def _enqueue(self, parcel: Parcel) -> None:
         self._queue.append(parcel)

@@ -11,21 +11,42 @@ from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
+from psycopg_pool import PoolTimeout
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 4  # threads, each with a connection
-_executor = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+WAITING_MAX = 5_000  # reads; a thousand people who come back at once need a few each
+
+
+class _Readers:
+    def __init__(self) -> None:
+        self.executor = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self.waiting = 0
+
+    async def run(self, call: Callable[[], T]) -> T:
+        if self.waiting >= WAITING_MAX:
+            raise OperationalError("too many reads wait for the database")
+        self.waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.executor, call)
+        finally:
+            self.waiting -= 1
+
+
+_readers = _Readers()
 
 
 def reading(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """`function`, callable from the event loop. It must be safe to call twice."""
+    """`function`, callable from the event loop. It must be safe to call twice.
+
+    Raises django.db.OperationalError where too many wait.
+    """
 
     @wraps(function)
     async def read(*args: P.args, **kwargs: P.kwargs) -> T:
-        call = partial(_call, partial(function, *args, **kwargs))
-        return await asyncio.get_running_loop().run_in_executor(_executor, call)
+        return await _readers.run(partial(_call, partial(function, *args, **kwargs)))
 
     return read
 
@@ -33,7 +54,9 @@ def reading(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
 def _call(function: Callable[[], T]) -> T:
     try:
         return function()
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError) as error:
+        if isinstance(error.__cause__, PoolTimeout):  # it has waited for seconds: let people know
+            raise
         if connection.in_atomic_block or not _has_broken():
             raise
         connection.close()

@@ -36,7 +36,7 @@ class Ending(Enum):
     not by what that is worth. It is told nothing: the room has not closed for it.
     """
 
-    SIGNED_OUT = 4401, "You have signed out."
+    SIGNED_OUT = 4401, "You are signed out."  # by oneself, or the session was over
     DEACTIVATED = 4401, "This account is closed."
     SESSION_REPLACED = 1000, ""  # by a sign-in or a sign-up; or the password has changed
     BANNED = 4403, "You are banned."

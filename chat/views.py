@@ -53,12 +53,18 @@ def rooms(request: HttpRequest) -> HttpResponseBase:
         context = {"yours": yours, "current": current, "line": line}
         return render(request, "chat/_fresh.html", context)
     form = RoomNameForm(request.GET if "name" in request.GET else None, label_suffix="")
+    if request.GET.get("part") == "found":  # what the page asks while somebody types
+        name = request.GET["name"].strip() if form.is_valid() else ""
+        (found,) = attendance.filled_in(entry.found_by_name(name, request.user))
+        return render(request, "chat/_found.html", {"found": found})
     if form.is_valid():
         return redirect("room", slug=form.cleaned_data["name"])
     yours, others = attendance.filled_in(
         entry.rooms_of(request.user), entry.rooms_beside(request.user)
     )
-    return render(request, "chat/rooms.html", {"form": form, "yours": yours, "others": others})
+    more_yours, more_others = entry.left_out(request.user, yours, others)
+    lists = {"yours": yours, "more_yours": more_yours, "others": others, "more_others": more_others}
+    return render(request, "chat/rooms.html", {"form": form, **lists})
 
 
 @never_cache
@@ -71,6 +77,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
         # First, so that an address without a room makes no guest and no room.
         if entry.find(slug, request.user) is None and slug != entry.slug_for(slug):
             return _other_spelling(slug)
+        if request.method == "HEAD":  # of whoever checks links: to look is not to come in
+            return HttpResponse()
         user = request.user if isinstance(request.user, User) else guests.welcome(request)
         found, membership = entry.enter(slug, user, throttle.address_of(request))
     except entry.NoSuchRoom:

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from channels.db import database_sync_to_async
@@ -18,7 +19,7 @@ from django.db import Error, InterfaceError, OperationalError, connection
 from psycopg_pool import PoolTimeout
 
 from chat import actions
-from chat.actions import Job, Outcome
+from chat.actions import Job, Outcome, Unsure
 from chat.commands import Read
 from chat.errors import Refused
 
@@ -73,6 +74,17 @@ class Writer:
         if self._task is not None:
             await self._task
 
+    def give_up(self) -> None:
+        """Refuse what still waits, so that its senders know, and send it again elsewhere."""
+        abandoned: list[Waiting] = []
+        with suppress(queue.Empty):
+            while True:
+                waiting = self._queue.get_nowait()
+                if waiting is not None:
+                    abandoned.append(waiting)
+        self._queue.put(None)
+        self._finish(abandoned, [_unavailable()] * len(abandoned))
+
     def _start(self) -> None:
         # One call that lasts as long as the process: the thread keeps its database connection,
         # and a batch costs one wake-up each way instead of a future and a thread hop.
@@ -125,20 +137,35 @@ def _write(jobs: Sequence[Job]) -> list[Outcome]:
             return [_unavailable()] * len(jobs)
         if len(jobs) > 1:
             logger.warning("A batch of %d failed, trying one by one: %s", len(jobs), _line(error))
-            return [outcome for job in jobs for outcome in _write([job])]
+            return _one_by_one(jobs)
         logger.exception("A command could not be written: %r", type(jobs[0].command))
         detail = "This could not be saved. Please change it, or tell the people who run this site."
         return [Refused("bad_command", detail)]
 
 
+def _one_by_one(jobs: Sequence[Job]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for job in jobs:
+        outcomes += _write([job])
+        last = outcomes[-1]
+        if isinstance(last, Refused) and last.code == "unavailable":
+            break  # the others would wait as long, one after the other
+    return outcomes + [_unavailable()] * (len(jobs) - len(outcomes))
+
+
 def _retried(jobs: Sequence[Job]) -> list[Outcome]:
+    unsure: Unsure | None = None
     for attempt in range(TRIES):
         try:
-            return actions.apply(jobs)
-        except Error as error:
+            return actions.apply(jobs, unsure)
+        except (Error, Unsure) as raised:
+            if isinstance(raised, Unsure):
+                unsure = raised
+            error = raised.__cause__ if isinstance(raised, Unsure) else raised
+            assert isinstance(error, Error)
             _recover(error)
             if attempt == TRIES - 1 or not _is_transient(error):
-                raise
+                raise error from error.__cause__
             time.sleep(random.uniform(0.5, 1.0) * 0.05 * 4**attempt)
     raise AssertionError("unreachable")
 

@@ -75,7 +75,7 @@ class UserAdmin(QuickList, DjangoUserAdmin):
         allowed = super().has_change_permission(request, obj)
         if obj is None or request.user.is_superuser:
             return allowed
-        return allowed and not (obj.is_staff or obj.is_superuser)
+        return allowed and not obj.has_power
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never: what they wrote keeps its author. Take `active` away instead."""

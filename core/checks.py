@@ -1,12 +1,14 @@
 """Fail at start: settings that are wrong, or contradict each other, say so before anybody notices.
 
-`manage.py` runs these before most commands, and `python -m core.server` before it serves.
+`manage.py` runs these before most commands, and `python -m core.server` before it serves. What
+must fit the chat's own constants is in chat/checks.py.
 """
 
 import logging
 import os
 import re
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -21,11 +23,6 @@ logger = logging.getLogger(__name__)
 
 SECRET_KEY_LEAST = 32  # characters; who guesses it forges what we sign
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", ".localhost", "testserver"}
-WIDEST = 4  # bytes of a character in UTF-8; a client that escapes it as \uXXXX needs 6 or 12
-ESCAPED = 6  # bytes of a control character in JSON
-ENVELOPE = 256  # bytes around a message in the frame that a client sends …
-STATE = 4_096  # … and in one that the server sends: names, times, reactions
-DAPHNE_FRAME_MAX = 1_048_576  # bytes; over it Daphne ends the connection with 1011
 LEASE_IN_RENEWALS = 2.5  # one that fails is tried again each second, for one turn and a half
 AT_LEAST_1 = (
     *("CHAT_MESSAGE_MAX", "CHAT_FRAME_IN_MAX", "CHAT_FRAME_OUT_MAX", "CHAT_HISTORY_PAGE"),
@@ -37,6 +34,8 @@ AT_LEAST_0 = (
     *("CHAT_RATE_MESSAGES", "CHAT_FRAMES_PER_SECOND", "PRESENCE_GRACE_SECONDS"),
     *("PRESENCE_GATHER_SECONDS", "PRESENCE_LIST_MAX", "PRESENCE_SHOWN", "PRESENCE_COUNT_SECONDS"),
 )
+OURS = ("CHAT_", "PRESENCE_")  # what our settings' names begin with, where others' may not
+RATES = ("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_INS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS")
 
 
 class Check(Protocol):
@@ -168,8 +167,6 @@ def secrets() -> Iterator[CheckMessage]:
 
 @check
 def services() -> Iterator[CheckMessage]:
-    from chat.reading import READERS
-
     if not settings.REDIS_URL.startswith(("redis://", "rediss://")):
         yield Error(
             "REDIS_URL is not an address of Redis.",
@@ -182,14 +179,6 @@ def services() -> Iterator[CheckMessage]:
             hint="Write redis://HOST:6379/0.",
             id="core.E018",
         )
-    least = READERS + 2
-    pool = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
-    if pool < least:
-        yield Error(
-            f"DATABASE_POOL_SIZE is {pool}: threads would wait for each other's connections.",
-            hint=f"It must be {least} or more: {READERS} readers, the writer, and the pages.",
-            id="core.E005",
-        )
 
 
 @check
@@ -199,11 +188,12 @@ def limits() -> Iterator[CheckMessage]:
             value = getattr(settings, name)
             if not value >= least:
                 yield Error(f"{name} is {value}; it must be {least} or more.", id="core.E006")
-    for name in ("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS"):
+    for name in RATES:
         if not _is_rate(getattr(settings, name)):
             yield Error(
                 f"{name} is {getattr(settings, name)!r}, which is no rate.",
-                hint="Write a number a time, as 60/minute or 10/hour; empty is no limit.",
+                hint="Write a number a time, as 60/minute or 10/hour; empty is no limit, and 0 "
+                "would shut everybody out. Who wants no guests sets CHAT_GUESTS=off.",
                 id="core.E007",
             )
     if settings.CHAT_HISTORY_PAGE > settings.CHAT_HISTORY_MAX:
@@ -217,44 +207,11 @@ def limits() -> Iterator[CheckMessage]:
 
 def _is_rate(text: str) -> bool:
     try:
-        return not text or bool(parse(text))
+        rate = parse(text) if text else None
     except ValueError:
         return False
-
-
-@check
-def sizes() -> Iterator[CheckMessage]:
-    from chat.models.message import BODY_MAX
-
-    message, frame_in = settings.CHAT_MESSAGE_MAX, settings.CHAT_FRAME_IN_MAX
-    frame_out, outbox = settings.CHAT_FRAME_OUT_MAX, settings.CHAT_OUTBOX_BYTES
-    if message > BODY_MAX:
-        yield Error(
-            f"CHAT_MESSAGE_MAX is {message:,}; the database takes at most {BODY_MAX:,} characters.",
-            id="core.E009",
-        )
-    if frame_in < (least := WIDEST * message + ENVELOPE):
-        yield Error(
-            f"CHAT_FRAME_IN_MAX is {frame_in:,} bytes, too little for a message of "
-            f"{message:,} characters in UTF-8.",
-            hint=f"Make it {least:,} or more, or CHAT_MESSAGE_MAX smaller. Clients that escape "
-            "what is not ASCII need up to three times as much.",
-            id="core.E010",
-        )
-    least = ESCAPED * BODY_MAX + STATE
-    if not least <= frame_out <= DAPHNE_FRAME_MAX:
-        yield Error(
-            f"CHAT_FRAME_OUT_MAX is {frame_out:,} bytes.",
-            hint=f"It must be from {least:,}, for the longest message that an import may bring, to "
-            f"{DAPHNE_FRAME_MAX:,}, where Daphne ends the connection.",
-            id="core.E011",
-        )
-    if outbox < frame_out:
-        yield Error(
-            f"CHAT_OUTBOX_BYTES ({outbox:,}) is under CHAT_FRAME_OUT_MAX ({frame_out:,}): one "
-            "frame would end the connection.",
-            id="core.E012",
-        )
+    # Elsewhere 0 is no limit. Here it would be one that nobody passes, and nobody is told why.
+    return rate is None or rate.amount > 0
 
 
 @check
@@ -281,3 +238,17 @@ def presence() -> Iterator[CheckMessage]:
             hint="In a big room fewer people are named than in a small one, not more.",
             id="core.E015",
         )
+
+
+@check
+def unknown() -> Iterator[CheckMessage]:
+    """A setting that is misspelt would be at its default, and nobody would know."""
+    known = [name for name in dir(settings) if name.startswith(OURS)]
+    for name in sorted(os.environ):
+        if name.startswith(OURS) and name not in known:
+            meant = get_close_matches(name, known, 1)
+            yield Warning(
+                f"{name} is set, and there is no such setting.",
+                hint=f"Is {meant[0]} meant?" if meant else ".env.example has all there are.",
+                id="core.W005",
+            )

@@ -5,9 +5,7 @@ from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
 from django.core.exceptions import ValidationError
 
 from core.models import User
-
-# Joiners that some scripts and emoji need inside a word; other invisible characters deceive.
-JOINERS = "\u200c\u200d"
+from core.names import can_be_seen
 
 
 class SignInForm(AuthenticationForm):
@@ -40,10 +38,15 @@ class SignUpForm(UserCreationForm):
 
     def clean_display_name(self) -> str:
         name = " ".join(self.cleaned_data["display_name"].split())
-        if not all(c.isprintable() or c in JOINERS for c in name):
+        if name and not can_be_seen(name):
             raise ValidationError("A name cannot hold invisible characters.")
         return name
 
     def save(self, commit: bool = True) -> User:
         self.instance.is_guest = False
-        return super().save(commit)
+        if self.instance.pk is None or not commit:
+            return super().save(commit)
+        # Only what signing up changes: a guest who is closed at this moment stays closed.
+        user = super().save(commit=False)
+        user.save(update_fields=[*self.Meta.fields, "password", "is_guest"])
+        return user

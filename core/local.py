@@ -39,7 +39,7 @@ def prepare(arguments: Sequence[str]) -> None:
     """
     read_env_file()
     developers = not os.environ.get("SECRET_KEY")
-    if arguments and arguments[0] == "run":
+    if arguments and arguments[0] == "run" and not _asks_only(arguments):
         host, port = address.chosen()
         address.ensure_free(host, port)  # said before anything takes time
         if developers and not address.is_loopback(host):  # asked to be seen under other names
@@ -75,9 +75,12 @@ def _fill_in() -> None:
     os.environ.setdefault("CHAT_GUESTS", "on")
 
 
+def _asks_only(arguments: Sequence[str]) -> bool:
+    return bool({"-h", "--help", "--version"} & set(arguments))
+
+
 def _needs_database(arguments: Sequence[str]) -> bool:
-    asks_only = {"-h", "--help", "--version"} & set(arguments)
-    return bool(arguments) and not asks_only and arguments[0] not in WITHOUT_DATABASE
+    return bool(arguments) and not _asks_only(arguments) and arguments[0] not in WITHOUT_DATABASE
 
 
 def _start(missing: Sequence[str]) -> None:

@@ -33,6 +33,11 @@ class User(AbstractUser):
     def name(self) -> str:
         return self.display_name or self.username
 
+    @property
+    def has_power(self) -> bool:
+        """In the admin only a superuser may touch them."""
+        return self.is_staff or self.is_superuser
+
     def __str__(self) -> str:
         """For the admin: two people may call themselves the same."""
         return self.name if self.name == self.username else f"{self.name} ({self.username})"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import django
 from django.conf import settings
+from django.db import connection
 
 from core import address, checks, database
 from core.errors import Problem
@@ -80,6 +81,9 @@ def say_what_is_missing() -> None:
     """What comes up later may be missing now; whoever starts us by hand should know."""
     try:
         database.ensure_answer()
+        if missing := database.unapplied_migrations():
+            logger.warning("%d migrations are missing: run `manage.py migrate`.", len(missing))
+        connection.close()
     except Problem as problem:
         logger.warning("%s", problem)
     manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"

@@ -1,12 +1,17 @@
-"""Django's sessions in the database, read with a prepared statement: each socket reads one."""
+"""Django's sessions in the database, read with a prepared statement: each socket reads one.
+
+They last for two weeks after their last renewal; a page renews one that is half over.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
 from django.dispatch import Signal
+from django.utils import timezone
 
 from core import statements
 
@@ -32,6 +37,16 @@ class SessionStore(db.SessionStore):
             self._session_key = None
             return None
         return statements.instance(self.model, rows[0])
+
+    def load(self) -> dict[str, Any]:
+        row = self._get_session_from_db()
+        data: dict[str, Any] = self.decode(row.session_data) if row else {}
+        # Whoever comes back stays who they are: once half of its life is over, a page that read it
+        # writes it anew, with its cookie. It is an update: what was ended meanwhile stays ended.
+        half = timedelta(seconds=self.get_session_cookie_age() / 2)
+        if data and row.expire_date < timezone.now() + half:
+            self.modified = True
+        return data
 
     def cycle_key(self) -> None:
         with self._replacing():

@@ -3,7 +3,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from core import health, views
+from core import robots, views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="rooms"), name="home"),
@@ -13,6 +13,5 @@ urlpatterns = [
     path("accounts/sign-up/", views.sign_up, name="sign-up"),
     path("admin/login/", views.admin_sign_in),  # before the admin's own, which counts nothing
     path("admin/", admin.site.urls),
-    path("healthz", health.ready, name="ready"),
-    path("livez", health.live, name="live"),
+    path("robots.txt", robots.robots, name="robots"),
 ]

@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import login, update_session_auth_hash, views
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +18,8 @@ from core.models import User
 
 # Tries for one name from one address; a right password starts the count again.
 WRONG_PASSWORDS = "10/minute"
+# Reads a name as the form does: "bob " and "ｂｏｂ" are bob, and not a further ten tries each.
+AS_TYPED = UsernameField(max_length=150, required=False)
 
 
 class SignIn(views.LoginView):
@@ -30,6 +32,13 @@ class SignIn(views.LoginView):
             return throttle.too_many(
                 request, "Too many wrong passwords. Wait a minute, then try again."
             )
+        # For whatever names: each try costs us a hash, which is slow on purpose.
+        if not throttle.allowed(
+            "sign-in", settings.CHAT_SIGN_INS_PER_ADDRESS, throttle.address_of(request)
+        ):
+            return throttle.too_many(
+                request, "Too many sign-ins from your address just now. Wait a minute."
+            )
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
@@ -37,8 +46,8 @@ class SignIn(views.LoginView):
         return super().form_valid(form)
 
     def _who(self) -> str:
-        name = self.request.POST.get("username", "")[:150].casefold()
-        return f"{throttle.address_of(self.request)} {name}"
+        name = AS_TYPED.to_python(self.request.POST.get("username", "")) or ""
+        return f"{throttle.address_of(self.request)} {name[:150].casefold()}"
 
 
 @never_cache

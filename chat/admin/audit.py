@@ -17,11 +17,11 @@ class Audited(admin.ModelAdmin):
     """
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _note(request, "add", obj)
+        _note(request, "add", obj, message)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        _note(request, "change", obj)
+        _note(request, "change", obj, message)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
@@ -30,12 +30,19 @@ class Audited(admin.ModelAdmin):
         return super().log_deletions(request, queryset)
 
 
-def _note(request: HttpRequest, action: str, obj: Model) -> None:
+def _note(request: HttpRequest, action: str, obj: Model, message: Any = None) -> None:
     assert isinstance(request.user, User)
+    # Never a password, not even its hash: many may read the log, and nothing is removed from it.
+    row = model_to_dict(obj, exclude=["password"])
+    for name, value in row.items():
+        if isinstance(value, list):  # of other rows
+            row[name] = [str(one) for one in value]
+    if message:  # Django's: the names of the fields that were changed
+        row["what"] = message
     AuditEntry.objects.create(
         actor=request.user,
         actor_name=request.user.username,
         action=f"{action} {obj._meta.model_name}",
         target=str(obj)[:200],
-        detail=msgspec.to_builtins(model_to_dict(obj)),
+        detail=msgspec.to_builtins(row),
     )

@@ -142,7 +142,7 @@ class MessageChangeList(ChangeList):
         self.result_count = self.paginator.count
         self.full_result_count = self.result_count  # see CappedChangeList
         self.show_full_result_count = False
-        self.show_admin_actions = False
+        self.show_admin_actions = bool(self.result_list)
         self.can_show_all = False
         self.multi_page = self.result_count > self.list_per_page
 

@@ -1,20 +1,31 @@
+from collections import defaultdict
+from functools import partial
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Count, QuerySet
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from chat.actions import Job, apply
 from chat.admin import links
+from chat.admin.audit import Audited
 from chat.admin.filters import AuthorFilter, DeletedFilter, RoomFilter, UpToFilter
 from chat.admin.message_list import MessageChangeList, removed_texts
+from chat.broadcast import announce
+from chat.commands import Remove
+from chat.events import Change
 from chat.models import Message, Revision
 from chat.models.message import BODY_MAX
 from core.admin_lists import DayFilter, ReadOnly
 
 SEARCH_MAX = 200  # characters; each word more is another set of matches to build
+DELETED_MAX = 500  # deleted messages that a search finds; the newest
 AROUND = 25  # messages after this one, when it is shown in its talk
 
 
@@ -39,19 +50,28 @@ class RevisionInline(admin.TabularInline):
         return format_html('<span class="said">{}</span>', revision.body)
 
 
-@admin.register(Message)
-class MessageAdmin(ReadOnly):
-    """Messages to read and search. To change one here would go round the room's log:
+class DeletionForm(ActionForm):
+    reason = forms.CharField(max_length=500, required=False)
 
-    no place taken, nobody told, no revision kept.
+
+@admin.register(Message)
+class MessageAdmin(Audited, ReadOnly):
+    """Messages to read and search. To change one here would go round the room's log: no place
+    taken, nobody told, no revision kept. They are deleted as in the room, by the same actions.
     """
 
+    actions = ("delete_messages",)
+    action_form = DeletionForm
+    actions_selection_counter = False  # no offer to select those of all pages
     list_display = ("when", "place", "who", "text", "state")
     list_display_links = ("when",)
     list_filter = (RoomFilter, AuthorFilter, DayFilter, DeletedFilter, UpToFilter)
     # how it is searched is in get_search_results; the name only makes the box appear
     search_fields = ("search_vector",)
-    search_help_text = "Words, “a phrase”, -without; id:123 finds one message."
+    search_help_text = (
+        "Whole words, “a phrase”, -without; id:123 finds one message. Deleted ones are found by "
+        "what they said."
+    )
     sortable_by = ()
     inlines = (RevisionInline,)
     fieldsets = (
@@ -81,7 +101,35 @@ class MessageAdmin(ReadOnly):
         if number != term and number.isdecimal():
             return queryset.filter(pk=int(number)), False
         query = SearchQuery(term, config="simple", search_type="websearch")
-        return queryset.filter(search_vector=query), False
+        found = Q(search_vector=query)
+        deleted = Revision.objects.deletions_of(query).values_list("message_id", flat=True)
+        # By id, not as a subquery: the list is planned through bitmaps (see message_list.py).
+        if ids := list(deleted[:DELETED_MAX]):
+            found |= Q(pk__in=ids)
+        return queryset.filter(found), False
+
+    def has_moderate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("chat.delete_message")
+
+    @admin.action(description="Delete selected messages", permissions=["moderate"])
+    def delete_messages(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        chosen = list(queryset[: self.list_per_page + 1])
+        if len(chosen) > self.list_per_page:
+            self.message_user(request, "Delete one page at a time.", messages.ERROR)
+            return
+        assert request.user.pk is not None
+        command = partial(Remove, reason=request.POST.get("reason", ""))
+        jobs = [Job(one.room_id, request.user.pk, command(id=one.pk)) for one in chosen]
+        changes: defaultdict[int, list[Change]] = defaultdict(list)
+        with transaction.atomic():
+            for job, outcome in zip(jobs, apply(jobs), strict=True):
+                if isinstance(outcome, Change):
+                    changes[job.room].append(outcome)
+            ids = [change.id for room in changes.values() for change in room]
+            self.log_deletions(request, Message.objects.filter(pk__in=ids).select_related("room"))
+        for room, committed in changes.items():
+            announce(room, committed)
+        self.message_user(request, f"{len(ids)} deleted.")
 
     @admin.display(description="time")
     def when(self, message: Message) -> Any:
@@ -113,7 +161,8 @@ class MessageAdmin(ReadOnly):
 
     @admin.display(description="answers to")
     def answers(self, message: Message) -> SafeString | str:
-        return links.page(message.reply_to)
+        reply_to = message.reply_to
+        return links.page(reply_to, f"#{reply_to.seq}" if reply_to else "")  # in the same room
 
     @admin.display(description="in its talk")
     def context(self, message: Message) -> SafeString:

@@ -1,8 +1,10 @@
 """Who is online in a room, and disconnecting them. The invisible hold no lease: not shown."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Value
+from django.db.models.functions import Coalesce, Lower, NullIf
 
 from chat.broadcast import tell_processes
 from chat.models import AuditEntry, Room
@@ -19,7 +21,7 @@ class Present:
     """A person in a room, and the names of their connections."""
 
     user: User
-    connections: list[str] = field(default_factory=list)
+    connections: list[str]
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,13 @@ def online_in(room: Room) -> Online | None:
     leases = reader.leases(str(room.pk))
     if leases is None:
         return None
-    users = User.objects.in_bulk({int(lease.user) for lease in leases})
-    people = {pk: Present(user) for pk, user in users.items()}
+    connections: dict[int, list[str]] = {}
     for lease in leases:
-        if int(lease.user) in people:
-            people[int(lease.user)].connections.append(lease.connection)
-    by_name = sorted(people.values(), key=lambda one: (one.user.name.casefold(), one.user.pk))
-    return Online(by_name[:SHOWN_MAX], len(by_name))
+        connections.setdefault(int(lease.user), []).append(lease.connection)
+    name = Lower(Coalesce(NullIf("display_name", Value("")), "username"))
+    # only those who are shown: a crowd may be the whole site
+    first = User.objects.filter(pk__in=connections).order_by(name, "pk")[:SHOWN_MAX]
+    return Online([Present(user, connections[user.pk]) for user in first], len(connections))
 
 
 def is_there(room: Room, user: User, connection: str) -> bool | None:

@@ -34,8 +34,8 @@ class RoomForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if not cleaned.get("slug") and "slug" not in self.errors:
-            if cleaned.get("kind") != Room.Kind.PRIVATE:
+        if "slug" in self.fields and not cleaned.get("slug") and "slug" not in self.errors:
+            if cleaned.get("kind", self.instance.kind) != Room.Kind.PRIVATE:
                 self.add_error("slug", "A room needs an address, unless it is private.")
             cleaned["slug"] = unguessable_slug(Room.Kind.PRIVATE)
         return cleaned
@@ -83,9 +83,16 @@ class RoomAdmin(Audited, QuickList):
         return (*fieldsets, self.pair) if obj and obj.kind == Room.Kind.DIRECT else fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """A direct room belongs to its two people and stays what it is."""
+        """A direct room belongs to its two people and stays what and where it is.
+
+        A private one that became open would show everybody what was said in confidence.
+        """
         fields = super().get_readonly_fields(request, obj)
-        return (*fields, "kind") if obj and obj.kind == Room.Kind.DIRECT else fields
+        if obj and obj.kind == Room.Kind.DIRECT:
+            return (*fields, "kind", "slug")
+        if obj and obj.kind == Room.Kind.PRIVATE and not request.user.is_superuser:
+            return (*fields, "kind")
+        return fields
 
     def formfield_for_choice_field(
         self, db_field: Any, request: HttpRequest, **kwargs: Any

@@ -1,4 +1,5 @@
 import uuid
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -8,6 +9,9 @@ from django.db.models import Q
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
+
+if TYPE_CHECKING:
+    from chat.models.revision import Revision
 
 # Imports must fit; what people may send is settings.CHAT_MESSAGE_MAX.
 BODY_MAX = 40_000
@@ -24,10 +28,6 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def changed_since(self, pos: int) -> "MessageQuerySet":
         """Each message that is new or changed after `pos`, in its present state, once."""
         return self.filter(pos__gt=pos).order_by("pos")
-
-    def for_events(self) -> "MessageQuerySet":
-        """With what an event shows (author, reactions), in three queries however many rows."""
-        return self.select_related("author").prefetch_related("reactions")
 
 
 class MessageManager(models.Manager["Message"]):
@@ -101,15 +101,25 @@ class Message(models.Model):
             models.Index(
                 fields=["deleted_at"], name="message_deleted", condition=Q(deleted_at__isnull=False)
             ),
+            # the database asks for it, by its foreign key, before a person goes
+            models.Index(
+                fields=["deleted_by"],
+                name="message_deleted_by",
+                condition=Q(deleted_by__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"#{self.seq} in {self.room_id}"
+        """With the room's name where it is at hand: a list must not look up a room for each row."""
+        room = self._state.fields_cache.get("room")
+        return f"#{self.seq} in {room.name if room else self.room_id}"
 
     @property
     def is_deleted(self) -> bool:
         return self.deleted_at is not None
 
-    def revise(self, kind: str, *, by: int, reason: str = "") -> None:
-        """Keep the text that a change is about to replace, for moderators."""
-        self.revisions.create(kind=kind, body=self.body, by_id=by, reason=reason)
+    def revised(self, kind: str, *, by: int, reason: str = "") -> "Revision":
+        """The text that a change is about to replace, to be kept for moderators."""
+        return self.revisions.model(
+            message=self, kind=kind, body=self.body, by_id=by, reason=reason
+        )

@@ -8,6 +8,7 @@ class Reaction(models.Model):
     """One person's emoji on a message."""
 
     DISTINCT_MAX = 50  # different emoji on one message
+    ALL_MAX = 1_000  # on one message: each change sends all of them to everybody
 
     # The unique index serves look-ups by message.
     message = models.ForeignKey(

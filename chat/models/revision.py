@@ -1,5 +1,16 @@
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
+
+_WORDS = SearchVector("body", config="simple")
+
+
+class RevisionQuerySet(models.QuerySet["Revision"]):
+    def deletions_of(self, words: SearchQuery) -> "RevisionQuerySet":
+        """What was deleted and had these words, newest first."""
+        deletions = self.filter(kind=Revision.Kind.DELETE)
+        return deletions.annotate(words=_WORDS).filter(words=words).order_by("-id")
 
 
 class Revision(models.Model):
@@ -18,8 +29,14 @@ class Revision(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = RevisionQuerySet.as_manager()
+
     class Meta:
         ordering = ["id"]
+        indexes = [
+            # a deleted message has no words of its own any more
+            GinIndex(_WORDS, name="revision_deleted_words", condition=models.Q(kind="delete")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} of message {self.message_id}"

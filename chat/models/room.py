@@ -1,7 +1,9 @@
+import re
+import unicodedata
 from typing import Any
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils.crypto import get_random_string
@@ -9,9 +11,24 @@ from django.utils.crypto import get_random_string
 from chat.models.membership import Membership
 from chat.models.sanction import Sanction
 
-# What may stand in a room's address: letters of any script, digits, "-" and "_".
-SLUG_PATTERN = r"[-\w]+"
+# What an address of a room looks like to a router. Python's \w knows no marks, so of what is beyond
+# ASCII all goes on to be looked up; `stands_in_slug` says what may come into being.
+SLUG_PATTERN = r"[-\w\u0080-\U0010ffff]+"
 SLUG_MAX = 80
+# Marks that nobody sees: variation selectors (❤️ ends with one) and the like.
+_UNSEEN = re.compile("[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+
+def stands_in_slug(character: str) -> bool:
+    """A letter of any script, a mark on one (हिन्दी is another word without), a digit, "-", "_"."""
+    if unicodedata.category(character) in ("Mn", "Mc"):
+        return not _UNSEEN.match(character)
+    return character.isalnum() or character in "-_"
+
+
+def validate_slug(slug: str) -> None:
+    if not all(map(stands_in_slug, slug)):
+        raise ValidationError("An address has letters, digits, “-” and “_” only.")
 
 
 def unguessable_slug(kind: str) -> str:
@@ -33,14 +50,9 @@ class RoomQuerySet(models.QuerySet["Room"]):
         """
         if not user.is_authenticated:
             return self.open()
-        rooms = self.filter(
-            Q(kind=Room.Kind.OPEN)
-            | Exists(Membership.objects.filter(room=OuterRef("pk"), user=user))
-        )
-        bans = Sanction.objects.in_force().bans().filter(user=user)
-        if bans.filter(room=None).exists():
-            return rooms.none()
-        return rooms.exclude(pk__in=bans.values("room"))
+        membership = Membership.objects.filter(room=OuterRef("pk"), user=user)
+        ban = Sanction.objects.in_force().bans().here(OuterRef("pk")).filter(user=user)
+        return self.filter(Q(kind=Room.Kind.OPEN) | Exists(membership)).exclude(Exists(ban))
 
     def listed(self) -> "RoomQuerySet":
         return self.filter(is_archived=False).exclude(kind=Room.Kind.DIRECT)
@@ -62,9 +74,7 @@ class Room(models.Model):
         PRIVATE = "private", "private: members only"
         DIRECT = "direct", "direct: two people"
 
-    slug = models.CharField(
-        max_length=SLUG_MAX, unique=True, validators=[RegexValidator(rf"^{SLUG_PATTERN}\Z")]
-    )
+    slug = models.CharField(max_length=SLUG_MAX, unique=True, validators=[validate_slug])
     title = models.CharField(max_length=120, blank=True)
     topic = models.CharField(max_length=500, blank=True)
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.OPEN)

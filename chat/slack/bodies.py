@@ -23,7 +23,7 @@ def body_of(entry: Entry, names: Names) -> tuple[str, list[str]]:
     text = clean(raw) if isinstance(raw, str) else ""
     if text != (raw or ""):
         remarks.append("had characters that cannot be stored; they became \ufffd")
-    if entry.what is What.FILE:
+    if entry.what is What.FILE or entry.kind == entry.kind.NOTICE:
         text = _without_author(text, entry.author.key)
     at = "" if entry.kind == entry.kind.NOTICE else "@"
     parts = [names.readable(text, at=at), *_file_lines(entry, text)]
@@ -40,7 +40,7 @@ def body_of(entry: Entry, names: Names) -> tuple[str, list[str]]:
 
 
 def _without_author(text: str, author: str) -> str:
-    """Older exports begin with "<@U1> uploaded a file:"; the name stands by the message anyway."""
+    """For "<@U1> has joined the channel": the page puts the name there, as it is by then."""
     return re.sub(rf"^<@{re.escape(author)}(\|[^<>]*)?> ", "", text)
 
 

@@ -112,7 +112,8 @@ class Importer:
             yield from (Author(member, "") for member in slack.members)
 
     def _note_address(self, slack: SlackRoom, room: Room) -> None:
-        if room.slug.removeprefix(rooms.slug_of(slack)).startswith("-slack"):
+        renamed = room.slug.removeprefix(rooms.slug_of(slack)).startswith("-slack")
+        if renamed and room.kind == Room.Kind.OPEN:
             self.report.renamed.append((slack.folder, f"/chat/{room.slug}/"))
 
     def _homeless(self) -> None:

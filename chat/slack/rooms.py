@@ -3,7 +3,8 @@
 A channel keeps its room by Slack's id (`chat.Imported`). A new channel gets a new room. It never
 joins one that people have made here, save for an open and untouched one of the same address, which
 comes into being when somebody looks for the channel before the import. Another taken address
-makes the new one "general-slack": talk never moves into a room with other readers.
+makes the new one "general-slack": talk never moves into a room with other readers. What is not
+open bears its name as a title only, and gets an address that nobody guesses.
 """
 
 import unicodedata
@@ -78,11 +79,11 @@ def _make(slack: SlackRoom, names: Names, accounts: Accounts) -> Room:
         pair = sorted({accounts[member] for member in slack.members})
         if len(pair) == 2:
             return _make_direct(slack, pair[0], pair[1])
-    kind = Room.Kind.OPEN if slack.kind == Room.Kind.OPEN else Room.Kind.PRIVATE
-    slug = slug_of(slack)
-    room = _untouched(slug) if kind == Room.Kind.OPEN else None
-    if room is None:
-        room = Room(slug=_free(slug), kind=kind)
+    if slack.kind == Room.Kind.OPEN:
+        slug = slug_of(slack)
+        room = _untouched(slug) or Room(slug=_free(slug), kind=Room.Kind.OPEN)
+    else:  # at the address of its name anybody who guesses that would find that it is taken
+        room = Room(slug=unguessable_slug(Room.Kind.PRIVATE), kind=Room.Kind.PRIVATE)
     room.title = room.title or title[:120]
     room.topic = room.topic or topic
     room.is_archived = slack.is_archived
@@ -93,7 +94,10 @@ def _make_direct(slack: SlackRoom, low: int, high: int) -> Room:
     """The pair's one direct room: theirs already, where both accounts have been handed over."""
     pair = Room.objects.filter(direct_low_id=low, direct_high_id=high).select_for_update()
     room = pair.first() or Room(
-        slug=_free(slug_of(slack)), kind=Room.Kind.DIRECT, direct_low_id=low, direct_high_id=high
+        slug=unguessable_slug(Room.Kind.DIRECT),
+        kind=Room.Kind.DIRECT,
+        direct_low_id=low,
+        direct_high_id=high,
     )
     return _saved(room, slack)
 
@@ -114,8 +118,7 @@ def _untouched(slug: str) -> Room | None:
 
 
 def slug_of(slack: SlackRoom) -> str:
-    if slack.kind == Room.Kind.DIRECT:
-        return unguessable_slug(slack.kind)
+    """The address of an open channel, if it is free."""
     name = unicodedata.normalize("NFKC", slack.name).replace(".", "-")
     return slug_for(name) or slack.id.lower()
 

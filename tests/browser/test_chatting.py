@@ -15,6 +15,7 @@ from tests.browser.acting import (
     say,
     sign_in,
     stored,
+    told_by_the_server,
     until,
     wait_until_connected,
 )
@@ -205,10 +206,20 @@ def test_a_tab_that_is_hidden_tells_at_once_how_far_it_was_read(new_context: New
 
 def test_a_room_with_something_new_is_marked_in_the_list(new_context: NewContext) -> None:
     room = new_room()
-    alice = sign_in(new_context(), "alice", room)
+    context = new_context()
+    told: list[str] = []
+    context.on(
+        "page",
+        lambda page: page.on(
+            "websocket", lambda socket: socket.on("framereceived", lambda f: told.append(str(f)))
+        ),
+    )
+    alice = sign_in(context, "alice", room)
+    enter(context, room)  # her other tab, which is told once it is stored how far she has read
     say(enter(new_context(), room), "before")
     expect(stored(alice, "before")).to_have_count(1)
-    alice.wait_for_timeout(1_500)  # until it is told as read
+    while not any("chat.read" in frame for frame in told):
+        alice.wait_for_timeout(50)
     alice.goto("/chat/lobby/")
     wait_until_connected(alice)
     link = alice.locator(f'room-list a[href="/chat/{room}/"]')
@@ -224,3 +235,26 @@ def test_an_empty_room_says_what_to_do(new_context: NewContext) -> None:
     say(page, "now somebody has")
     expect(message(page, "now somebody has")).to_have_count(1)
     expect(page.locator(".empty")).to_have_count(0)
+
+
+def test_two_tabs_of_a_room_keep_two_texts(new_context: NewContext) -> None:
+    context, room = new_context(), new_room()
+    one, other = enter(context, room), enter(context, room)
+    other.fill(INPUT, "half a thought")
+    say(one, "sent from here")
+    expect(stored(other, "sent from here")).to_have_count(1)
+    for page in (one, other):
+        page.reload()
+        wait_until_connected(page)
+    expect(other.locator(INPUT)).to_have_value("half a thought")
+    expect(one.locator(INPUT)).to_have_value("")
+
+
+def test_a_title_is_shown_as_it_is(new_context: NewContext) -> None:
+    context, title = new_context(), "Cash $& Carry $' $1"
+    tell = told_by_the_server(context)
+    page = enter(context, new_room())
+    room = {"id": 1, "slug": "x", "title": title, "topic": "", "kind": "open"}
+    tell({"type": "room.updated", "room": room})
+    expect(page.locator("#room-title")).to_have_text(title)
+    expect(page).to_have_title(re.compile(f"^{re.escape(title)} · "))

@@ -8,9 +8,20 @@ from tests.browser.conftest import NewContext
 from tests.support.servers import ChatServer
 
 
-def enter_and_be_closed(new_context: NewContext, code: int, *before: str) -> tuple[Page, list[str]]:
-    """Enter a room whose server sends these frames and closes; also returns the connects."""
+def enter_and_be_closed(
+    new_context: NewContext, code: int, *before: str, writing: str = ""
+) -> tuple[Page, list[str]]:
+    """Enter a room whose server sends these frames and closes; also returns the connects.
+
+    `writing` stands in the box by then. The page's time can be moved on.
+    """
     context = new_context()
+    context.clock.install()
+    room = new_room()
+    if writing:
+        page = enter(context, room)
+        page.fill(INPUT, writing)
+        page.close()
     connects: list[str] = []
 
     def between(socket: WebSocketRoute) -> None:
@@ -29,7 +40,9 @@ def enter_and_be_closed(new_context: NewContext, code: int, *before: str) -> tup
         server.on_message(passed)
 
     context.route_web_socket("**/ws/chat/**", between)
-    page = enter(context, new_room())
+    page = context.new_page()
+    page.goto(f"/chat/{room}/")
+    expect(page.locator("#chat-log .edge-row")).to_be_attached()
     return page, connects
 
 
@@ -48,10 +61,48 @@ def test_it_stays_away_and_says_why(new_context: NewContext, code: int, words: s
     expect(state.locator(".words")).to_have_text(words)
     expect(state.locator("button")).to_be_hidden()
     expect(state.get_by_role("link", name="Sign in")).to_be_visible(visible=code == 4401)
-    say(page, "kept all the same")
-    expect(message(page, "kept all the same")).to_have_count(1)
-    page.wait_for_timeout(2_500)
+    expect(page.locator(INPUT)).not_to_be_editable()
+    expect(page.locator(INPUT)).to_have_attribute("placeholder", words)
+    page.clock.run_for(120_000)  # four times the longest wait between tries
     assert len(connects) == 1
+
+
+def test_who_was_turned_out_is_not_told_that_it_will_be_sent(new_context: NewContext) -> None:
+    frame = '{"type": "room.closed", "detail": "You are banned."}'
+    page, _ = enter_and_be_closed(new_context, 4403, frame, writing="half a thought")
+    box = page.locator(INPUT)
+    expect(page.locator("connection-state")).to_contain_text("You are banned.")
+    expect(box).to_have_value("half a thought")
+    expect(box).not_to_be_editable()
+    expect(page.locator("#chat-message-submit")).to_be_disabled()
+    box.press("Enter")
+    expect(box).to_have_value("half a thought")
+    expect(page.locator(".message")).to_have_count(0)
+    box.press("Control+A")
+    assert page.evaluate("getSelection().toString()") == "half a thought"
+
+
+def test_what_was_on_its_way_to_a_room_that_turned_one_out_can_be_copied_or_discarded(
+    new_context: NewContext,
+) -> None:
+    context = new_context()
+    sockets: list[WebSocketRoute] = []
+
+    def deaf(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        server = socket.connect_to_server()
+        socket.on_message(lambda frame: None if "client_id" in str(frame) else server.send(frame))
+
+    context.route_web_socket("**/ws/chat/**", deaf)
+    page = enter(context, new_room())
+    say(page, "too late")
+    expect(message(page, "too late")).to_contain_text("Sending…")
+    sockets[0].close(code=4403)
+    expect(message(page, "too late")).to_contain_text("You can still copy it.")
+    expect(page.locator(".draft")).not_to_contain_text("until the connection is back")
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator(".draft")).to_have_count(0)
+    assert page.evaluate("Object.keys(localStorage).filter(key => key.includes(':unsent:'))") == []
 
 
 def test_it_gives_the_server_s_own_words(new_context: NewContext) -> None:
@@ -72,7 +123,7 @@ def test_it_comes_back_with_its_cursor(new_context: NewContext, code: int) -> No
 def test_too_many_places_are_said_and_waited_for(new_context: NewContext) -> None:
     page, connects = enter_and_be_closed(new_context, 4429)
     expect(page.locator("connection-state")).to_contain_text("open in too many places")
-    page.wait_for_timeout(2_500)
+    page.clock.run_for(25_000)
     assert len(connects) == 1
     page.locator("connection-state button").click()
     expect(page.locator("connection-state")).to_be_hidden()
@@ -88,7 +139,7 @@ def test_who_may_only_read_is_told(new_context: NewContext) -> None:
 
     context.route_web_socket("**/ws/chat/**", muted)
     page = enter(context, new_room())
-    expect(page.locator(INPUT)).to_be_disabled()
+    expect(page.locator(INPUT)).not_to_be_editable()
     expect(page.locator(INPUT)).to_have_attribute(
         "placeholder", "You may read here, but not write."
     )
@@ -109,11 +160,12 @@ def test_a_room_that_is_archived_elsewhere_takes_no_text_until_it_is_opened_agai
     box = page.locator(INPUT)
     page.fill(INPUT, "half a thought")
     archive(server, room, True)
-    expect(box).to_be_disabled()
-    expect(box).to_have_attribute("placeholder", "This room is archived.")
+    expect(box).not_to_be_editable()
+    expect(page.locator(".why-barred")).to_have_text("This room is archived.")
     expect(page.locator("#chat-message-submit")).to_be_disabled()
     archive(server, room, False)
-    expect(box).to_be_enabled()
+    expect(box).to_be_editable()
+    expect(page.locator(".why-barred")).to_be_hidden()
     expect(box).to_have_value("half a thought")
     page.press(INPUT, "Enter")
     expect(page.locator(".message[data-id]")).to_have_count(1)

@@ -224,6 +224,9 @@ NAMES = [
     "x" * 99,
     "İstanbul",
     "--a__",
+    *("हिन्दी", "हिन्द", "ภาษาไทย", "שָׁלוֹם", "عَرَبِيّ", "தமிழ்", "Tiếng Việt", "ΟΔΟΣ", "ﬁsh", "½", "x²"),
+    *("❤️", "❤️ tea", "1️⃣ one", "\u0301", "e!\u0301", "a\u034fb", "I\u0307", "i\u0307\u0301"),
+    *("C", "C++", "C#"),
 ]
 
 
@@ -241,3 +244,81 @@ def test_browser_and_server_paint_people_alike(page: Page) -> None:
     assert run(page, "people", "return [0, 7, 12, 25].map(all.hue);") == [
         hue(n) for n in (0, 7, 12, 25)
     ]
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        ([7], "you"),
+        ([8], "Bob"),
+        ([99], "1 person"),
+        ([98, 99], "2 people"),
+        ([8, 7], "Bob and you"),
+        ([98, 8, 9, 7], "Bob, Carol, you and 1 other"),
+        ([8, 97, 98, 99], "Bob and 3 others"),
+    ],
+)
+def test_who_reacted_is_named_as_far_as_that_is_known(
+    page: Page, ids: list[int], said: str
+) -> None:
+    script = """
+      const names = new all.Names();
+      [{id: 8, name: "Bob"}, {id: 9, name: "Carol"}].forEach((user) => names.hear(user));
+      return names.list(input, 7);
+    """
+    assert run(page, "people", script, ids) == said
+
+
+def test_a_row_is_drawn_anew_when_it_becomes_known_who_reacted(page: Page) -> None:
+    script = """
+      const [history, names, me] = [new all.History(), new all.Names(), {id: 1}];
+      history.receive({...page([]), messages: [message(1, {reactions: {"👍": [8]}})]});
+      names.hear({id: 7, name: "Alice"});
+      const sign = () => all.rowsOf({history, drafts: [], line: null, me, names}).at(-1).sign;
+      const before = sign();
+      const same = sign() === before;
+      names.learn({id: 8, name: "Bob"});
+      return [same, sign() === before];
+    """
+    assert run(page, "history people rows", script) == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("has joined the channel", "Ann Smith has joined the channel"),
+        ("Ann Smith has joined the channel", "Ann Smith has joined the channel"),  # an old import
+    ],
+)
+def test_a_notice_says_once_whom_it_is_about(page: Page, text: str, reads: str) -> None:
+    script = """
+      const names = new all.Names();
+      names.learn({id: 7, name: "Ann Smith"});
+      const notice = message(1, {kind: "notice", message: input});
+      return all.viewOf(notice, {names, me: {id: 1}})[0].querySelector(".body").textContent;
+    """
+    assert run(page, "people message-view", script, text) == reads
+
+
+@pytest.mark.parametrize(
+    ("code", "guest", "words", "drafts"),
+    [
+        (4400, False, "Reload the page", "Kept until you reload"),
+        (4401, False, "You are signed out.", "Kept until you sign in"),
+        (4401, True, "You are signed out.", "You can still copy it."),
+        (4403, False, "You are banned.", "You can still copy it."),
+        (4404, False, "This room is not there any more.", "You can still copy it."),
+    ],
+)
+def test_each_ending_says_what_becomes_of_what_was_written(
+    page: Page, code: int, guest: bool, words: str, drafts: str
+) -> None:
+    detail = "You are banned." if code == 4403 else ""
+    told = run(
+        page,
+        "endings",
+        "return all.ending(input);",
+        {"code": code, "detail": detail, "guest": guest},
+    )
+    assert words in told["words"]
+    assert drafts in told["drafts"]

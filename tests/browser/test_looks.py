@@ -16,6 +16,7 @@ from tests.browser.acting import (
     say,
     sign_in,
     stored,
+    told_by_the_server,
 )
 from tests.browser.conftest import NewContext
 
@@ -67,10 +68,8 @@ def test_nothing_serious_for_axe(new_context: NewContext, scheme: str, size: Any
     stored(page, LONG[:20]).hover()
     page.locator('message-menu [data-do="react"]').click()
     no_serious_violations(page)
-    for path in ("/chat/", "/accounts/sign-in/", "/accounts/sign-up/"):
+    for path in ("/chat/", "/accounts/sign-in/"):  # signing up is for visitors, below
         page.goto(path)
-        if "sign-up" in path:
-            continue  # sends a member on
         no_serious_violations(page)
 
 
@@ -122,6 +121,55 @@ def test_on_a_narrow_screen_people_and_rooms_are_drawers(new_context: NewContext
     expect(page.locator("room-list a").first).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("name", "drawer"), [("Rooms", "rooms-drawer"), ("Online", "people-drawer")]
+)
+def test_tab_stays_in_an_open_drawer_and_escape_leads_back(
+    new_context: NewContext, name: str, drawer: str
+) -> None:
+    page = sign_in(new_context(**PHONE), "alice", "lobby")
+    opener = page.get_by_role("button", name=name)
+    opener.click()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        assert page.evaluate(f"document.activeElement.matches('#{drawer} *, body')")
+    page.keyboard.press("Escape")
+    expect(page.locator(f"#{drawer}")).to_be_hidden()
+    expect(opener).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(opener).to_be_focused()
+
+
+def test_a_tap_that_closes_a_drawer_does_nothing_else(new_context: NewContext) -> None:
+    page = sign_in(new_context(**PHONE), "alice", new_room())
+    page.get_by_role("button", name="Rooms").click()
+    box = page.locator("#people-button").bounding_box()
+    assert box
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("#rooms-drawer")).to_be_hidden()
+    expect(page.locator("#people-drawer")).to_be_hidden()
+
+
+def test_a_window_that_grows_lets_go_of_what_a_drawer_covered(new_context: NewContext) -> None:
+    page = sign_in(new_context(viewport={"width": 700, "height": 800}), "alice", "lobby")
+    page.get_by_role("button", name="Rooms").click()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.locator(INPUT).click()
+    expect(page.locator(INPUT)).to_be_focused()
+    expect(page.locator("[inert]")).to_have_count(0)
+
+
+def test_fields_are_large_enough_that_ios_does_not_zoom_in(new_context: NewContext) -> None:
+    page = enter(new_context(**PHONE), new_room())
+    size = "all => Math.min(...all.map(each => parseFloat(getComputedStyle(each).fontSize)))"
+    fields = "textarea, input:not([type=hidden])"
+    assert page.locator(fields).evaluate_all(size) >= 16
+    for path in ("/chat/", "/accounts/sign-in/", "/accounts/sign-up/"):
+        page.goto(path)
+        assert page.locator(fields).evaluate_all(size) >= 16
+
+
 def test_on_a_wide_screen_they_stand_beside_the_talk(new_context: NewContext) -> None:
     page = sign_in(new_context(**DESK), "alice", "lobby")
     expect(online(page).first).to_be_visible()
@@ -166,3 +214,46 @@ def test_the_log_holds_articles(new_context: NewContext) -> None:
     say(page, "hello")
     log = page.get_by_role("log", name="Messages")
     expect(log.get_by_role("article")).to_contain_text(re.compile("hello"))
+
+
+def test_what_is_written_from_right_to_left_reads_and_is_cut_off_that_way(
+    new_context: NewContext,
+) -> None:
+    context = new_context(**PHONE)
+    tell = told_by_the_server(context)
+    page = enter(context, new_room())
+    arabic = "مرحبا بكم جميعا!"
+    topic = "نتحدث هنا عن كل شيء " * 5
+    tell({"type": "room.updated", "room": {"id": 1, "slug": "x", "title": "", "topic": topic}})
+    say(page, f"{arabic}\nIn English.")
+    direction = "e => getComputedStyle(e).direction"
+    expect(stored(page, arabic)).to_have_count(1)
+    assert stored(page, arabic).locator(".body p").evaluate(direction) == "rtl"
+    assert page.locator("#room-topic").evaluate(direction) == "rtl"
+    body = stored(page, arabic).locator(".body p").bounding_box()
+    assert body
+    assert body["width"] < 200  # beside the name, not at the other edge
+    page.fill(INPUT, arabic)
+    assert page.locator(INPUT).evaluate(direction) == "rtl"
+
+
+@pytest.mark.parametrize(
+    ("locale", "time", "day"),
+    [
+        ("en-US", "6:29 PM", "Saturday, February 3, 2018"),
+        ("en-GB", "18:29", "Saturday 3 February 2018"),
+        ("de-DE", "18:29", "Samstag, 3. Februar 2018"),
+    ],
+)
+def test_times_and_days_are_written_as_the_reader_s_browser_writes_them(
+    new_context: NewContext, locale: str, time: str, day: str
+) -> None:
+    context = new_context(locale=locale, timezone_id="Europe/Berlin")
+    tell = told_by_the_server(context)
+    page = enter(context, new_room())
+    message = {"id": 1, "seq": 1, "pos": 1, "client_id": "c", "user": {"id": 9, "name": "Ann"}}
+    created = {"message": "long ago", "created": "2018-02-03T17:29:00Z"}
+    tell({"type": "chat.message", **message, **created})
+    expect(stored(page, "long ago").locator("time")).to_have_text(time.replace(" ", "\u202f"))
+    shown = page.locator(".day-row").inner_text()
+    assert shown.replace(",", "") == day.replace(",", "")

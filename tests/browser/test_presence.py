@@ -53,7 +53,7 @@ def with_clock(context: BrowserContext) -> BrowserContext:
 
 def later(page: Page) -> None:
     """The lists are fetched anew."""
-    page.clock.fast_forward(21_000)
+    page.clock.fast_forward(26_000)
 
 
 def name_of(page: Page) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import actions
+from chat import actions, history
 from chat.actions import Job, ReadTo, Repeated
 from chat.commands import Command, Delete, Edit, Post, React, Read
 from chat.errors import Refused
@@ -199,6 +201,18 @@ def test_a_message_has_room_for_so_many_different_emoji(
     assert code(do(cast.room, cast.owner, React(id=message.pk, emoji="🚀"))) == "forbidden"
 
 
+def test_a_message_takes_so_many_reactions_in_all(
+    cast: Cast, message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is sent to everybody with each change."""
+    monkeypatch.setattr(Reaction, "ALL_MAX", 2)
+    assert isinstance(do(cast.room, cast.member, React(id=message.pk, emoji="👍")), Change)
+    assert isinstance(do(cast.room, cast.owner, React(id=message.pk, emoji="👍")), Change)
+    refused = do(cast.room, cast.moderator, React(id=message.pk, emoji="👍"))
+    assert code(refused) == "forbidden"
+    assert isinstance(do(cast.room, cast.owner, React(id=message.pk, emoji="👍", on=False)), Change)
+
+
 # -- read -------------------------------------------------------------------------------------
 
 
@@ -332,7 +346,6 @@ def test_one_batch_over_several_rooms_gives_each_its_own_outcome_in_order(cast: 
         Job(other.room.pk, other.member.pk, Post(message="first")),
         Job(cast.room.pk, cast.member.pk, Edit(id=mine.pk, message="edited")),
         Job(cast.room.pk, cast.banned.pk, Post(message="refused")),
-        Job(other.room.pk, other.member.pk, Read(pos=1)),
         Job(
             other.room.pk,
             other.member.pk,
@@ -343,7 +356,7 @@ def test_one_batch_over_several_rooms_gives_each_its_own_outcome_in_order(cast: 
     ]
     outcomes = actions.apply(jobs)
     kinds = [type(outcome).__name__ for outcome in outcomes]
-    assert kinds == ["Change", "Change", "Refused", "ReadTo", "Repeated", "Change", "Change"]
+    assert kinds == ["Change", "Change", "Refused", "Repeated", "Change", "Change"]
     for room in (cast.room, other.room):
         room.refresh_from_db()
         messages = Message.objects.filter(room=room)
@@ -357,6 +370,65 @@ def test_one_batch_over_several_rooms_gives_each_its_own_outcome_in_order(cast: 
         if isinstance(o, Change) and j.room == cast.room.pk
     )
     assert places == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda message: Edit(id=message.pk, message="after"),
+        lambda message: Delete(id=message.pk),
+        lambda message: React(id=message.pk, emoji="👍"),
+    ],
+    ids=["edit", "delete", "react"],
+)
+def test_many_changes_take_as_many_statements_as_one(
+    cast: Cast, command: Callable[[Message], Command]
+) -> None:
+    """All of them under the locks of all their rooms, where posts wait."""
+
+    def statements(count: int) -> int:
+        other = cast_of()
+        rooms = [cast.room, other.room]
+        batch = [
+            MessageFactory(room=rooms[n % 2], author=(cast, other)[n % 2].member)
+            for n in range(count)
+        ]
+        jobs = [Job(one.room_id, one.author_id, command(one)) for one in batch]
+        with CaptureQueriesContext(connection) as queries:
+            assert all(isinstance(outcome, Change) for outcome in actions.apply(jobs))
+        return len(queries)
+
+    assert statements(40) == statements(2)
+
+
+def test_each_change_of_a_batch_is_announced_as_it_was_after_it(
+    cast: Cast, message: Message
+) -> None:
+    room, user = cast.room.pk, cast.member.pk
+    steps: list[tuple[Command, dict[str, Any]]] = [
+        (React(id=message.pk, emoji="👍"), {"reactions": {"👍": [user]}}),
+        (Edit(id=message.pk, message="after"), {"message": "after", "reactions": {"👍": [user]}}),
+        (React(id=message.pk, emoji="👍", on=False), {"message": "after"}),
+        (React(id=message.pk, emoji="👍"), {"reactions": {"👍": [user]}}),
+        (Delete(id=message.pk), {"message": ""}),
+    ]
+    outcomes = actions.apply([Job(room, user, command) for command, _ in steps])
+    for n, ((_, wanted), outcome) in enumerate(zip(steps, outcomes, strict=True)):
+        assert isinstance(outcome, Change)
+        shown = state(outcome)
+        assert shown["pos"] == outcome.pos == 2 + n
+        assert shown.items() >= wanted.items()
+        assert ("reactions" in shown) == ("reactions" in wanted)
+    stored = history.states(room, [message.pk])[message.pk]
+    assert msgspec.json.decode(msgspec.json.encode(stored)) == state(outcomes[-1])
+    assert Reaction.objects.filter(message=message).count() == 1  # moderators still see it
+
+
+def test_what_is_announced_is_what_the_database_has(cast: Cast, message: Message) -> None:
+    for command in (Edit(id=message.pk, message="x"), React(id=message.pk, emoji="🎉")):
+        announced = do(cast.room, cast.member, command)
+        read = history.since(cast.room.pk, announced.pos - 1, limit=1).changes[0]
+        assert read.state == announced.state
 
 
 def test_an_action_on_a_message_of_the_same_batch_sees_it(cast: Cast) -> None:

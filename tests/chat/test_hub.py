@@ -5,16 +5,18 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from chat import events, history, hub, reading
+from chat import actions, broadcast, events, history, hub, reading
+from chat.actions import Job
+from chat.commands import React
 from chat.events import Change
-from chat.factories import MessageFactory, RoomFactory
+from chat.factories import MessageFactory, RoomFactory, UserFactory
 from chat.feed import Feed
 from chat.hub import Hub
 from chat.models import Message, Room
@@ -43,7 +45,7 @@ def room() -> Room:
 def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Threads that read, and that let go of the database when the test is over."""
     with ThreadPoolExecutor(4) as executor:
-        monkeypatch.setattr(reading, "_executor", executor)
+        monkeypatch.setattr(reading._readers, "executor", executor)
         yield
         threads = Barrier(len(executor._threads) or 1)
 
@@ -149,6 +151,17 @@ def test_what_one_process_publishes_is_delivered_in_both(room: Room) -> None:
     run(scenario)
 
 
+def test_what_a_page_announces_is_delivered_in_all_processes(
+    room: Room, slow_comparison: None
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near, far = await come(here, room), await come(there, room)
+        await asyncio.to_thread(broadcast.announce, room.pk, await commit(room, 3))
+        await eventually(lambda: near.places == far.places == [1, 2, 3])
+
+    run(scenario)
+
+
 def test_a_last_event_that_is_lost_is_found_by_comparing_heads(
     room: Room, slow_comparison: None
 ) -> None:
@@ -219,6 +232,50 @@ def test_a_hole_that_stays_is_read_from_the_database_though_nothing_more_comes(
     run(scenario)
 
 
+def test_a_hole_that_closes_in_a_moment_costs_no_read(
+    room: Room, slow_comparison: None, reads: list[str]
+) -> None:
+    """Another process's event is mostly on its way."""
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        reads.clear()
+        late, early = await commit(room, 2)
+        here.publish(room.pk, [early])
+        await asyncio.sleep(hub.HOLD / 5)
+        here.publish(room.pk, [late])
+        assert follower.places == [1, 2]
+        await asyncio.sleep(3 * hub.HOLD)
+        assert reads == []
+        here.publish(room.pk, (await commit(room, 2))[1:])  # and one that stays is read
+        await eventually(lambda: follower.places == [1, 2, 3, 4])
+        assert reads == ["since"]
+
+    run(scenario)
+
+
+def test_a_reaction_that_was_taken_back_unheard_is_not_announced_as_a_new_message(
+    room: Room, slow_comparison: None
+) -> None:
+    """A plain client shows the text of each `chat.message`."""
+    message = MessageFactory(room=room)
+    user = UserFactory().pk
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+
+        def react() -> None:
+            for on in (True, False):
+                command = React(id=message.pk, emoji="👍", on=on)
+                assert isinstance(actions.apply([Job(room.pk, user, command)])[0], Change)
+
+        await asyncio.to_thread(_closing, react)
+        await here.compare()
+        assert [frame["type"] for frame in follower.frames[1:]] == ["chat.reaction"]
+
+    run(scenario)
+
+
 def test_a_hole_is_closed_once_the_database_answers_again(
     room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +317,41 @@ def test_too_much_to_replay_is_a_fresh_page_that_says_so(
     run(scenario)
 
 
+def test_what_is_heard_of_while_the_log_is_read_is_not_missed_any_more(
+    room: Room, slow_comparison: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CHAT_CATCH_UP_MAX = 5
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        assert follower.feed is not None
+        has_read, may_return = slowed(monkeypatch)
+        changes = await commit(room, 9)
+        repair = asyncio.create_task(here.repair(follower.feed))
+        await asyncio.to_thread(has_read.wait, PATIENCE)
+        here.publish(room.pk, changes[:6])
+        may_return.set()
+        await repair
+        assert [frame.get("mode") for frame in follower.frames] == ["page", *[None] * 9]
+        assert follower.places == list(range(1, 10))
+
+    run(scenario)
+
+
+def slowed(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
+    """Reads of what was missed, which return when they may: events of having read, and of that."""
+    real, has_read, may_return = history.since, Event(), Event()
+
+    def slow(*args: Any, **options: Any) -> Any:
+        found = real(*args, **options)
+        has_read.set()
+        may_return.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(history, "since", slow)
+    return has_read, may_return
+
+
 def test_a_room_is_opened_once_however_many_come_at_once(room: Room, reads: list[str]) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
         feeds = await asyncio.gather(
@@ -289,6 +381,39 @@ def test_a_crowd_that_comes_back_at_once_reads_the_database_a_few_times(
     assert reads.count("since") <= 3
 
 
+def test_a_crowd_that_was_away_for_too_long_reads_the_database_once_and_gets_a_page(
+    room: Room, reads: list[str], settings: Settings
+) -> None:
+    settings.CHAT_CATCH_UP_MAX = 10
+    MessageFactory.create_batch(60, room=room)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        missed = await asyncio.gather(*(here.catch_up(feed, cursor) for cursor in range(60)))
+        given = [None if one is None else len(one) for one in missed]
+        assert given == [None] * 50 + [*range(10, 0, -1)]
+
+    run(scenario)
+    assert reads.count("since") == 1
+
+
+def test_many_changes_of_few_messages_are_caught_up_with(room: Room, settings: Settings) -> None:
+    """Net, that is not much."""
+    settings.CHAT_CATCH_UP_MAX = 5
+    message, *_ = MessageFactory.create_batch(3, room=room)
+    room.refresh_from_db()
+    for _ in range(7):
+        _, message.pos = room.reserve(changes=1)
+        message.save()
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        missed = await here.catch_up(feed, 0)
+        assert [change.pos for change in missed or ()] == [2, 3, 10]
+
+    run(scenario)
+
+
 def test_a_cursor_from_the_future_gets_a_fresh_page(room: Room) -> None:
     MessageFactory.create_batch(3, room=room)
 
@@ -310,6 +435,24 @@ def test_a_cursor_ahead_of_this_process_only_is_caught_up_with(
         await commit(room, 3)
         assert await here.catch_up(feed, 2) is not None
         assert feed.head == 3
+
+    run(scenario)
+
+
+def test_a_cursor_ahead_is_caught_up_with_though_a_read_from_before_was_under_way(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        has_read, may_return = slowed(monkeypatch)
+        earlier = asyncio.create_task(here.repair(feed))
+        await asyncio.to_thread(has_read.wait, PATIENCE)
+        await commit(room, 3)
+        back = asyncio.create_task(here.catch_up(feed, 2))
+        await asyncio.sleep(0.05)
+        may_return.set()
+        assert [change.pos for change in await back or ()] == [3]
+        await earlier
 
     run(scenario)
 
@@ -418,9 +561,9 @@ def test_a_message_that_cannot_be_handled_does_not_make_a_process_deaf(
         far = await come(there, room)
         await come(here, room)
         await heard(here, there)
+        change = await commit(room)
         here.tell(f"room.{room.pk}", {"type": "from.a.newer.version"})
-        await asyncio.sleep(0.1)
-        here.publish(room.pk, await commit(room))
+        here.publish(room.pk, change)  # leaves in one bundle with it
         await eventually(lambda: far.places == [1])
 
     run(scenario)

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
 
 from chat.models import Imported, Membership, Message, Reaction, Room
 from chat.slack.entries import client_id
@@ -115,18 +116,18 @@ def test_a_conversation_reads_as_it_was(garden_club: Path) -> None:
     run(garden_club)
     messages = Message.objects.filter(room__slug="seeds").order_by("seq")
     assert [(m.author.name, m.kind, m.body) for m in messages] == [
-        ("Rose", "notice", "Rose has joined the channel"),
-        ("Ivy", "notice", "Ivy has joined the channel"),
+        ("Rose", "notice", "has joined the channel"),
+        ("Ivy", "notice", "has joined the channel"),
         (
             "Rose",
             "text",
             "Has anybody sweet peas? See #tools or this list (https://peas.test/a?b=1&c=2)",
         ),
-        ("Fern", "notice", "Fern has joined the channel"),
+        ("Fern", "notice", "has joined the channel"),
         ("Ivy", "text", "I have, @Rose! 3 < 5 😄"),
         ("Ivy", "action", "waters the beds"),
-        ("Fern", "notice", "Fern has left the channel"),
-        ("Rose", "notice", "Rose set the channel topic: Swap & share"),
+        ("Fern", "notice", "has left the channel"),
+        ("Rose", "notice", "set the channel topic: Swap & share"),
         ("Rain gauge", "bot", "4 mm since dawn\nChart (https://rain.test/1)"),
         (
             "Rose",
@@ -161,17 +162,21 @@ def test_rooms_come_as_they_were() -> None:
     run(GARDEN_CLUB)
     rooms = {room.slug: room for room in Room.objects.all()}
     direct = Room.objects.get(kind="direct")
+    board, group = Room.objects.filter(kind="private").order_by("-title")
     found = {slug: (r.kind, r.title, r.topic, r.is_archived) for slug, r in rooms.items()}
     assert found == {
         "seeds": ("open", "seeds", "Swap & share, ask @Rose", False),
         "tools": ("open", "tools", "Rakes and spades", True),
         "empty": ("open", "empty", "", False),
-        "board": ("private", "board", "Plans", False),
-        "mpdm-rose-thorn-ivy-fern-1": ("private", "Rose, Ivy, Fern", "", False),
+        board.slug: ("private", "board", "Plans", False),
+        group.slug: ("private", "Rose, Ivy, Fern", "", False),
         direct.slug: ("direct", "", "", False),
     }
     assert rooms["seeds"].created_at == datetime(2020, 1, 1, tzinfo=UTC)
-    assert len(direct.slug) > len("direct--") + 12  # nobody finds it by trying
+    for kept_from_others in (board, group, direct):  # nobody finds it by trying
+        prefix, _, chance = kept_from_others.slug.partition("--")
+        assert prefix == kept_from_others.kind
+        assert len(chance) == 16
     assert {direct.direct_low.username, direct.direct_high.username} == {"rose.thorn", "ivy"}
 
 
@@ -179,14 +184,14 @@ def test_members_are_those_of_the_list_and_those_who_joined_and_stayed() -> None
     run(GARDEN_CLUB)
     members: dict[str, set[str]] = {}
     for membership in Membership.objects.select_related("room", "user"):
-        members.setdefault(membership.room.slug, set()).add(membership.user.name)
+        members.setdefault(membership.room.name, set()).add(membership.user.name)
         assert membership.role == "member"
         assert membership.read_pos == membership.room.head  # old talk is not news
     assert members == {
         "seeds": {"Rose", "Ivy"},
         "tools": {"Rose"},
         "board": {"Rose", "Ivy"},
-        "mpdm-rose-thorn-ivy-fern-1": {"Rose", "Ivy", "Fern"},
+        "Rose, Ivy, Fern": {"Rose", "Ivy", "Fern"},
         Room.objects.get(kind="direct").slug: {"Rose", "Ivy"},
     }
     joined = Membership.objects.get(room__slug="seeds", user__username="ivy").joined_at
@@ -355,13 +360,30 @@ def test_an_untouched_open_room_takes_the_channel_in(tmp_path: Path) -> None:
 
 def test_a_private_channel_never_comes_into_an_open_room(tmp_path: Path) -> None:
     Room.objects.create(slug="board")
-    talk = {"board/2023-11-14.json": [said(1)], "D1/2023-11-14.json": [said(2)]}
+    talk = {"board/2023-11-14.json": [said(1)], "D1/2023-11-14.json": [said(2, "two")]}
     groups = [room("G1", "board", "U1")]
     dms = [{"id": "D1", "members": ["U1", "U2"]}]
     run(builder.write(tmp_path, talk, channels=[], groups=groups, dms=dms))
-    kinds = {message.room.slug: message.room.kind for message in Message.objects.all()}
-    assert kinds.pop("board-slack") == "private"
-    assert list(kinds.values()) == ["direct"]
+    kinds = {message.body: message.room.kind for message in Message.objects.all()}
+    assert kinds == {"Hello": "private", "two": "direct"}
+
+
+def test_the_name_of_a_private_channel_is_no_address(
+    tmp_path: Path, client: Client, settings: Any
+) -> None:
+    """It would answer that it is taken, and names are guessed."""
+    settings.CHAT_GUESTS = True
+    groups = [room("G1", "layoffs-2026", "U1"), room("G2", "mpdm-ann--bob-1", "U1", "U2")]
+    groups.append(room("G3", "general", "U1"))
+    talk = {"layoffs-2026/2023-11-14.json": [said(1)]}
+    summary = run(builder.write(tmp_path, talk, channels=[], groups=groups))
+    assert {r.title for r in Room.objects.all()} == {"layoffs-2026", "Ann, Bob", "general"}
+    for slug in ("layoffs-2026", "mpdm-ann-bob-1", "general"):
+        assert client.get(f"/chat/{slug}/").status_code == 200  # as at any free address
+    assert "general-slack" not in summary
+    run(builder.write(tmp_path, talk, channels=[], groups=groups))
+    assert Room.objects.filter(kind="private").count() == 3
+    assert Message.objects.get().room.title == "layoffs-2026"
 
 
 def test_a_conversation_marked_private_is_private_whatever_list_it_is_in(tmp_path: Path) -> None:

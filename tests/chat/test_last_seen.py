@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("transactional_db")
 def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A thread that reads, and lets go of the database when the test is over."""
     with ThreadPoolExecutor(1) as executor:
-        monkeypatch.setattr(reading, "_executor", executor)
+        monkeypatch.setattr(reading._readers, "executor", executor)
         yield
         executor.submit(let_go)
 

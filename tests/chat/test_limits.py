@@ -291,6 +291,27 @@ def test_who_stops_reading_costs_its_bound_is_closed_and_delays_nobody(
     assert grown < 4 * 12_000_000 / 2, f"it grew by {grown:,} bytes"
 
 
+def test_who_reads_on_after_a_while_sees_why_it_was_closed(
+    start_server: StartServer, chat_database: str, cast: Cast, enter: Enter
+) -> None:
+    env = {**UNLIMITED, "DATABASE_URL": chat_database, "CHAT_OUTBOX_BYTES": "300000"}
+    server = start_server(env=env)
+    sender = enter(server, cast.room, cast.owner)
+    with deaf(server, cast, cast.member) as tcp:
+        sender.until("presence.joined", online=2)
+        for _ in range(40):  # 8 MB, more than it and the system's buffers take
+            for _ in range(49):
+                sender.send(message="x" * 4_000)
+            sender.asks(message="the last of fifty")
+        time.sleep(1.5)  # longer than Autobahn would have waited
+        tcp.settimeout(PATIENCE)
+        received = b""
+        while not received.endswith(b"\x88\x02" + (4408).to_bytes(2, "big")):  # a close frame
+            data = tcp.recv(1_000_000)  # raises where the connection is reset
+            assert data
+            received = received[-4:] + data
+
+
 def test_who_was_too_slow_comes_back_with_a_cursor_and_has_all(
     chat: ChatServer, cast: Cast, enter: Enter
 ) -> None:

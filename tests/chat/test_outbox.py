@@ -45,6 +45,10 @@ class Socket:
         self.written.append(frames)
         self.kept += 0 if self.reads else len(frames)
 
+    def reads_all_but(self, last: int) -> None:
+        """The client takes all but the last so many of the frames that were written."""
+        self.kept = sum(map(len, self.written[-last:]))
+
     def waiting(self) -> int:
         return self.kept
 
@@ -199,6 +203,35 @@ def test_a_reader_that_keeps_up_may_get_any_number(settings: Settings) -> None:
     for one in objects(500):
         outbox.push_one(one)
     assert payloads_of(b"".join(wire.written)) == objects(500)
+
+
+@pytest.mark.parametrize("behind", [1, 8])
+async def test_a_reader_that_is_always_a_little_behind_may_get_any_number(
+    settings: Settings, behind: int
+) -> None:
+    settings.CHAT_OUTBOX_FRAMES = 10
+    wire = Socket()
+    wire.reads = False
+    outbox = Outbox(nobody, lines=False, wire=wire)
+    for one in objects(500):
+        outbox.push_one(one)
+        wire.reads_all_but(behind)
+        wire.kept += 4  # and a part of the frame before them
+    assert await pushed_until_full(outbox, objects(100)) == 10 - behind - 1
+
+
+async def test_what_was_unread_before_the_reader_took_all_counts_no_more(
+    settings: Settings,
+) -> None:
+    settings.CHAT_OUTBOX_FRAMES = 10
+    wire = Socket()
+    wire.reads = False
+    outbox = Outbox(nobody, lines=False, wire=wire)
+    for one in objects(10):
+        outbox.push_one(one)
+    wire.kept = 0
+    (large,) = objects(1, size=10_000)
+    assert await pushed_until_full(outbox, [large, *objects(100)]) == 1 + 10
 
 
 async def test_one_who_does_not_read_does_not_hold_up_another() -> None:

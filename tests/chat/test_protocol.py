@@ -204,6 +204,20 @@ def test_each_type_that_was_sent_has_an_example_and_the_reverse(
     assert set(produced) == {json.loads(line)["type"] for line in examples("server")}
 
 
+def test_a_deleted_message_shows_neither_text_nor_reactions(
+    produced: dict[str, list[Frame]],
+) -> None:
+    assert produced["chat.reaction"]  # it had some
+    for frame in produced["chat.deleted"]:
+        assert (frame["message"], "reactions" in frame) == ("", False)
+
+
+def test_what_was_missed_says_always_that_there_is_more(produced: dict[str, list[Frame]]) -> None:
+    missed = [frame for frame in produced["chat.history"] if frame["mode"] == "since"]
+    assert missed
+    assert all(frame["more"] is True for frame in missed)
+
+
 def test_every_time_is_in_utc_with_a_z(produced: dict[str, list[Frame]]) -> None:
     for frame in produced["chat.deleted"]:
         for name in ("created", "edited", "deleted"):

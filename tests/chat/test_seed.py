@@ -1,5 +1,5 @@
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from itertools import pairwise
 from typing import Any
@@ -25,8 +25,8 @@ def seed(**options: Any) -> str:
     return out.getvalue()
 
 
-def talk(number: int = 1, count: int = 2_000) -> list[list[Line]]:
-    return list(converse(random.Random(number), phrases.TOPICS[0], PEOPLE, count, UNTIL))
+def talk(number: int = 1, count: int = 2_000, until: datetime = UNTIL) -> list[list[Line]]:
+    return list(converse(random.Random(number), phrases.TOPICS[0], PEOPLE, count, until))
 
 
 # -- the conversations themselves ---------------------------------------------------------------
@@ -35,6 +35,18 @@ def talk(number: int = 1, count: int = 2_000) -> list[list[Line]]:
 def test_a_seed_gives_its_conversation_again_and_another_seed_another() -> None:
     assert talk(1) == talk(1)
     assert talk(1) != talk(2)
+
+
+@pytest.mark.parametrize("days", range(1, 8))
+def test_a_seed_gives_its_conversation_again_on_another_day(days: int) -> None:
+    later = timedelta(days=days)
+    shifted = talk(until=UNTIL + later)
+    for line in (line for day in shifted for line in day):
+        line.at -= later
+        line.edited_at = line.edited_at and line.edited_at - later
+        line.deleted_at = line.deleted_at and line.deleted_at - later
+        line.reactions = [(fan, emoji, at - later) for fan, emoji, at in line.reactions]
+    assert shifted == talk()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 17, 2_000])

@@ -2,15 +2,20 @@
 
 import re
 from typing import Any
+from urllib.robotparser import RobotFileParser
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from chat import entry
 from chat.entry import slug_for
 from chat.models import Membership, Message, Room, Sanction
+from chat.models.room import validate_slug
 from core.models import User
 
 pytestmark = pytest.mark.django_db
@@ -45,10 +50,41 @@ def test_the_front_door_leads_to_the_rooms(client: Client) -> None:
         ("カフェ", "カフェ"),
         ("🎉🎉", ""),
         ("x" * 200, "x" * 80),
+        ("हिन्दी", "हिन्दी"),
+        ("हिन्द", "हिन्द"),
+        ("ภาษา ไทย", "ภาษา-ไทย"),
+        ("❤️ tea", "tea"),
+        ("e!\u0301", "é"),
+        ("\u0301", ""),
+        ("İstanbul", "istanbul"),
+        ("C++", "c"),  # the page says so
     ],
 )
 def test_a_name_becomes_an_address(name: str, slug: str) -> None:
     assert slug_for(name) == slug
+
+
+@given(st.text(max_size=100))
+@example("x" * 79 + "-" + "é" * 9)
+@example("İ\u0307")
+def test_an_address_is_its_own_address(name: str) -> None:
+    slug = slug_for(name)
+    assert slug_for(slug) == slug
+    validate_slug(slug)
+    assert not slug or resolve(f"/chat/{slug}/").kwargs in ({"slug": slug}, {})
+
+
+def test_a_name_with_marks_is_a_room_of_its_own(client: Client, member: User) -> None:
+    for slug in ("हिन्दी", "हिन्द"):
+        assert client.get(f"/chat/{slug}/").status_code == 200
+        Room.objects.get(slug=slug).full_clean()
+    assert Room.objects.count() == 2
+
+
+@pytest.mark.parametrize("slug", ["a b", "a.b", "❤️", "a\ufe0f", "a\u00a0b", "a\0"])
+def test_nobody_gives_a_room_an_address_that_none_has(slug: str) -> None:
+    with pytest.raises(ValidationError):
+        validate_slug(slug)
 
 
 def test_a_typed_name_leads_to_its_room(client: Client) -> None:
@@ -101,6 +137,29 @@ def test_looking_at_the_list_makes_no_guest_and_no_room(client: Client) -> None:
     assert 'id="room-name-input"' in client.get("/chat/").content.decode()
     assert not User.objects.exists()
     assert not Room.objects.exists()
+
+
+@pytest.mark.parametrize("slug", ["lobby", "new-room", "visibility"])
+def test_asking_for_the_head_of_a_room_makes_no_guest_no_room_and_no_session(
+    client: Client, slug: str
+) -> None:
+    Room.objects.create(slug="lobby")
+    response = client.head(f"/chat/{slug}/")
+    assert (response.status_code, response.content, response.cookies) == (200, b"", {})
+    assert client.head("/chat/Lobby/")["Location"] == "/chat/lobby/"
+    client.force_login(User.objects.create_user("member"))
+    client.head(f"/chat/{slug}/")
+    assert User.objects.count() == Room.objects.count() == 1
+    assert not Membership.objects.exists()
+
+
+def test_crawlers_are_asked_to_leave_rooms_and_forms_alone(client: Client) -> None:
+    response = client.get("/robots.txt")
+    assert response["Content-Type"] == "text/plain"
+    rules = RobotFileParser()
+    rules.parse(response.content.decode().splitlines())
+    for name in ("rooms", "sign-in", "sign-up", "admin:index"):
+        assert not rules.can_fetch("a crawler", reverse(name)), name
 
 
 @pytest.mark.parametrize(
@@ -221,6 +280,63 @@ def test_the_list_shows_unread_rooms_and_the_liveliest_first(
     assert part.index("lively") < part.index("sleepy")
     assert 'aria-current="page"' in part
     assert "beside" not in part
+
+
+class TestMoreRoomsThanAreListed:
+    @pytest.fixture(autouse=True)
+    def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(entry, "LISTED_MAX", 2)
+
+    def test_the_page_says_how_many_more_there_are(self, client: Client, member: User) -> None:
+        rooms = [Room.objects.create(slug=f"room-{n}") for n in range(2)]
+        for room in rooms:
+            Membership.objects.create(room=room, user=member)
+        assert "more; type" not in client.get("/chat/").content.decode()
+        for n in range(5):
+            Room.objects.create(slug=f"beside-{n}")
+        page = client.get("/chat/").content.decode()
+        assert page.count("more; type a name to find them") == 1
+        assert "and 3 more" in page
+        for n in range(2, 5):
+            Membership.objects.create(room=Room.objects.create(slug=f"room-{n}"), user=member)
+        assert client.get("/chat/").content.decode().count("and 3 more") == 2
+
+
+class TestFinding:
+    def found(self, client: Client, name: str) -> list[str]:
+        page = client.get("/chat/", {"part": "found", "name": name}).content.decode()
+        return re.findall(r'href="/chat/([^"]+)/"', page)
+
+    def test_the_room_of_the_address_comes_first(self, client: Client) -> None:
+        for slug, title in (("a-tea", ""), ("tea", ""), ("garden", "Tea & roses"), ("milk", "")):
+            Room.objects.create(slug=slug, title=title)
+        Room.objects.create(slug="old-tea", is_archived=True)
+        assert self.found(client, " Tea ") == ["tea", "a-tea", "garden"]
+        assert self.found(client, "old tea") == ["old-tea"]
+        assert self.found(client, "tea &") == ["tea", "a-tea", "garden"]
+
+    def test_only_members_find_a_private_room_and_nobody_a_direct_one(
+        self, client: Client, member: User
+    ) -> None:
+        room = Room.objects.create(slug="board", kind="private", title="The board")
+        low, high = sorted((member, User.objects.create_user("x")), key=lambda user: user.pk)
+        direct = Room.objects.create(
+            slug="direct--board", kind="direct", direct_low=low, direct_high=high
+        )
+        Membership.objects.create(room=direct, user=member)
+        assert self.found(client, "board") == []
+        Membership.objects.create(room=room, user=member)
+        assert self.found(client, "board") == ["board"]
+
+    @pytest.mark.parametrize("name", ["", "!!", "a\0b", "x" * 500, "%", "_"])
+    def test_nonsense_finds_nothing(self, client: Client, name: str) -> None:
+        Room.objects.create(slug="lobby")
+        assert self.found(client, name) == []
+
+    def test_asking_makes_no_guest_and_no_room(self, client: Client) -> None:
+        assert self.found(client, "tea") == []
+        assert not User.objects.exists()
+        assert not Room.objects.exists()
 
 
 def test_pages_are_not_kept_by_caches_and_run_only_our_scripts(

@@ -11,12 +11,13 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
+from django.db.backends.postgresql.base import DatabaseWrapper
 from pytest_django import Settings
 
 from chat import actions, writer
 from chat.actions import Job, ReadTo, Repeated
-from chat.commands import Edit, Post, React, Read
+from chat.commands import Delete, Edit, Post, React, Read
 from chat.errors import Refused
 from chat.events import Change
 from chat.factories import MessageFactory
@@ -40,9 +41,9 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     real = actions.apply
 
-    def apply(jobs: Sequence[Job]) -> Any:
+    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
         sizes.append(len(jobs))
-        return real(jobs)
+        return real(jobs, unsure)
 
     monkeypatch.setattr(actions, "apply", apply)
     return sizes
@@ -166,13 +167,13 @@ def test_what_may_succeed_the_next_time_is_tried_again(
 ) -> None:
     real, tries = actions.apply, 0
 
-    def apply(jobs: Sequence[Job]) -> Any:
+    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
         nonlocal tries
         tries += 1
         if tries < 3:
             with connection.cursor() as cursor:
                 cursor.execute(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
-        return real(jobs)
+        return real(jobs, unsure)
 
     monkeypatch.setattr(actions, "apply", apply)
     (outcome,) = outcomes(run(posts(cast, "hello")))
@@ -250,10 +251,10 @@ def test_a_database_that_is_away_is_said_to_everybody_who_waits_and_nothing_is_l
     caplog.set_level(logging.CRITICAL, "chat.writer")
     real, away = actions.apply, True
 
-    def apply(jobs: Sequence[Job]) -> Any:
+    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
         if away:
             raise OperationalError("connection refused")
-        return real(jobs)
+        return real(jobs, unsure)
 
     monkeypatch.setattr(actions, "apply", apply)
     jobs = posts(cast, "one", "two")
@@ -339,6 +340,130 @@ def test_jobs_of_one_sender_are_carried_out_in_the_order_they_were_given(cast: C
     assert Room.objects.get(pk=cast.room.pk).head == 31
 
 
+def test_an_edit_and_a_post_of_one_sender_keep_their_order(cast: Cast) -> None:
+    message = MessageFactory(room=cast.room, author=cast.member)
+    edit = Job(cast.room.pk, cast.member.pk, Edit(id=message.pk, message="first"))
+    others = [Job(cast.room.pk, cast.owner.pk, Post(message="theirs"))]
+    jobs = [edit, *posts(cast, "second"), *others]
+    first, second, theirs = (outcome.pos for outcome in actions.apply(jobs))
+    assert first < second
+    assert sorted((first, second, theirs)) == [2, 3, 4]
+
+
+# -- an answer to a commit that does not come ----------------------------------------------------
+
+
+@pytest.fixture(params=[True, False], ids=["committed", "not committed"])
+def cut_at_the_commit(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> list[Callable[[], Any]]:
+    """The first commit that the writer sends gets no answer. What is put into the list happens
+    before it tries again."""
+    real = DatabaseWrapper._commit
+    meanwhile: list[Callable[[], Any]] = []
+    cuts: list[bool] = []
+
+    def commit(self: Any) -> Any:
+        if cuts or not threading.current_thread().name.startswith("writer"):
+            return real(self)
+        cuts.append(True)
+        if request.param:
+            real(self)
+        self.connection.close()
+        for act in meanwhile:
+            other = threading.Thread(target=act)
+            other.start()
+            other.join()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(DatabaseWrapper, "_commit", commit)
+    return meanwhile
+
+
+COMMANDS: dict[str, list[Callable[[int], Any]]] = {
+    "two edits": [lambda pk: Edit(id=pk, message="b"), lambda pk: Edit(id=pk, message="c")],
+    "an edit and a deletion": [lambda pk: Edit(id=pk, message="b"), lambda pk: Delete(id=pk)],
+    "two reactions": [lambda pk: React(id=pk, emoji="👍"), lambda pk: React(id=pk, emoji="🎉")],
+}
+
+
+@pytest.mark.usefixtures("cut_at_the_commit")
+@pytest.mark.parametrize("commands", COMMANDS.values(), ids=COMMANDS)
+def test_what_may_have_been_committed_is_carried_out_once(
+    cast: Cast, commands: list[Callable[[int], Any]]
+) -> None:
+    message = MessageFactory(room=cast.room, author=cast.member, body="a")
+    jobs = [Job(cast.room.pk, cast.member.pk, command(message.pk)) for command in commands]
+    assert [(type(one), one.pos) for one in outcomes(run(jobs))] == [(Change, 2), (Change, 3)]
+    assert Room.objects.get(pk=cast.room.pk).head == 3
+    assert message.revisions.count() == sum(not isinstance(job.command, React) for job in jobs)
+    assert message.reactions.count() == sum(isinstance(job.command, React) for job in jobs)
+
+
+def test_an_edit_is_not_put_over_a_later_one_by_being_tried_again(
+    cast: Cast, cut_at_the_commit: list[Callable[[], Any]], request: pytest.FixtureRequest
+) -> None:
+    message = MessageFactory(room=cast.room, author=cast.member, body="a")
+
+    def edit(text: str) -> Job:
+        return Job(cast.room.pk, cast.member.pk, Edit(id=message.pk, message=text))
+
+    def later() -> None:
+        actions.apply([edit("later")])
+        connection.close()
+
+    cut_at_the_commit.append(later)
+    (outcome,) = outcomes(run([edit("earlier")]))
+    assert isinstance(outcome, Change)
+    message.refresh_from_db()
+    committed = "not" not in request.node.name.rpartition("[")[2]
+    assert message.body == ("later" if committed else "earlier")
+    assert message.revisions.count() == 2
+
+
+def test_the_others_of_a_batch_do_not_each_wait_for_a_database_that_went_away(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    sizes: list[int] = []
+
+    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
+        sizes.append(len(jobs))
+        raise DataError("poison") if len(jobs) > 1 else OperationalError("gone")
+
+    monkeypatch.setattr(actions, "apply", apply)
+    refused = writer._write(posts(cast, *map(str, range(30))))
+    assert [one.code for one in refused if isinstance(one, Refused)] == ["unavailable"] * 30
+    assert sizes == [30] + [1] * writer.TRIES
+
+
+def test_who_must_leave_before_all_is_written_says_so_to_those_who_wait(cast: Cast) -> None:
+    written: Written = []
+    with another() as script:
+        script.execute("SELECT FROM chat_room WHERE id = %s FOR UPDATE", [cast.room.pk])
+
+        async def leave() -> None:
+            one = Writer(written.extend)
+            one.submit(posts(cast, "waits for the lock")[0], "first")
+            await asyncio.to_thread(_wait_for_lock, script)
+            for n, job in enumerate(posts(cast, *map(str, range(20)))):
+                one.submit(job, n)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await one.drain()
+            one.give_up()
+            assert [(origin, outcome.code) for _, origin, outcome in written] == [
+                (n, "unavailable") for n in range(20)
+            ]
+            script.commit()
+            async with asyncio.timeout(PATIENCE):
+                while _writes() or len(written) < 21:
+                    await asyncio.sleep(0.02)
+
+        asyncio.run(leave())
+    assert Message.objects.filter(room=cast.room).count() == 1
+
+
 def _writes() -> bool:
     return any(thread.name.startswith("writer") for thread in threading.enumerate())
 
@@ -387,12 +512,12 @@ def test_a_database_that_takes_no_writes_is_away_and_asked_anew(
     connections: list[int] = []
     real = actions.apply
 
-    def read_only(jobs: Sequence[Job]) -> Any:
+    def read_only(jobs: Sequence[Job], unsure: Any = None) -> Any:
         with connection.cursor() as cursor:
             cursor.execute("SET default_transaction_read_only = on")
             cursor.execute("SELECT pg_backend_pid()")
             connections.append(cursor.fetchone()[0])
-        return real(jobs)
+        return real(jobs, unsure)
 
     monkeypatch.setattr(actions, "apply", read_only)
     (outcome,) = outcomes(run(posts(cast, "x")))

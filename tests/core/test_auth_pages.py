@@ -1,5 +1,6 @@
 """Signing up, in and out; guests who become members."""
 
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -46,6 +47,8 @@ def test_signing_up_signs_in(client: Client) -> None:
         ({"password1": "12345678", "password2": "12345678"}, "common"),
         ({"username": "DORA"}, "already exists"),
         ({"display_name": "Mod\u202erotare"}, "invisible"),
+        ({"display_name": "Mo Rahimi\u200c"}, "invisible"),
+        ({"display_name": "\u200d"}, "invisible"),
     ],
 )
 def test_what_does_not_fit_is_said(client: Client, fields: dict[str, str], complaint: str) -> None:
@@ -67,6 +70,25 @@ def test_a_guest_who_signs_up_keeps_row_and_session(client: Client) -> None:
     assert client.session["_auth_user_id"] == str(guest.pk)
     client.post("/accounts/sign-out/")
     assert client.login(username="dora", password=PASSWORD)
+
+
+def test_a_guest_who_is_closed_while_signing_up_stays_closed(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.get("/chat/lobby/")
+    guest = the_guest()
+    allowed = throttle.allowed
+
+    def close_then_allow(*of: str) -> bool:
+        User.objects.filter(pk=guest.pk).update(is_active=False)
+        return allowed(*of)
+
+    monkeypatch.setattr(throttle, "allowed", close_then_allow)
+    client.post("/accounts/sign-up/", form(display_name="Dora Maar"))
+    guest.refresh_from_db()
+    assert (guest.username, guest.name, guest.is_guest) == ("dora", "Dora Maar", False)
+    assert guest.check_password(PASSWORD)
+    assert not guest.is_active
 
 
 def test_a_guest_who_fails_to_sign_up_stays_the_guest(client: Client) -> None:
@@ -116,6 +138,34 @@ def test_wrong_passwords_are_limited_and_right_ones_are_not(client: Client) -> N
         assert wrong.status_code == 200
     assert client.post("/accounts/sign-in/", {"username": "dora"}).status_code == 429
     assert client.post("/accounts/sign-in/", {"username": "eva"}).status_code == 200
+
+
+@pytest.mark.parametrize("door", ["/accounts/sign-in/", "/accounts/sign-in/?next=/admin/"])
+def test_a_name_that_is_typed_otherwise_gives_no_more_tries(client: Client, door: str) -> None:
+    User.objects.create_user("bob", password=PASSWORD)
+    spellings = ["bob", " bob", "bob ", "ｂｏｂ", "\u3000bob", "BOB", " " * 200 + "bob"]
+    for spelling in itertools.islice(itertools.cycle(spellings), 10):
+        wrong = client.post(door, {"username": spelling, "password": "no"})
+        assert wrong.status_code == 200
+    for spelling in spellings:
+        right = client.post(door, {"username": spelling, "password": PASSWORD})
+        assert right.status_code == 429, spelling
+
+
+def test_one_address_tries_the_passwords_of_many_names_no_oftener(
+    client: Client, settings: Any
+) -> None:
+    settings.CHAT_SIGN_INS_PER_ADDRESS = "3/minute"
+    User.objects.create_user("dora", password=PASSWORD)
+    for name in ("one", "two", "three"):
+        wrong = client.post("/accounts/sign-in/", {"username": name, "password": "no"})
+        assert wrong.status_code == 200
+    credentials = {"username": "dora", "password": PASSWORD}
+    refused = client.post("/accounts/sign-in/", credentials)
+    assert refused.status_code == 429
+    assert "from your address" in refused.content.decode()
+    elsewhere = client.post("/accounts/sign-in/", credentials, REMOTE_ADDR="192.0.2.7")
+    assert elsewhere.status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,12 +7,13 @@ from django.conf import settings
 from django.core.checks import Error, Warning  # noqa: A004
 from django.test import override_settings
 
+from chat import checks as chats
 from core import checks
 from core.errors import Problem
 
 ALL = (
     *(checks.hosts, checks.origins, checks.secrets, checks.services),
-    *(checks.limits, checks.sizes, checks.presence),
+    *(checks.limits, checks.presence, chats.pool, chats.sizes),
 )
 PRODUCTION = {
     "DEBUG": False,
@@ -79,6 +80,8 @@ def test_a_developers_checkout_has_nothing_to_say() -> None:
         ({"CHAT_GUESTS_PER_ADDRESS": ""}, []),
         ({"CHAT_GUESTS_PER_ADDRESS": "60"}, ["E007"]),
         ({"CHAT_SIGN_UPS_PER_ADDRESS": "many"}, ["E007"]),
+        ({"CHAT_SIGN_INS_PER_ADDRESS": "0/minute"}, ["E007"]),
+        ({"CHAT_GUESTS_PER_ADDRESS": "60/5 minutes"}, []),
         ({"CHAT_HISTORY_PAGE": 101}, ["E008"]),
         ({"CHAT_MESSAGE_MAX": 40_001, "CHAT_FRAME_IN_MAX": 10**6}, ["E009"]),
         ({"CHAT_MESSAGE_MAX": 5_000}, ["E010"]),
@@ -96,7 +99,7 @@ def test_what_is_wrong_in_production(wrong: dict[str, Any], says: list[str]) -> 
 
 def test_a_pool_must_be_wide_enough_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"]["pool"], "max_size", 5)
-    assert [message.id for message in checks.services()] == ["core.E005"]
+    assert [message.id for message in chats.pool()] == ["core.E005"]
 
 
 @pytest.mark.parametrize("names", [["chat.example.org"], ["*"], ["localhost", "chat.lan"]])
@@ -124,6 +127,13 @@ def test_the_server_refuses_with_a_line_for_each(caplog: pytest.LogCaptureFixtur
     assert "ALLOWED_HOSTS=chat.example.org" in first, "what to do belongs to it"
     assert second.startswith("(core.E008) CHAT_HISTORY_PAGE (101)")
     assert "core.W004" in caplog.text
+
+
+def test_a_setting_that_is_misspelt_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAT_MESAGE_MAX", "3")
+    (message,) = checks.unknown()
+    assert "CHAT_MESAGE_MAX" in message.msg
+    assert "CHAT_MESSAGE_MAX" in str(message.hint)
 
 
 def test_the_server_starts_with_what_is_merely_doubtful(caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,8 @@ these tests, which `make test` has installed.
 import os
 import shutil
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from tests.support.databases import ROOT
 STAND_IN = """#!/bin/sh
 echo "$*" >>calls
 case "$*" in
+    requirements/alone.py*) exec {python} "$@" ;;
     *"version_info[:2]"*) echo {version} ;;
     *"version_info < (3, 11)"*) exit {too_old} ;;
     *"import ensurepip, venv"*) exit {no_venv} ;;
@@ -42,7 +45,13 @@ def stand_in(
 ) -> str:
     path = checkout / "python"
     path.write_text(
-        STAND_IN.format(version=version, too_old=too_old, no_venv=no_venv, install=install)
+        STAND_IN.format(
+            python=sys.executable,
+            version=version,
+            too_old=too_old,
+            no_venv=no_venv,
+            install=install,
+        )
     )
     path.chmod(0o755)
     if (checkout / ".venv/bin").exists():
@@ -54,6 +63,12 @@ def make(
     checkout: Path, target: str, python: str, *more: str
 ) -> "subprocess.CompletedProcess[str]":
     (checkout / "calls").write_text("")
+    return run_make(checkout, target, python, *more)
+
+
+def run_make(
+    checkout: Path, target: str, python: str, *more: str
+) -> "subprocess.CompletedProcess[str]":
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     return subprocess.run(
         ["make", target, f"PYTHON={python}", *more],
@@ -111,6 +126,26 @@ def test_half_an_installation_never_counts_as_done(checkout: Path) -> None:
     python = stand_in(checkout)
     assert make(checkout, "run", python).returncode == 0
     assert installed(checkout) == ["requirements/local.txt"]
+
+
+def test_of_two_in_a_fresh_clone_one_installs_and_the_other_waits_for_it(checkout: Path) -> None:
+    python = stand_in(checkout, install="touch installing; sleep 1; rm installing || echo both >&2")
+    (checkout / "calls").write_text("")
+    with ThreadPoolExecutor(2) as people:
+        done = list(people.map(lambda _: run_make(checkout, "run", python), range(2)))
+    assert [(one.returncode, one.stderr) for one in done] == [(0, "")] * 2
+    assert installed(checkout) == ["requirements/local.txt"]
+    assert len([call for call in calls(checkout) if "-m venv" in call]) == 1
+    assert calls(checkout)[-2:] == ["manage.py run"] * 2
+    assert sum("Waiting for it" in one.stdout for one in done) == 1
+
+
+def test_nobody_waits_for_one_that_was_killed(checkout: Path) -> None:
+    python = stand_in(checkout, install="kill -9 $PPID")
+    assert make(checkout, "run", python).returncode != 0
+    again = make(checkout, "run", stand_in(checkout))
+    assert again.returncode == 0
+    assert "Waiting" not in again.stdout
 
 
 @pytest.mark.parametrize(

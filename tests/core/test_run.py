@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from core.embedded.server import free_port
 from core.management.commands.run import Command
-from tests.support.checkout import PATIENCE, Checkout, end, one_line, users
+from tests.support.checkout import PATIENCE, Checkout, end, one_line, until_it_serves, users
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -59,6 +59,14 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(checkout: Checkout) -> Non
     end(checkout.serve(), signal.SIGINT)
 
 
+def test_two_that_start_at_once_on_fresh_data_both_serve(checkout: Checkout) -> None:
+    first, second = checkout.run(), checkout.run(PORT=str(free_port()))
+    said = [until_it_serves(process) for process in (first, second)]
+    assert sum("Preparing the database" in output for output in said) == 1
+    assert end(second, signal.SIGINT)[0] == end(first, signal.SIGINT)[0] == 0
+    assert not checkout.processes()
+
+
 def test_kill_9_does_not_stop_the_next_start_and_data_is_kept(checkout: Checkout) -> None:
     process = checkout.serve()
     before = users(checkout)
@@ -67,6 +75,7 @@ def test_kill_9_does_not_stop_the_next_start_and_data_is_kept(checkout: Checkout
     assert checkout.processes(), "the servers outlive it: otherwise this proves nothing"
 
     process = checkout.serve()
+    assert "Preparing the database" not in checkout.output, "what is prepared is not prepared again"
     assert users(checkout) == before
     end(process, signal.SIGINT)
     assert not checkout.processes()

@@ -1,5 +1,6 @@
 """The server in a process of its own, and where it listens."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from core import address
+from core import address, database, server
 from core.errors import Problem
 from tests.support.databases import ROOT
 from tests.support.servers import ChatServer
@@ -22,6 +23,12 @@ def test_it_serves_and_ends_on_sigterm_with_status_0(start_server: StartServer) 
     assert server.stop() == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.url)
+
+
+def test_what_is_not_found_is_logged_once(start_server: StartServer) -> None:
+    server = start_server(env={"DEBUG": "on"})
+    assert httpx.get(f"{server.url}/nowhere").status_code == 404
+    assert server.log.read_text().count("/nowhere") == 1
 
 
 def test_it_comes_back_on_its_data_after_a_crash(start_server: StartServer) -> None:
@@ -56,6 +63,37 @@ def test_a_port_in_use_is_said_and_fails(start_server: StartServer) -> None:
     assert done.returncode == 1
     assert f"port {server.port}" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_tables_that_are_not_there_are_said_at_the_start(
+    caplog: pytest.LogCaptureFixture, db: None
+) -> None:
+    """Else the first that anybody hears of a forgotten `migrate` is an error in their browser."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "ensure_answer", lambda: None)
+        patch.setattr(database, "unapplied_migrations", lambda: ["chat.0001_initial"])
+        server.say_what_is_missing()
+    assert "1 migrations are missing: run `manage.py migrate`" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"PRESENCE_SHOWN": "251"}, "core.E015"), ({"CHAT_MESSAGE_MAX": "5000"}, "core.E010")],
+    ids=["the project's", "the chat's"],
+)
+def test_it_does_not_start_with_settings_that_contradict_each_other(
+    wrong: dict[str, str], says: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "core.server"],
+        cwd=ROOT,
+        env=os.environ | wrong,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"core.server: ({says})")
 
 
 def test_by_default_only_this_machine_can_connect(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from tests.faults.world import Presence, World, world
 EXTRA_PEOPLE = 4  # for clients that a fault adds
 FAULTS: dict[int, Fault | CrowdFault] = {**LOAD_FAULTS, **CROWD_FAULTS}
 # The fault that shows what is broken.
-REVEALED_BY = {"holes": 8, "idempotency": 10, "heads": 3} | {
+REVEALED_BY = {"holes": 8, "idempotency": 10, "heads": 3, "catchup": 7, "repairs": 8} | {
     "reaping": 11,
     "restoring": 12,
     "clocks": 14,

@@ -12,7 +12,7 @@ class FaultsConfig(AppConfig):
         from tests.faults import breaks
 
         breaks.log_closings()
-        breaks.fill_soon_and_close_patiently()
+        breaks.fill_soon()
         breaks.show_what_hangs()
         if ahead := settings.FAULTS_AHEAD:  # type: ignore[misc]
             breaks.set_clock(ahead)

@@ -36,7 +36,7 @@ def log_closings() -> None:
     Connection.too_slow = logged  # type: ignore[method-assign]
 
 
-def fill_soon_and_close_patiently() -> None:
+def fill_soon() -> None:
     """Small send buffers: what a client does not read fills its outbox in a second or two."""
     from core.wire import WiredServer
 
@@ -46,9 +46,6 @@ def fill_soon_and_close_patiently() -> None:
         handle = getattr(protocol.transport, "socket", None)
         if scope["type"] == "websocket" and handle is not None:
             handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
-            # After a close frame Daphne waits one second for the client's, then cuts. One that did
-            # not read has a megabyte before it, and on a busy machine would see no code at all.
-            protocol.closeHandshakeTimeout = 10
         return create_application(self, protocol, scope)
 
     WiredServer.create_application = small  # type: ignore[method-assign]
@@ -127,6 +124,28 @@ def heads() -> None:
     Hub.compare = compare  # type: ignore[method-assign]
 
 
+def catchup() -> None:
+    """Whoever comes back is given a fresh page, however little was missed."""
+    from chat.hub import Hub
+
+    async def catch_up(self: Any, feed: Any, cursor: int) -> None:
+        pass
+
+    Hub.catch_up = catch_up  # type: ignore[assignment]
+
+
+def repairs() -> None:
+    """What the process itself has missed is never filled in: everybody gets a fresh page."""
+    from chat import history
+
+    since = history.since
+
+    def too_much(*args: Any, **options: Any) -> Any:
+        return since(*args, **options)._replace(complete=False)
+
+    history.since = too_much
+
+
 def reaping() -> None:
     """Nobody ends the leases of others."""
     _change_scripts(r"(?m)^reap\(\)$", "")
@@ -164,6 +183,8 @@ BREAKS: dict[str, Callable[[], None]] = {
     "holes": holes,
     "idempotency": idempotency,
     "heads": heads,
+    "catchup": catchup,
+    "repairs": repairs,
     "reaping": reaping,
     "restoring": restoring,
     "clocks": clocks,

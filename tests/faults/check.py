@@ -2,16 +2,18 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
+from django.conf import settings
 
 from tests.faults.clients import Client
 from tests.faults.log import Log, Problem
 
 Row = dict[str, Any]
+_ONCE: Mapping[tuple[int, str], int] = {}
 
 # Written for this check alone: nothing of the server's own reading is used.
 _ROOM = "SELECT id, head, message_count FROM chat_room WHERE slug = %s"
@@ -102,22 +104,39 @@ def check_database(truth: Truth) -> list[Problem]:
     return problems
 
 
-def check_revisions(truth: Truth) -> list[Problem]:
-    """Each edit was applied once. Holds where people wait for one's answer before the next."""
+def check_revisions(truth: Truth, said: Mapping[tuple[int, str], int] = _ONCE) -> list[Problem]:
+    """Each edit was applied once: a text was replaced no more often than it was `said`, which is
+    once, where people wait for an edit's answer before the next."""
+    replaced = Counter((message, body) for message, _, body in truth.revisions)
     return [
-        Problem("doubled", f"one change of message {change} was applied {many} times")
-        for change, many in Counter(truth.revisions).items()
-        if many > 1
+        Problem("doubled", f"{text!r} of message {message} was replaced {many} times")
+        for (message, text), many in replaced.items()
+        if many > max(1, said.get((message, text), 1))
     ]
 
 
 def check_client(client: Client, truth: Truth) -> list[Problem]:
     """What one client saw and was told, against the room as it is."""
     problems = [*client.log.problems, *client.problems]
+    problems += check_resets(client.log, client.first_seen.sizes)
     problems += check_seen(client.log, truth)
     problems += _confirmed(client, truth)
     problems += [Problem("unanswered", f"{command.frame}") for command in client.waiting.values()]
     return [Problem(kind, f"{client.name}: {what}") for kind, what in problems]
+
+
+def check_resets(log: Log, sizes: Mapping[int, int]) -> Iterable[Problem]:
+    """A fresh page is for those who have missed too much: more than may be caught up with, or more
+    bytes than half an outbox. `sizes` are those of the room's changes, by `pos`."""
+    for cursor, head in log.resets:
+        missed = sum(sizes.get(pos, 0) for pos in range(cursor + 1, head + 1))
+        if (
+            head - cursor <= settings.CHAT_CATCH_UP_MAX
+            and missed <= settings.CHAT_OUTBOX_BYTES // 2
+        ):
+            yield Problem(
+                "rules", f"a reset from {cursor} to {head}, which could be caught up with"
+            )
 
 
 def check_seen(log: Log, truth: Truth) -> Iterable[Problem]:
@@ -134,6 +153,8 @@ def check_seen(log: Log, truth: Truth) -> Iterable[Problem]:
 
 
 def _differences(mine: Row, row: Row) -> list[str]:
+    if row["deleted"]:  # it keeps them, and shows none
+        row = row | {"reactions": {}}
     seen = {
         "seq": mine["seq"],
         "pos": mine["pos"],
@@ -147,7 +168,8 @@ def _differences(mine: Row, row: Row) -> list[str]:
         "deleted": _time(mine.get("deleted")),
         "reactions": mine.get("reactions", {}),
     }
-    return [f"{name}: {seen[name]} ≠ {row[name]}" for name in seen if seen[name] != row[name]]
+    wanted = row | ({"reactions": {}} if row["deleted"] else {})  # kept, and shown to nobody
+    return [f"{name}: {seen[name]} ≠ {wanted[name]}" for name in seen if seen[name] != wanted[name]]
 
 
 def _time(text: str | None) -> datetime | None:

@@ -27,10 +27,12 @@ class Person(NamedTuple):
 
 
 class FirstSeen:
-    """When a change first reached anybody: what the delay of the others is measured from."""
+    """When a change first reached anybody: what the delay of the others is measured from. And how
+    large it was: the size of what others miss."""
 
     def __init__(self) -> None:
         self._times: dict[int, float] = {}
+        self.sizes: dict[int, int] = {}
 
     def delay(self, pos: int, now: float, since: float) -> float:
         """Seconds that somebody who was there from `since` got `pos` after the first one."""
@@ -68,7 +70,7 @@ class Client:
         self._processes = processes
         self._home = home
         self._lines = lines
-        self._first_seen = first_seen
+        self.first_seen = first_seen
         self._connections = 0
         self._joined_at = 0.0
         self._return_after: float | None = None
@@ -214,6 +216,7 @@ class Client:
         for line in payload.split("\n") if self._lines else [payload]:
             frame = json.loads(line)
             if self.log.joined and frame["type"] in CHANGES:
+                self.first_seen.sizes[frame["pos"]] = len(line)
                 self._measure(frame)
             before = self.log.joined
             self.log.take(frame)
@@ -232,7 +235,7 @@ class Client:
     def _measure(self, frame: Frame) -> None:
         if self.log.cursor is not None and frame["pos"] > self.log.cursor:
             now = time.monotonic()
-            delay = self._first_seen.delay(frame["pos"], now, self._joined_at)
+            delay = self.first_seen.delay(frame["pos"], now, self._joined_at)
             self.slowest = max(self.slowest, delay)
 
     def _confirm(self, frame: Frame) -> None:

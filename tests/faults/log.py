@@ -15,6 +15,13 @@ class Problem(NamedTuple):
     what: str
 
 
+class Reset(NamedTuple):
+    """A fresh page in place of what was missed: the cursor before it, and the one it gave."""
+
+    cursor: int
+    head: int
+
+
 class Log:
     """Takes every frame of every connection of one client, in order.
 
@@ -27,23 +34,23 @@ class Log:
         self.messages: dict[int, Frame] = {}
         self.cursor: int | None = None
         self.first_seq = 1
-        self.resets = 0
+        self.resets: list[Reset] = []
         self.joined = False
+        self._is_live = False
         self.problems: list[Problem] = []
         self._seen: set[int] = set()
         self._answers: Counter[tuple[str, Any]] = Counter()
 
     def connected(self) -> None:
         """A new connection: each `pos` may come once more, and nothing has been asked yet."""
-        self.joined = False
+        self.joined = self._is_live = False
         self._seen.clear()
         self._answers.clear()
 
     def sent(self, command: Frame) -> None:
         """A command leaves on this connection; its answer may repeat what was seen."""
-        for name in ("ref", "client_id"):
-            if name in command:
-                self._answers[name, command[name]] += 1
+        name = "ref" if "ref" in command else "client_id"
+        self._answers[name, command[name]] += 1
 
     def take(self, frame: Frame) -> None:
         if frame["type"] == "chat.history":
@@ -74,6 +81,8 @@ class Log:
             self._complain("rules", "since, though it never was here")
         elif head < cursor or any(pos <= cursor for pos in places):
             self._complain("doubled", f"since {cursor}: {places} up to {head}")
+        if self._is_live:
+            self._complain("rules", f"since {cursor} after live events")
         if any(one >= other for one, other in pairwise(places)):
             self._complain("order", f"since {cursor}: {places}")
 
@@ -83,8 +92,12 @@ class Log:
         if mode == "page" and self.cursor is not None:
             self._complain("rules", "a page, though it came with a cursor")
         if mode == "reset":
-            self.resets += 1
+            if self.cursor is None:
+                self._complain("rules", "a reset, though it held nothing")
+            else:
+                self.resets.append(Reset(self.cursor, frame["head"]))
             self._seen.clear()
+        self._is_live = True  # nothing that was missed comes after it
         seqs = [message["seq"] for message in messages]
         if any(one + 1 != other for one, other in pairwise(seqs)):
             self._complain("missing", f"{mode}: a hole in {seqs}")
@@ -98,24 +111,47 @@ class Log:
         if not self.joined or self.cursor is None:
             self._complain("order", f"{pos} before the history")
             return
-        if pos > self.cursor:
+        self._is_live = True
+        is_news = pos > self.cursor
+        is_answer = self._is_answer(frame, is_news=is_news)
+        if "ref" in frame and not is_answer:
+            self._complain("rules", f"nobody here asked for {frame}")
+        if is_news:
             self.cursor = pos
+            if not is_answer:
+                self._check_type(frame)
             self._keep(frame)
-        elif not self._is_answer(frame):
+        elif not is_answer:
             kind = "doubled" if pos in self._seen else "order"
             self._complain(kind, f"{pos} at {self.cursor}: {frame}")
         # else no news: what we do not hold by now is older than the page that we began with
         self._seen.add(pos)
 
-    def _is_answer(self, frame: Frame) -> bool:
-        asked = [("ref", frame.get("ref"))]
-        if frame["user"]["id"] == self.user:
-            asked.append(("client_id", frame["client_id"]))
-        for key in asked:
-            if self._answers[key]:
-                self._answers[key] -= 1
-                return True
-        return False
+    def _is_answer(self, frame: Frame, *, is_news: bool) -> bool:
+        """Whether it answers a command of this connection, which was not answered yet."""
+        if "ref" in frame:
+            key = ("ref", frame["ref"])
+        elif frame["user"]["id"] != self.user or frame["type"] != "chat.message":
+            return False
+        elif is_news and self._is_new(frame):
+            return False  # what everybody gets; who sent it on two connections is answered yet
+        else:
+            key = ("client_id", frame["client_id"])
+        asked = self._answers[key] > 0
+        self._answers[key] -= asked
+        return asked
+
+    def _is_new(self, frame: Frame) -> bool:
+        return frame["id"] not in self.messages and frame["seq"] >= self.first_seq
+
+    def _check_type(self, frame: Frame) -> None:
+        """Plain clients show what comes as a `chat.message` as a new one, and nothing else."""
+        kind, changed = frame["type"], {"edited", "deleted", "reactions"} & frame.keys()
+        if (kind == "chat.message") != self._is_new(frame):
+            self._complain("rules", f"new or known, and comes as the other: {frame}")
+        for one in ("edited", "deleted"):
+            if kind == f"chat.{one}" and one not in changed:
+                self._complain("rules", f"it is not {one}: {frame}")
 
     def _keep(self, message: Frame) -> None:
         known = self.messages.get(message["id"])

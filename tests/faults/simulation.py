@@ -2,8 +2,9 @@
 
 Everything that takes time is cut into steps: a commit and its announcement, a read of the database
 and its coming back, a message on the channel layer, a timer. In between runs what the event loop
-has ready. So an order of steps is repeatable, however unlikely it is in life. Writing, announcing,
-feeds, catch-up and answers are the server's own code, on a real PostgreSQL.
+has ready. So an order of steps is repeatable, however unlikely it is in life. Writer (gathering,
+trying again, falling back to one by one), announcing, feeds, catch-up and answers are the server's
+own code, on a real PostgreSQL; only when a writer's thread has its turn is the caller's, too.
 """
 
 import asyncio
@@ -18,21 +19,24 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from chat import actions, hub
+from chat import hub
 from chat.access import Entry
-from chat.actions import Job, Outcome
 from chat.commands import TYPES, Command
 from chat.connection import Connection
 from chat.consumers import RoomConsumer
 from chat.engine import Engine
+from chat.errors import Refused
 from chat.models import Room
 from chat.outbox import Outbox, Parcel
+from chat.writer import TRIES
 from core.models import User
+from tests.faults import check
+from tests.faults.database_faults import DatabaseFaults
 from tests.faults.log import Frame, Log, Problem
 
 PROCESSES = 2
+POISON = "\0"  # no database takes it, and no decoder lets it through
 ROUNDS = 50  # more than enough for everything to come to rest
-Batch = list[tuple[Job, Connection, Outcome]]
 
 
 class LogBox(Outbox):
@@ -79,6 +83,16 @@ class Letter(NamedTuple):
 
     to: int
     bundle: bytes
+
+
+class Turn:
+    """The event loop, as a writer's thread sees it: what was written waits to be announced."""
+
+    def __init__(self) -> None:
+        self.written: deque[partial[None]] = deque()
+
+    def call_soon_threadsafe(self, callback: Callable[..., None], *args: Any) -> None:
+        self.written.append(partial(callback, *args))
 
 
 class Read:
@@ -130,9 +144,11 @@ class Simulation:
         patch.setattr(hub, "reading", self._reading)
         patch.setattr(hub, "HOLD", 0)
         self.engines = [Engine() for _ in range(PROCESSES)]
-        self.queues: list[list[tuple[Job, Connection]]] = [[] for _ in self.engines]
-        self.committed: list[deque[Batch]] = [deque() for _ in self.engines]
+        self.turns = [Turn() for _ in self.engines]
+        self.faults = DatabaseFaults(patch, self._others_write)
         self._connect_layers()
+        for engine in self.engines:
+            engine.writer._task = asyncio.create_task(asyncio.sleep(0))  # no thread
 
     def _connect_layers(self) -> None:
         layers = [Layer(self.mail, number) for number in range(PROCESSES)]
@@ -177,7 +193,7 @@ class Simulation:
         if client.connection is not None:
             return
         if anew:
-            self.problems += client.log.problems
+            self.problems += [*client.log.problems, *check.check_resets(client.log, {})]
             client.log = Log(client.user.pk)
         engine = self.engines[process]
         client.log.connected()
@@ -223,26 +239,43 @@ class Simulation:
             return
         client.log.sent(frame)
         client.sent.append(frame)
-        job = Job(self.room.pk, client.user.pk, _command(frame))
-        self.queues[self.engines.index(client.engine)].append((job, client.connection))
+        client.engine.submit(client.connection, _command(frame))
 
-    def commit(self, process: int, *, cut_off: bool = False) -> None:
-        """Write what waits in one transaction. `cut_off`: its commit was not heard, and the
-        writer has applied it again."""
-        waiting, self.queues[process] = self.queues[process], []
-        if not waiting:
+    def commit(self, process: int, *faults: str) -> None:
+        """The writer's turn to take what waits. `faults` befall its transactions, one each."""
+        writer = self.engines[process].writer
+        if writer._queue.empty():
             return
-        jobs = [job for job, _ in waiting]
-        if cut_off:
-            self.ask(lambda: actions.apply(jobs))
-        outcomes = self.ask(lambda: actions.apply(jobs))
-        batch = [(job, one, outcome) for (job, one), outcome in zip(waiting, outcomes, strict=True)]
-        self.committed[process].append(batch)
+        self.faults.come(*faults)
+        writer._queue.put(None)  # or it would wait for more
+        turn = self.turns[process]
+        before = len(turn.written)
+        self.ask(lambda: writer._run(turn))  # type: ignore[arg-type]
+        self.faults.end()
+        for call in list(turn.written)[before:]:
+            self._check_refusals(*call.args, is_away=len(faults) >= TRIES)
+
+    def _others_write(self) -> None:
+        """On the thread: all writers take what waits."""
+        for engine, turn in zip(self.engines, self.turns, strict=True):
+            if not engine.writer._queue.empty():
+                engine.writer._queue.put(None)
+                engine.writer._run(turn)  # type: ignore[arg-type]
+
+    def _check_refusals(self, batch: Any, outcomes: Any, *, is_away: bool) -> None:
+        """A command fails alone, and of a fault that passes nobody hears."""
+        for (job, _), outcome in zip(batch, outcomes, strict=True):
+            code = outcome.code if isinstance(outcome, Refused) else ""
+            is_poison = getattr(job.command, "message", "") == POISON
+            if (code == "bad_command") != is_poison and code != "unavailable":
+                self.problems.append(Problem("lost", f"{job.command} ended as {outcome}"))
+            if code == "unavailable" and not is_away:
+                self.problems.append(Problem("lost", f"{job.command} ended as {outcome}"))
 
     def announce(self, process: int) -> None:
         """The writer's outcomes come back to the event loop."""
-        if self.committed[process]:
-            self.engines[process]._written(self.committed[process].popleft())
+        if self.turns[process].written:
+            self.turns[process].written.popleft()()
 
     def read(self, number: int) -> None:
         """Carry out a read; one that was carried out comes back."""
@@ -307,6 +340,7 @@ class Simulation:
         for comparison in self.comparisons:
             assert comparison.done()
             comparison.result()
+        assert not any(engine.writer._accepted for engine in self.engines)
         assert not self.mail
         assert not self.reads
 

@@ -171,7 +171,7 @@ class Stage:
             (client.slowest for client in self.clients if client not in self.extra), default=0.0
         )
         outcome.notes, outcome.problems = self.notes, self.problems
-        resets = sum(client.log.resets for client in self.clients)
+        resets = sum(len(client.log.resets) for client in self.clients)
         if resets:
             outcome.notes.append(f"{resets} resets")
 

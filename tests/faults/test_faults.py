@@ -18,6 +18,8 @@ SHOWN_AS = {
     "holes": ["missing"],
     "idempotency": ["doubled"],
     "heads": ["missing"],
+    "catchup": ["rules"],
+    "repairs": ["rules"],
     "reaping": ["ghosts"],
     "restoring": ["missing"],
     "clocks": ["ghosts", "missing"],  # as they differ

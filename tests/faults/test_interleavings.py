@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,11 +12,11 @@ from django.test import override_settings
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chat import feed
+from chat import feed, writer
 from chat.factories import RoomFactory, UserFactory
 from core.models import User
 from tests.faults import check
-from tests.faults.simulation import PROCESSES, Simulation, client_id
+from tests.faults.simulation import POISON, PROCESSES, Simulation, client_id
 
 PEOPLE = 4
 EMOJI = ("👍", "🎉")
@@ -25,7 +26,15 @@ KEPT = 5
 LENGTH = 120
 EXAMPLES = int(os.environ.get("INTERLEAVINGS", "50"))
 SEEDLESS = "INTERLEAVINGS" in os.environ  # more of them are new ones each time
-COMMANDS = {"post", "edit", "delete", "react", "resend"}
+COMMANDS = {"post", "edit", "delete", "react", "resend", "poison"}
+# What befalls a writer's next transactions. The last one is all of its tries.
+FAULTS = {
+    "commit, deadlock": ["deadlock"],
+    "commit, cut off before": ["cut before", "deadlock"],
+    "commit, cut off after": ["cut after"],
+    "commit, overtaken": ["overtaken"],
+    "commit, and the database is away": ["cut after", *["cut before"] * (writer.TRIES - 1)],
+}
 
 # How often each is taken. The later ones are several at once, which chance alone seldom makes.
 STEPS = {
@@ -38,7 +47,8 @@ STEPS = {
     "react": 1,
     "resend": 1,
     "commit": 3,
-    "commit, cut off": 1,
+    "poison": 1,
+    **dict.fromkeys(FAULTS, 1),
     "announce": 4,
     "read": 6,
     "deliver": 3,
@@ -76,6 +86,8 @@ def users(transactional_db: None) -> list[User]:
     return UserFactory.create_batch(PEOPLE)
 
 
+# It is the pool's thread that rolls dice, while it opens a connection in place of one that was cut.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 @given(steps=steps, lose=st.booleans())
 @settings(
     max_examples=EXAMPLES,
@@ -117,8 +129,9 @@ async def _carry_out(
         await simulation.rest(lose=lose)
         truth = simulation.ask(lambda: check.read(connection.connection, simulation.room.slug))
         problems = simulation.problems + check.check_database(truth)
+        problems += check.check_revisions(truth, _said(simulation))
         for client in simulation.clients:
-            problems += client.log.problems
+            problems += [*client.log.problems, *check.check_resets(client.log, {})]
             if client.connection is not None:
                 assert client.is_joined
                 assert client.log.cursor == truth.head
@@ -126,6 +139,12 @@ async def _carry_out(
         assert not problems, "\n".join(map(str, problems))
     finally:
         await simulation.close()
+
+
+def _said(simulation: Simulation) -> Counter[tuple[int, str]]:
+    """How often each text was given to a message by an edit."""
+    edits = [frame for client in simulation.clients for frame in client.sent]
+    return Counter((one["id"], one["message"]) for one in edits if one["type"] == "chat.edit")
 
 
 async def _take(simulation: Simulation, step: str, one: int, other: int) -> None:
@@ -137,6 +156,7 @@ async def _take(simulation: Simulation, step: str, one: int, other: int) -> None
     known = sorted(client.log.messages)
     target = known[other % len(known)] if known else 0
     number = len(client.sent)
+    a_uuid = client_id(client.user.pk * 1_000 + number)
     ref = f"{client.user.pk}/{number}"
     match step:
         case "connect":
@@ -147,7 +167,7 @@ async def _take(simulation: Simulation, step: str, one: int, other: int) -> None
             frame = {
                 "type": "chat.message",
                 "message": f"{client.user.pk}-{number} said",
-                "client_id": client_id(client.user.pk * 1_000 + number),
+                "client_id": a_uuid,
             }
             simulation.send(client, frame | ({"ref": ref} if other % 2 else {}))
         case "edit" if target:
@@ -162,6 +182,10 @@ async def _take(simulation: Simulation, step: str, one: int, other: int) -> None
             simulation.send(client, {"type": "chat.react", "id": target, "ref": ref, **reaction})
         case "resend" if client.sent:
             simulation.send(client, client.sent[other % len(client.sent)])
+        case "poison":
+            simulation.send(
+                client, {"type": "chat.message", "message": POISON, "client_id": a_uuid}
+            )
         case "compare":
             simulation.compare(process)
         case "all reads":
@@ -174,8 +198,8 @@ def _pass_time(simulation: Simulation, step: str, process: int, other: int) -> N
     match step:
         case "commit":
             simulation.commit(process)
-        case "commit, cut off":
-            simulation.commit(process, cut_off=True)
+        case _ if step in FAULTS:
+            simulation.commit(process, *FAULTS[step])
         case "announce":
             simulation.announce(process)
         case "read":

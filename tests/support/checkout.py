@@ -44,13 +44,8 @@ class Checkout:
     def serve(self, **env: str) -> "subprocess.Popen[str]":
         """Start `manage.py run` and return when it has said so; `output` has what it said."""
         process = self.run(**env)
-        assert process.stdout is not None
-        self.output = ""
-        for line in process.stdout:
-            self.output += line
-            if "Ctrl-C" in line:
-                return process
-        raise AssertionError(f"It ended with {process.wait()}:\n{self.output}")
+        self.output = until_it_serves(process)
+        return process
 
     def manage(self, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -69,6 +64,17 @@ class Checkout:
     def environment(self, **env: str) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if name not in OURS}
         return {**clean, "PORT": str(self.port), **env}
+
+
+def until_it_serves(process: "subprocess.Popen[str]") -> str:
+    """Wait until `manage.py run` has said where it serves, and return all that it said."""
+    assert process.stdout is not None
+    output = ""
+    for line in process.stdout:
+        output += line
+        if "Ctrl-C" in line:
+            return output
+    raise AssertionError(f"It ended with {process.wait()}:\n{output}")
 
 
 def end(process: "subprocess.Popen[str]", number: signal.Signals) -> tuple[int, str]:

@@ -9,9 +9,19 @@ from pathlib import Path
 from playwright.sync_api import Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENT = ("-o", "DPkg::Lock::Timeout=300")  # another installation may be under way
 INSTALLATION = (
-    ["apt-get", "update", "-q"],
-    ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"],
+    ["apt-get", "update", "-q", *PATIENT],
+    [
+        "apt-get",
+        "install",
+        "-q",
+        "-y",
+        *PATIENT,
+        "--no-install-recommends",
+        "chromium",
+        "fonts-dejavu-core",
+    ],
 )
 INSTALLATION_SECONDS = 900
 # It talks to nobody but the page's server.

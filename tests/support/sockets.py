@@ -247,7 +247,7 @@ def session_of(user: User) -> str:
 
 def truth(room: Room) -> dict[int, Frame]:
     """A room's messages as the database has them, by id, in the shape that `Log` keeps."""
-    messages = Message.objects.filter(room=room).for_events()
+    messages = Message.objects.filter(room=room).prefetch_related("reactions")
     return {
         message.pk: {
             "seq": message.seq,
@@ -257,7 +257,7 @@ def truth(room: Room) -> dict[int, Frame]:
             "message": message.body,
             "deleted": message.is_deleted,
             "edited": message.edited_at is not None,
-            "reactions": _by_emoji(message),
+            "reactions": {} if message.is_deleted else _by_emoji(message),
         }
         for message in messages
     }
@@ -265,7 +265,7 @@ def truth(room: Room) -> dict[int, Frame]:
 
 def _by_emoji(message: Message) -> dict[str, list[int]]:
     reactions: dict[str, list[int]] = {}
-    for reaction in message.reactions.order_by("pk"):
+    for reaction in sorted(message.reactions.all(), key=lambda one: one.pk):
         reactions.setdefault(reaction.emoji, []).append(reaction.user_id)
     return reactions
 

@@ -19,9 +19,10 @@ Bring a standard Slack export into the chat.
 People become accounts that cannot sign in until you give them a password. They are known by
 Slack's id: a local account of the same name is never touched, the imported one is then called
 "ann-slack". Public channels become open rooms, which anybody here may read; private channels and
-group talks become private rooms, direct talks direct rooms. A channel never goes into a room that
-people have made here: where its address is taken it becomes "general-slack". The one exception is
-a public channel and an open room of that address in which nothing was ever said: it moves in.
+group talks become private rooms, direct talks direct rooms; these have addresses that nobody
+guesses. A channel never goes into a room that people have made here: where its address is taken it
+becomes "general-slack". The one exception is a public channel and an open room of that address in
+which nothing was ever said: it moves in.
 
 Importing again, or importing a newer export, adds only what is new, at the end of each room. What
 changed in messages that are there already (an edit, a reaction) is not brought over.

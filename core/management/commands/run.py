@@ -32,9 +32,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = address.chosen()
         database.ensure_answer()
-        self.migrate()
-        if settings.DEBUG:  # demo accounts have a password that everybody knows
-            call_command("demo", verbosity=0)
+        with database.alone():  # two that start at once would make the same tables
+            self.migrate()
+            if settings.DEBUG:  # demo accounts have a password that everybody knows
+                call_command("demo", verbosity=0)
         self.check()
         self.stdout.flush()
         server.serve(host, port, ready=lambda: self.announce(host, port))

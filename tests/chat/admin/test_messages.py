@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from chat.factories import MessageFactory, RoomFactory, UserFactory
+from chat.models import Message, Revision
 from tests.chat.admin.pages import LISTS, Look, at
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +28,20 @@ def test_a_message_leads_to_its_room_and_a_room_to_its_messages_and_members(look
         text = look(address).text
         assert f"/admin/chat/message/?room={room.pk}" in text
         assert f"/admin/chat/membership/?room={room.pk}" in text
+
+
+def test_the_page_of_a_message_says_by_name_where_it_was_said(look: Look) -> None:
+    message = MessageFactory(room=RoomFactory(title="Lobby"), reply=True)
+    text = look(f"chat/message/{message.pk}/change/").text
+    assert "<h2>#2 in Lobby</h2>" in text
+    assert ">#1</a>" in text  # what it answers
+    assert f"in {message.room_id}<" not in text
+
+
+def test_a_message_looks_no_room_up_for_its_name(django_assert_num_queries: Any) -> None:
+    message = Message.objects.get(pk=MessageFactory().pk)
+    with django_assert_num_queries(0):
+        assert str(message) == f"#1 in {message.room_id}"
 
 
 def test_deleted_messages_are_marked_and_moderators_see_what_they_said(look: Look) -> None:
@@ -90,6 +105,18 @@ def test_search_finds_words_phrases_and_one_message(look: Look) -> None:
     assert look("chat/message/?q=zyzzyva").rows == []
     assert look(f"chat/message/?q=id:{tea.pk}").rows == [tea]
     assert look(f"chat/message/?q=cup&room={tea.room_id}").rows == [tea]
+
+
+def test_search_finds_deleted_messages_by_what_they_said(look: Look) -> None:
+    standing = MessageFactory(body="my number is 555")
+    deleted = MessageFactory(room=standing.room, body="call my number", deleted=True)
+    edited = MessageFactory(room=standing.room, body="no digits", edited=True)
+    Revision.objects.filter(message=edited).update(body="it had a number once")
+    found = look("chat/message/?q=number")
+    assert {message.pk for message in found.rows} == {standing.pk, deleted.pk}
+    assert "call my number" in found.text
+    assert [one.pk for one in look("chat/message/?q=number&state=deleted").rows] == [deleted.pk]
+    assert look("chat/message/?q=number+-call").rows[0].pk == standing.pk
 
 
 def test_a_message_is_shown_in_its_talk(look: Look) -> None:

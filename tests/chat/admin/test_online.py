@@ -66,10 +66,13 @@ class TestPages:
         monkeypatch.setattr(online, "SHOWN_MAX", 2)
         for name in ("Cleo", "abe", "Bea"):
             hold(clean_redis, room, UserFactory(display_name=name), "x.1")
+        hold(clean_redis, room, UserFactory(username="Dan", display_name=""), "x.1")
         page = look(f"chat/room/{room.pk}/change/")
-        assert "Online (3)" in page.text
+        assert "Online (4)" in page.text
         assert [row.split()[0] for row in rows(page.text)] == ["abe", "Bea"]
-        assert "and 1 more" in page.text
+        assert "and 2 more" in page.text
+        (asked,) = [sql for sql in page.queries if "lower(" in sql.lower()]
+        assert "LIMIT 2" in asked  # the others are not even read
 
     def test_without_redis_nobody_says_that_nobody_is_there(
         self,

@@ -50,6 +50,39 @@ def test_no_room_becomes_direct_and_a_direct_one_stays_so(moderator: Client) -> 
         assert target.kind == before
 
 
+def test_a_direct_room_stays_where_it_is(moderator: Client) -> None:
+    direct = RoomFactory(direct=True)
+    form = room_form(direct, slug="us-two", is_archived="on")
+    moderator.post(f"/admin/chat/room/{direct.pk}/change/", form, secure=True)
+    kept = Room.objects.get()
+    assert (kept.slug, kept.is_archived) == (direct.slug, True)
+
+
+def test_only_a_superuser_opens_a_private_room(moderator: Client) -> None:
+    """What was said in it would be everybody's."""
+    room = RoomFactory(private=True)
+    address, form = f"/admin/chat/room/{room.pk}/change/", {"kind": "open", "title": "Ours"}
+    assert moderator.post(address, room_form(room, **form), secure=True).status_code == 302
+    room.refresh_from_db()
+    assert (room.kind, room.title) == ("private", "Ours")
+    without_address = room_form(room, **form, slug="")
+    assert moderator.post(address, without_address, secure=True).status_code == 302
+    room.refresh_from_db()
+    assert room.slug.startswith("private--")
+    moderator.force_login(UserFactory(is_staff=True, is_superuser=True))
+    moderator.post(address, room_form(room, **form), secure=True)
+    room.refresh_from_db()
+    assert room.kind == "open"
+
+
+def test_a_moderator_makes_an_open_room_private(moderator: Client) -> None:
+    room = RoomFactory()
+    form = room_form(room, kind="private")
+    moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
+    room.refresh_from_db()
+    assert room.kind == "private"
+
+
 def test_a_private_room_without_an_address_gets_one_that_nobody_guesses(moderator: Client) -> None:
     form = {"title": "Party", "kind": "private", "slug": "", "slow_mode_seconds": 0}
     for _ in range(2):

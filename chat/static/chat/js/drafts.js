@@ -6,12 +6,16 @@
 //   waiting   not sent yet, or sent on a connection that is gone
 //   sent      on its way
 //   failed    refused; `detail` says why, and only a person can retry or discard it
+//   barred    the server does not want this page back; a later page sends it if that may again
+//
+// The text in the composer belongs to its tab: two tabs of a room write two texts.
 
 const CONFIRM_MS = 12_000; // sent again after this long without an answer
 const LATER = new Set(["rate_limited", "slow_mode", "unavailable"]);
 
 export class Drafts extends EventTarget {
   #storage;
+  #session;
   #prefix;
   #textKey;
   #send;
@@ -19,10 +23,14 @@ export class Drafts extends EventTarget {
   #heldUntil = 0;
   #timer = 0;
 
-  /** `send(frame)` returns whether the frame went to an open connection. */
-  constructor({ storage, room, user, send }) {
+  /**
+   * `storage` outlives the tab, `session` is its own. `send(frame)` returns whether the frame went
+   * to an open connection.
+   */
+  constructor({ storage, session, room, user, send }) {
     super();
     this.#storage = storage;
+    this.#session = session;
     this.#prefix = `chat:unsent:${room}:${user}:`;
     this.#textKey = `chat:draft:${room}:${user}`;
     this.#send = send;
@@ -65,6 +73,13 @@ export class Drafts extends EventTarget {
     this.#changed();
   }
 
+  /** The connection is gone for good: nothing here is sent, until a page is let in again. */
+  bar(detail) {
+    clearTimeout(this.#timer);
+    for (const draft of this.#drafts.values()) Object.assign(draft, { state: "barred", detail });
+    this.#changed();
+  }
+
   /** These messages are in the log. */
   confirm(messages) {
     const before = this.#drafts.size;
@@ -104,15 +119,19 @@ export class Drafts extends EventTarget {
     this.#changed();
   }
 
-  /** The text in the composer, which outlives a reload. */
+  /** The text in the composer: what this tab last had, or else what one that was closed left. */
   get text() {
-    return this.#storage.getItem(this.#textKey) ?? "";
+    return this.#session.getItem(this.#textKey) ?? this.#storage.getItem(this.#textKey) ?? "";
   }
 
   set text(value) {
+    // Another tab may have left its text there since, which nobody has sent.
+    if (!value && this.#storage.getItem(this.#textKey) === this.text) {
+      this.#storage.removeItem(this.#textKey);
+    }
     try {
+      this.#session.setItem(this.#textKey, value); // "" too, or another tab's would come to us
       if (value) this.#storage.setItem(this.#textKey, value);
-      else this.#storage.removeItem(this.#textKey);
     } catch {
       // The storage is full; the text is still in the composer.
     }
@@ -196,13 +215,17 @@ export class Drafts extends EventTarget {
   }
 }
 
-/** localStorage, or where the browser forbids it, a stand-in that lives as long as the page. */
-export function safeStorage() {
+/**
+ * "localStorage" or "sessionStorage", or where the browser forbids it, a stand-in that lives as
+ * long as the page.
+ */
+export function safeStorage(name) {
   try {
     const probe = "chat:probe";
-    localStorage.setItem(probe, "1");
-    localStorage.removeItem(probe);
-    return localStorage;
+    const storage = globalThis[name];
+    storage.setItem(probe, "1");
+    storage.removeItem(probe);
+    return storage;
   } catch {
     return new MemoryStorage();
   }

@@ -1,20 +1,42 @@
 // What shows how things stood when the page came, fetched anew now and then while it is looked at.
 
-const EVERY_MS = 20_000;
+const EVERY_MS = 20_000; // in the mean
+
+/**
+ * Milliseconds until the next look. Pages that came together (a link that was passed round, a
+ * server that came back) would otherwise ask together for ever: the first wait spreads them over
+ * the whole time, and each later one is another by up to a quarter.
+ */
+export function pause(first, random = Math.random) {
+  return EVERY_MS * (first ? 0.25 + random() : 0.75 + random() * 0.5);
+}
 
 /** Fetch `source` now and then, and hand it to `show` as a document. */
 export function keepFresh(source, show) {
   let at = Date.now();
+  let timer = 0;
 
-  async function refresh() {
-    if (document.hidden || Date.now() - at < EVERY_MS / 4) return;
-    at = Date.now();
-    const response = await fetch(source).catch(() => null);
-    if (!response?.ok || response.redirected) return;
-    // Our own server's page, where names are escaped; a parsed document runs no scripts.
-    show(new DOMParser().parseFromString(await response.text(), "text/html"));
+  function later(ms) {
+    clearTimeout(timer);
+    // Nobody looks at a hidden page; it catches up when it is shown.
+    if (!document.hidden) timer = setTimeout(refresh, ms);
   }
 
-  setInterval(refresh, EVERY_MS);
-  document.addEventListener("visibilitychange", refresh);
+  async function refresh() {
+    at = Date.now();
+    try {
+      const response = await fetch(source).catch(() => null);
+      if (!response?.ok || response.redirected) return;
+      // Our own server's page, where names are escaped; a parsed document runs no scripts.
+      show(new DOMParser().parseFromString(await response.text(), "text/html"));
+    } finally {
+      later(pause(false));
+    }
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    // Who turns from tab to tab and back does not fetch each time.
+    later(Date.now() - at < EVERY_MS / 4 ? pause(true) : 0);
+  });
+  later(pause(true));
 }

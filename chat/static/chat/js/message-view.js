@@ -26,8 +26,11 @@ export function classesOf(message, { me, grouped }) {
 }
 
 function notice(message, { names }) {
+  // Its text is what the author did. Those that were imported at first begin with the name.
   const name = names.of(message.user.id);
-  const text = el("span", { class: "body" }, message.message.startsWith(name) ? null : `${name} `);
+  const named = message.message.startsWith(`${name} `);
+  const text = el("span", { class: "body" });
+  if (!named) text.append(el("span", { dir: "auto" }, name), " ");
   text.append(...message.message.split("\n").flatMap((line) => inline(line).map(part)));
   return el("p", { class: "content" }, text, " ", time(message));
 }
@@ -48,7 +51,7 @@ function heading(message, me, names) {
   return el(
     "div",
     { class: "heading" },
-    el("span", { class: `name hue-${hue(id)}` }, names.of(id)),
+    el("span", { class: `name hue-${hue(id)}`, dir: "auto" }, names.of(id)),
     id === me.id ? el("span", { class: "tag" }, "you") : null,
     message.kind === "bot" ? el("span", { class: "tag" }, "bot") : null,
     time(message),
@@ -73,8 +76,8 @@ function quote(message, target, names) {
       disabled: gone,
     },
     el("span", { class: "visually-hidden" }, "In reply to "),
-    gone ? null : el("strong", {}, names.of(target.user.id)),
-    el("span", {}, text),
+    gone ? null : el("strong", { dir: "auto" }, names.of(target.user.id)),
+    el("span", { dir: "auto" }, text),
   );
 }
 
@@ -87,13 +90,14 @@ function body(message, me, names) {
   const blocks = parse(message.message).map((block) =>
     block.type === "code"
       ? el("pre", { tabindex: "0" }, el("code", {}, block.text))
-      : el("p", {}, ...block.parts.map((each) => part(each, me))),
+      : el("p", { dir: "auto" }, ...block.parts.map((each) => part(each, me))),
   );
   box.append(...blocks);
   if (message.kind === "action") {
     const { id } = message.user;
     if (!blocks[0]?.matches("p")) box.prepend(el("p"));
-    box.firstElementChild.prepend(el("span", { class: `name hue-${hue(id)}` }, names.of(id)), " ");
+    const name = el("span", { class: `name hue-${hue(id)}`, dir: "auto" }, names.of(id));
+    box.firstElementChild.prepend(name, " ");
     box.firstElementChild.append(" ", time(message));
   }
   if (message.edited) {
@@ -128,7 +132,7 @@ function reactions(message, me, names) {
   if (!all.length) return null;
   const chips = all.map(([emoji, ids]) => {
     const pressed = ids.includes(me.id);
-    const who = ids.map((id) => (id === me.id ? "you" : names.of(id))).join(", ");
+    const who = names.list(ids, me.id);
     return el(
       "button",
       {

@@ -40,6 +40,20 @@ export class Names extends EventTarget {
   }
 
   of(id) {
-    return this.#current.get(id) ?? this.#heard.get(id) ?? "someone";
+    return this.known(id) ?? "someone";
+  }
+
+  /** Undefined for somebody of whom nothing but the id has come: a reaction brings no more. */
+  known(id) {
+    return this.#current.get(id) ?? this.#heard.get(id);
+  }
+
+  /** "you, Bob and 2 others": those whose names are known, and how many more there are. */
+  list(ids, me) {
+    const names = ids.map((id) => (id === me ? "you" : this.known(id))).filter(Boolean);
+    const more = ids.length - names.length;
+    if (!names.length) return more === 1 ? "1 person" : `${more.toLocaleString()} people`;
+    if (more) names.push(more === 1 ? "1 other" : `${more.toLocaleString()} others`);
+    return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
   }
 }

@@ -12,7 +12,11 @@ import { Typing } from "./typing.js";
 
 class RoomPage {
   #root = document.getElementById("room");
-  #me = { id: Number(this.#root.dataset.userId), name: this.#root.dataset.userName };
+  #me = {
+    id: Number(this.#root.dataset.userId),
+    name: this.#root.dataset.userName,
+    guest: this.#root.dataset.guest === "true",
+  };
   #can = new Set();
   #archived = false;
   #names = new Names();
@@ -30,7 +34,8 @@ class RoomPage {
     tell: (pos) => this.#send({ type: "chat.read", pos }),
   });
   #drafts = new Drafts({
-    storage: safeStorage(),
+    storage: safeStorage("localStorage"),
+    session: safeStorage("sessionStorage"),
     room: this.#root.dataset.slug,
     user: this.#me.id,
     send: this.#send,
@@ -55,7 +60,7 @@ class RoomPage {
     document.createElement("message-menu").start(this.#log, { history, me, can });
     document.querySelector("people-list").start(this.#presence, me);
     document.querySelector("typing-line").start(this.#typing);
-    this.#state.start(this.#socket);
+    this.#state.start(this.#socket, me);
     this.#composer.start(drafts);
     this.#hearPeople();
     this.#hearBrowser();
@@ -69,6 +74,7 @@ class RoomPage {
       this.#history.forgetPage();
       this.#calls.disconnected();
       this.#drafts.disconnected();
+      if (this.#socket.state === "closed") this.#end();
     });
     this.#history.addEventListener("change", ({ detail }) => this.#historyChanged(detail));
     this.#presence.addEventListener("change", () => {
@@ -106,10 +112,19 @@ class RoomPage {
     if (you) {
       this.#can = new Set(you.can);
       this.#me.name = you.name;
+      this.#me.guest = you.guest;
       this.#names.learn(you);
       this.#visibility.show(Boolean(you.invisible));
     }
     if (room) this.#describe(room);
+  }
+
+  /** The server does not want us back: say so wherever somebody may still hope to write. */
+  #end() {
+    const { words, drafts } = this.#state.ending;
+    this.#can.clear();
+    this.#composer.bar(words);
+    this.#drafts.bar(drafts);
   }
 
   /** In an archived room moderators may still delete. */
@@ -121,7 +136,7 @@ class RoomPage {
     const { dataset } = this.#root;
     // A direct room is called after the other person, which only the page knows.
     const name = dataset.kind === "direct" ? dataset.name : title || slug;
-    this.#title = this.#title.replace(/^.*(?= · )/u, name);
+    this.#title = this.#title.replace(/^.*(?= · )/u, () => name); // "$&" is no sign here
     document.getElementById("room-title").textContent = name;
     document.getElementById("room-topic").textContent = topic;
     this.#archived = Boolean(archived);
@@ -204,7 +219,8 @@ class RoomPage {
       await this.#calls.call(command);
       return true;
     } catch (error) {
-      this.#composer.note(error.message);
+      const ended = this.#socket.state === "closed";
+      this.#composer.note(ended ? this.#state.ending.words : error.message);
       return false;
     }
   }

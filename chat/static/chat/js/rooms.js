@@ -3,23 +3,56 @@
 import { keepFresh } from "./fresh.js";
 import { slugFor } from "./slug.js";
 
+const PAUSE_MS = 250; // in typing, before the server is asked
 const input = document.getElementById("room-name-input");
 const help = document.getElementById("room-name-help");
 const words = help.textContent;
+const rooms = (place) => [...document.querySelectorAll(`#${place} [data-room]`)];
+const address = (room) => room.querySelector("a").pathname;
+
+let answered = ""; // the name that #found is about
+let timer = 0;
 
 function show() {
-  const slug = slugFor(input.value);
-  const wanted = input.value.trim().toLocaleLowerCase();
-  let found = 0;
-  for (const item of document.querySelectorAll("[data-room]")) {
+  const name = input.value.trim();
+  const slug = slugFor(name);
+  const wanted = name.toLocaleLowerCase();
+  for (const item of rooms("lists")) {
     item.hidden = !item.textContent.toLocaleLowerCase().includes(wanted);
-    found += !item.hidden;
   }
   for (const section of document.querySelectorAll("#lists section")) {
     section.hidden = !section.querySelector("[data-room]:not([hidden])");
   }
-  if (slug && !found) help.textContent = `No room here is called that. Enter opens /chat/${slug}/`;
-  else help.textContent = slug && slug !== input.value ? `Opens /chat/${slug}/` : words;
+  const listed = rooms("lists").filter((item) => !item.hidden);
+  // A list may be cut, and shows no addresses: that there is no such room only the server knows.
+  const wants = Boolean(slug) && (!listed.length || document.querySelector("#lists[data-cut]"));
+  const knows = wants && name === answered;
+  clearTimeout(timer);
+  if (wants && !knows) timer = setTimeout(ask, PAUSE_MS, name);
+  showFound(knows, listed);
+  if (knows && !listed.length && !rooms("found").length) {
+    help.textContent = `No room here is called that. Enter opens /chat/${slug}/`;
+  } else help.textContent = slug && slug !== input.value ? `Opens /chat/${slug}/` : words;
+}
+
+function showFound(knows, listed) {
+  const there = new Set(listed.map(address));
+  for (const item of rooms("found")) item.hidden = there.has(address(item));
+  const some = rooms("found").some((item) => !item.hidden);
+  document.getElementById("found").hidden = !knows || !some;
+}
+
+async function ask(name) {
+  const query = new URLSearchParams({ part: "found", name });
+  const response = await fetch(`?${query}`).catch(() => null);
+  if (!response?.ok || response.redirected) return;
+  const text = await response.text();
+  if (input.value.trim() !== name) return; // somebody has typed on
+  // Our own server's part, where names are escaped; a parsed document runs no scripts.
+  const page = new DOMParser().parseFromString(text, "text/html");
+  document.getElementById("found").replaceWith(page.getElementById("found"));
+  answered = name;
+  show();
 }
 
 input.addEventListener("input", show);

@@ -24,7 +24,8 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
     }
     const target = message.reply_to == null ? undefined : history.get(message.reply_to);
     const grouped = belongs(message, previous);
-    const sign = [message.pos, grouped, names.of(message.user.id), ...seen(target, names)].join();
+    const known = [names.of(message.user.id), ...seen(target, names), ...reacted(message, names)];
+    const sign = [message.pos, grouped, ...known].join();
     rows.push({ key: `m:${message.id}`, type: "message", message, target, grouped, sign });
     previous = message;
   }
@@ -50,6 +51,13 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
 /** What a quote of `target` shows. */
 function seen(target, names) {
   return target ? [target.pos, names.of(target.user.id)] : [];
+}
+
+/** What the reactions show: who reacted may become known long after. */
+function reacted({ reactions = {} }, names) {
+  return Object.values(reactions)
+    .flat()
+    .map((id) => names.known(id));
 }
 
 function edge(history) {

@@ -13,15 +13,20 @@ const CONNECT_MS = 15_000; // from new WebSocket to the first history
 const QUIET_MS = 20_000; // silence after which we ask whether anybody is there
 const PONG_MS = 8_000;
 const STEADY_MS = 10_000; // a connection that lived this long was a good one
+const DELAY_LEAST_MS = 200;
+const DELAY_FIRST_MS = 2_500; // at most: those who are back within 5 s are not shown as having left
 const DELAY_MAX_MS = 30_000;
 const CROWDED_MS = 30_000; // 4429: too many connections
 const OFFLINE_MS = 30_000; // a server on this machine needs no network, and a browser may be wrong
 const FINAL = new Set([4400, 4401, 4403, 4404]);
 
-/** Milliseconds until try `attempt` (0, 1, 2 …): grows, and is spread by half of itself. */
+/**
+ * Milliseconds until try `attempt` (0, 1, 2 …): anything up to a most that grows. After a crash
+ * everybody was lost in the same instant, and no part of the wait that all share spreads them.
+ */
 export function backoff(attempt, random = Math.random) {
-  const most = Math.min(DELAY_MAX_MS, 1000 * 2 ** attempt);
-  return most / 2 + (most / 2) * random();
+  const most = Math.min(DELAY_MAX_MS, DELAY_FIRST_MS * 2 ** attempt);
+  return DELAY_LEAST_MS + (most - DELAY_LEAST_MS) * random();
 }
 
 /** The JSON objects of one chat.v1 frame, in order. */

@@ -16,6 +16,7 @@ export class ChatComposer extends HTMLElement {
   #aside = ""; // what was being written when an edit began
   #unsaved = []; // {message, text} of edits that wait to be gone on with
   #noteTimer = 0;
+  #barred = null; // why nothing can be written
 
   start(drafts) {
     this.#drafts = drafts;
@@ -58,11 +59,13 @@ export class ChatComposer extends HTMLElement {
     this.classList.remove("editing");
   }
 
-  /** Say why nothing can be written here; null: it can. */
+  /** Say why nothing can be written here; null: it can. What is there can still be copied. */
   bar(reason) {
-    this.#input.disabled = this.querySelector(".send").disabled = reason !== null;
+    this.#barred = reason;
+    this.#input.readOnly = reason !== null;
+    this.classList.toggle("barred", reason !== null);
     this.#input.placeholder = reason ?? this.#input.dataset.placeholder;
-    if (reason === null) this.#fit();
+    this.#fit();
   }
 
   /** Something went wrong; said aloud, and gone after a while. */
@@ -129,7 +132,7 @@ export class ChatComposer extends HTMLElement {
 
   #submit() {
     const text = this.#input.value.replaceAll("\0", "").trimEnd();
-    if (this.#input.disabled || !text.trim() || this.#left(text) < 0) return;
+    if (this.#barred !== null || !text.trim() || this.#left(text) < 0) return;
     this.note("");
     if (this.#mode?.type === "edit") {
       const { message } = this.#mode;
@@ -164,7 +167,10 @@ export class ChatComposer extends HTMLElement {
     counter.textContent = left <= NEAR_LIMIT ? `${left.toLocaleString()} left` : "";
     counter.classList.toggle("over", left < 0);
     this.#input.setAttribute("aria-invalid", String(left < 0));
-    this.querySelector(".send").disabled = this.#input.disabled || left < 0;
+    this.querySelector(".send").disabled = this.#barred !== null || left < 0;
+    // In an empty box the placeholder says it.
+    const reason = this.querySelector(".why-barred");
+    reason.textContent = this.#input.value ? this.#barred : "";
   }
 
   /** The server counts code points. */

@@ -1,14 +1,18 @@
 // <connection-state>: says so when the chat is not connected, why, and what one can do.
 
+import { ending } from "../endings.js";
+
 const HUSH_MS = 700; // a connection that comes this fast is not worth a word
 
 export class ConnectionState extends HTMLElement {
   #socket;
   #timer = 0;
+  #me;
   #detail = "";
 
-  start(socket) {
+  start(socket, me) {
     this.#socket = socket;
+    this.#me = me;
     this.querySelector("button").addEventListener("click", () => socket.connect());
     socket.addEventListener("state", () => this.#changed());
   }
@@ -18,11 +22,16 @@ export class ConnectionState extends HTMLElement {
     this.#detail = detail;
   }
 
+  /** What the end of the connection means here. */
+  get ending() {
+    return ending({ code: this.#socket.code, detail: this.#detail, guest: this.#me.guest });
+  }
+
   #changed() {
     clearTimeout(this.#timer);
     const { state } = this.#socket;
     if (state === "open") this.hidden = true;
-    else if (this.hidden) this.#timer = setTimeout(() => this.#show(), HUSH_MS);
+    else if (this.hidden && state !== "closed") this.#timer = setTimeout(() => this.#show(), HUSH_MS);
     else this.#show();
   }
 
@@ -49,9 +58,6 @@ export class ConnectionState extends HTMLElement {
     }
     if (state === "waiting") return "Connection lost. What you write is kept. Reconnecting";
     if (state === "offline") return "You are offline. What you write is kept and sent later.";
-    if (code === 4401) return "You are signed out.";
-    if (code === 4403) return this.#detail || "You were removed from this room.";
-    if (code === 4404) return "This room is not there any more.";
-    return this.#detail || "The connection was closed. Reload the page to come back.";
+    return this.ending.words;
   }
 }

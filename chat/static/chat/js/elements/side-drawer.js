@@ -1,5 +1,6 @@
 // <side-drawer>: a column beside the log; on a narrow screen it slides in over it.
-// Opened by the buttons whose aria-controls names it.
+// Opened by the buttons whose aria-controls names it. While it is open, what it covers is inert:
+// nothing there is reached by Tab, by a screen reader or by the tap that closes the drawer.
 
 export class SideDrawer extends HTMLElement {
   #opener = null;
@@ -8,11 +9,17 @@ export class SideDrawer extends HTMLElement {
     for (const button of document.querySelectorAll(`[aria-controls="${this.id}"]`)) {
       button.addEventListener("click", () => this.toggle(button));
     }
-    this.addEventListener("keydown", (event) => {
+    document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#isOpen) this.#close();
     });
+    // The window grew, and this is a column like the others.
+    addEventListener("resize", () => {
+      if (this.#isOpen && !this.#covers) this.#close();
+    });
     this.querySelector(".drawer-close").addEventListener("click", () => this.#close());
-    document.addEventListener("pointerdown", ({ target }) => {
+    // Not when the finger comes down: what was covered would get the click. And not from document:
+    // iOS makes clicks only of taps on what listens itself.
+    this.parentElement.addEventListener("click", ({ target }) => {
       if (this.#isOpen && !this.contains(target) && !this.#opener?.contains(target)) this.#close();
     });
   }
@@ -25,6 +32,7 @@ export class SideDrawer extends HTMLElement {
     this.#opener = opener;
     this.toggleAttribute("open", true);
     opener.setAttribute("aria-expanded", "true");
+    this.#hold(true);
     this.querySelector(".drawer-close").focus();
   }
 
@@ -32,9 +40,23 @@ export class SideDrawer extends HTMLElement {
     return this.hasAttribute("open");
   }
 
+  get #covers() {
+    return getComputedStyle(this).position === "fixed";
+  }
+
   #close() {
+    const focused = document.activeElement;
     this.toggleAttribute("open", false);
     this.#opener?.setAttribute("aria-expanded", "false");
-    if (this.contains(document.activeElement)) this.#opener?.focus();
+    this.#hold(false);
+    if (this.contains(focused) || focused === document.body) this.#opener?.focus();
+  }
+
+  #hold(inert) {
+    for (let inside = this; inside !== document.body; inside = inside.parentElement) {
+      for (const other of inside.parentElement.children) {
+        if (other !== inside) other.inert = inert;
+      }
+    }
   }
 }

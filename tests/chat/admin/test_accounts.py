@@ -1,0 +1,88 @@
+"""What is done to accounts and groups in the admin is in the audit log."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from chat.factories import UserFactory
+from chat.models import AuditEntry
+from chat.moderators import moderators
+from core.models import User
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "tulip-field-9"
+
+
+@pytest.fixture
+def root(client: Client) -> User:
+    root: User = UserFactory(username="root", is_staff=True, is_superuser=True)
+    client.force_login(root)
+    return root
+
+
+def noted() -> AuditEntry:
+    entry = AuditEntry.objects.get()
+    for secret in (PASSWORD, *User.objects.values_list("password", flat=True)):
+        assert secret not in str(entry.detail)
+    assert "password" not in entry.detail
+    return entry
+
+
+def test_power_that_is_given_is_noted(client: Client, root: User) -> None:
+    person, group = UserFactory(username="person", password="old-one-9"), moderators()
+    form: dict[str, Any] = {"username": "person", "display_name": "P", "is_active": "on"}
+    form |= {"is_staff": "on", "groups": [group.pk]}
+    address = f"/admin/core/user/{person.pk}/change/"
+    assert client.post(address, form, secure=True).status_code == 302
+    entry = noted()
+    assert (entry.actor, entry.action, entry.target) == (root, "change user", "P (person)")
+    assert (entry.detail["is_staff"], entry.detail["groups"]) == (True, ["Moderators"])
+    assert "Staff status" in str(entry.detail["what"])
+
+
+def test_an_account_that_is_made_is_noted(client: Client, root: User) -> None:
+    form = {"username": "nora", "usable_password": "true"}
+    form |= {"password1": PASSWORD, "password2": PASSWORD}
+    client.post("/admin/core/user/add/", form, secure=True)
+    assert noted().action == "add user"
+
+
+def test_a_new_password_is_noted_without_it(client: Client, root: User) -> None:
+    person = UserFactory(password="old-one-9")
+    form = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    address = f"/admin/core/user/{person.pk}/password/"
+    assert client.post(address, form, secure=True).status_code == 302
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+    entry = noted()
+    assert (entry.action, entry.detail["id"]) == ("change user", person.pk)
+    assert entry.detail["what"] == [{"changed": {"fields": ["password"]}}]
+
+
+def test_a_password_that_cannot_be_noted_is_not_changed(
+    client: Client, root: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**fields: Any) -> None:
+        raise RuntimeError
+
+    person = UserFactory(password="old-one-9")
+    monkeypatch.setattr(AuditEntry.objects, "create", broken)
+    form = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    with pytest.raises(RuntimeError):
+        client.post(f"/admin/core/user/{person.pk}/password/", form, secure=True)
+    person.refresh_from_db()
+    assert person.check_password("old-one-9")
+
+
+def test_what_a_group_may_do_is_noted(client: Client, root: User) -> None:
+    group = moderators()
+    right = group.permissions.get(codename="view_user")
+    form = {"name": group.name, "permissions": [right.pk]}
+    client.post(f"/admin/auth/group/{group.pk}/change/", form, secure=True)
+    entry = noted()
+    assert (entry.action, entry.target) == ("change group", "Moderators")
+    assert entry.detail["permissions"] == [str(right)]
+    assert Group.objects.get().permissions.count() == 1
