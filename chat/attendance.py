@@ -1,11 +1,13 @@
-"""Who is online, for lists of rooms: looked up for all the rooms of a page at once."""
+"""Who is online, for pages: looked up for all the rooms of a page at once, or to be no more."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
+from chat.broadcast import tell_processes
 from chat.entry import RoomLine
-from chat.models import Room
+from chat.models import Membership, Room
 from chat.online import SITE
+from core.models import User
 from presence import reader
 
 
@@ -20,6 +22,17 @@ def filled_in(*lists: list[RoomLine]) -> list[list[RoomLine]]:
     # where Redis has just not answered, a page does not wait for it again
     present = reader.present(SITE, others) if counts else set()
     return [list(_filled_in(each, counts, present)) for each in lists]
+
+
+def hide(user: User) -> None:
+    """Show nobody any longer that `user` is here. The processes give back the leases that they know
+    of; those of one that died, or in their grace, would stay."""
+    rooms = Membership.objects.filter(user=user).values_list("room_id", flat=True)
+    found = reader.forget(str(user.pk), [SITE, *map(str, rooms)])
+    for scope, changes in found.items():
+        if scope != SITE and changes:
+            named = [[*change, user.name] for change in changes]
+            tell_processes({"type": "room.presence", "room": int(scope), "changes": named})
 
 
 def _filled_in(

@@ -70,12 +70,17 @@ class Audience:
         if not connection.is_closing:
             self._watchers.add(connection)
 
-    def show_all(self) -> None:
+    def show_all(self, *, anew: bool = False) -> None:
         """Something was lost on the way: soon everybody is shown what is. Not at once: a crowd in
-        which much is lost costs no more than another."""
+        which much is lost costs no more than another.
+
+        `anew` where versions have fallen: a state tells that, and nothing else does."""
+        if anew:
+            self._encoded = (None, b"")
+            self._news.clear()
         if not self._watchers and not self._newcomers:
             self._shown = None
-        elif self._is_crowd and self._shown is not None:
+        elif self._is_crowd and self._shown is not None and not anew:
             self._plan()  # a count has all that is needed
         else:
             self._begin_again()

@@ -34,6 +34,7 @@ class Connection:
         user = entry.user
         self.user = Person(user.pk, user.name)
         self.is_invisible = user.is_invisible
+        self.is_muted = "post" not in entry.can
         self.room = entry.room
         self.room_id = entry.room.pk
         self.session = session

@@ -9,9 +9,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
 
 from chat import events
 from chat.actions import Job, Outcome
@@ -27,12 +24,14 @@ from chat.rates import Buckets
 from chat.read_marks import ReadTo
 from chat.rights import Rights
 from chat.writer import Writer
+from presence import clients
 from presence.store import Store
 from presence.tracker import Tracker
 
 logger = logging.getLogger(__name__)
 
-TYPING_EVERY = 3.0  # seconds; more often is not shown
+TYPING_EVERY = 3.0  # seconds; more often a person is not shown …
+TYPISTS = 4  # … and not more people of a room: past three they are several
 LEAVE_WITHIN = 6.0  # seconds for the writes that were accepted, when the process ends …
 CLOSE_WITHIN = 2.0  # … then for the close frames …
 GIVE_BACK_WITHIN = 0.5  # … and then for the leases
@@ -48,7 +47,7 @@ class Engine:
         self.people = People()
         self.online = Online(self.hub, self.people)
         self.online.tracker = Tracker(
-            Store(_redis()),
+            Store(clients.for_store()),
             self.online.announce,
             lease=settings.PRESENCE_LEASE_SECONDS,
             renew=settings.PRESENCE_RENEW_SECONDS,
@@ -61,12 +60,14 @@ class Engine:
         # A person's, over all their connections: twenty tabs must not be twenty times as fast.
         self.frames = Buckets(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
         self.typists = Buckets(1 / TYPING_EVERY, 1)
+        self.typing_rooms = Buckets(TYPISTS / TYPING_EVERY, TYPISTS)
         self.connections: dict[int, set[Connection]] = {}
         self.leaving = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.hub.handlers["user.read"] = self._on_read
         self.hub.handlers["user.typing"] = self._on_typing
-        self.hub.handlers["user.visibility"] = self._on_visibility
+        self.hub.handlers["user.changed"] = self._on_user
+        self.hub.handlers["user.renamed"] = self._on_renamed
         self.hub.handlers["connection.end"] = self._on_end
         self.hub.handlers["room.update"] = self._on_update
         self.last_seen = LastSeen(lambda: self.connections)
@@ -145,11 +146,16 @@ class Engine:
 
     # -- what pages and the admin tell all processes (chat/broadcast.py) ------------------------
 
-    def _on_visibility(self, message: dict[str, Any]) -> None:
-        if message["invisible"]:  # a page that was closed a moment ago would show them still
-            self.online.tracker.end_grace(str(message["user"]))
-        for connection in list(self.connections.get(message["user"], ())):
-            self._set_visibility(connection, message["invisible"])
+    def _on_user(self, message: dict[str, Any]) -> None:
+        """Look what a person wants and may now: of two changes the later may be told first."""
+        for connection in self.connections.get(message["user"], ()):
+            self.rights.came(connection)
+
+    def _on_renamed(self, message: dict[str, Any]) -> None:
+        person = Person(message["user"], message["name"])
+        for connection in self.connections.get(person.id, ()):
+            connection.user = person
+        self.people.rename(person)
 
     def _set_visibility(self, connection: Connection, invisible: bool) -> None:
         if connection.feed is None:  # on its way in
@@ -176,6 +182,7 @@ class Engine:
             for connection in mine:
                 if connection.room_id == pk:
                     connection.room_fields = fields
+                    connection.room.is_archived = message["fields"].get("archived", False)
         feed = self.hub.feeds.get(pk)
         if feed is not None:
             feed.send([events.updated(fields)], feed.connections)
@@ -188,20 +195,27 @@ class Engine:
     # -- typing -------------------------------------------------------------------------------
 
     def typing(self, connection: Connection) -> None:
-        """Show that somebody types: at most so often a person, stored nowhere."""
-        if connection.is_invisible or self.typists.take((connection.user.id, connection.room.pk)):
+        """Show that somebody types, if they may write: stored nowhere, and refused silently."""
+        if connection.is_invisible or connection.is_muted or connection.room.is_archived:
             return
-        user = connection.user
-        message = {"type": "user.typing", "room": connection.room.pk, "user": [user.id, user.name]}
-        self._on_typing(message)
-        self.hub.tell(f"room.{connection.room.pk}", message)
+        user, room = connection.user, connection.room_id
+        if self._show_typing(room, user):
+            message = {"type": "user.typing", "room": room, "user": [user.id, user.name]}
+            self.hub.tell(f"room.{room}", message)
 
     def _on_typing(self, message: dict[str, Any]) -> None:
-        feed = self.hub.feeds.get(message["room"])
+        self._show_typing(message["room"], Person(*message["user"]))
+
+    def _show_typing(self, room: int, user: Person) -> bool:
+        """At most so often a person, over all their tabs on all processes, and so many a room:
+        else it would grow with the square of a crowd."""
+        if self.typists.take((user.id, room)) or self.typing_rooms.take(room):
+            return False
+        feed = self.hub.feeds.get(room)
         if feed is not None:
-            user = Person(*message["user"])
             others = {one for one in feed.connections if one.user.id != user.id}
             feed.send([events.typing(user)], others)
+        return True
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -227,12 +241,3 @@ class Engine:
                 await self.online.tracker.close(grace=self.online.tracker.grace)
         self.last_seen.close()
         await self.hub.close()
-
-
-def _redis() -> Redis:
-    return Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=2,
-        socket_connect_timeout=2,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
-    )

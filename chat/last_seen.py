@@ -22,6 +22,7 @@ UPDATE core_user SET last_seen_at = now()
         WHERE id = ANY(%s) AND NOT is_invisible
           AND (last_seen_at IS NULL OR last_seen_at < now() - make_interval(secs => %s))
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id
 """
 
 
@@ -54,11 +55,12 @@ class LastSeen:
         due = [user for user in left | {*self._connected()} if user not in self._written]
         if due:
             try:
-                await reading(_write)(due)
+                done = await reading(_write)(due)
             except DatabaseError:
                 self._left |= left  # nobody else remembers them
                 raise
-            self._written |= dict.fromkeys(due, now)
+            # Those whom another process wrote a while ago are asked for again when that is over.
+            self._written |= dict.fromkeys(done, now)
 
     async def _write_for_ever(self) -> None:
         while True:
@@ -71,6 +73,8 @@ class LastSeen:
                 logger.exception("Writing when people were last seen failed")
 
 
-def _write(users: list[int]) -> None:
+def _write(users: list[int]) -> list[int]:
+    """Returns who was written."""
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [users, EVERY * 0.9])
+        cursor.execute(_WRITE, [users, EVERY])
+        return [pk for (pk,) in cursor.fetchall()]

@@ -14,7 +14,8 @@ from chat.feed import Feed
 from chat.hub import Hub
 from chat.people import People
 from presence.store import Change
-from presence.tracker import AWAY, Tracker
+from presence.tracker import Tracker
+from presence.wire import AWAY
 
 if TYPE_CHECKING:
     from chat.connection import Connection
@@ -65,13 +66,16 @@ class Online:
         await asyncio.gather(
             *(self.tracker.enter(scope, user, connection.name) for scope in scopes)
         )
-        if connection.is_closing:  # it left while it entered, before there was a lease to give back
-            self._give_leases_back(feed, connection)
+        # It left, or turned invisible, while it entered: before there was a lease to give back.
+        if connection.is_closing or connection.is_invisible:
+            self._give_leases_back(feed, connection, at_once=connection.is_invisible)
 
     def leave(self, feed: Feed, connection: "Connection") -> None:
         if feed.audience is not None:
             feed.audience.leave(connection)
-        if not feed.is_followed:
+        # A late one may leave a feed that was given up, when others follow a new one.
+        now = self._hub.feeds.get(feed.room, feed)
+        if not feed.is_followed and not now.is_followed:
             self.tracker.unwatch(str(feed.room))
         self._give_leases_back(feed, connection)
 
@@ -86,7 +90,7 @@ class Online:
         connection.is_invisible = invisible
         if invisible:
             self._give_leases_back(feed, connection, at_once=True)
-        else:
+        elif not connection.is_closing:  # else nobody would give them back
             await self._take_leases(feed, connection)
 
     def show(self, feed: Feed, connection: "Connection", ref: str | int | None = None) -> None:
@@ -117,11 +121,12 @@ class Online:
         self._apply(room, named)
         self._hub.tell(f"room.{room}", {"type": "room.presence", "room": room, "changes": named})
 
-    def heard(self, scope: str, version: int) -> None:
+    def heard(self, scope: str, version: int, online: int) -> None:
         """The tracker's callback: where a scope stands, after a renewal."""
         feed = None if scope == SITE else self._hub.feeds.get(int(scope))
         if feed is not None and feed.opened:
-            self._mind(feed, version)
+            feed.roster.hear(version, online)
+            self._mind(feed)
 
     def _on_presence(self, message: dict[str, Any]) -> None:
         self._apply(message["room"], message["changes"])
@@ -131,40 +136,43 @@ class Online:
         if feed is None:
             return
         for _, user, _, _, name in named:
-            if name:
+            # Only where we have none: the other process may not have heard of a new one yet.
+            if name and self._people.known(int(user)) is None:
                 self._people.remember(Person(int(user), name))
         applied, hole = feed.roster.apply(Change(*fields[:4]) for fields in named)
         if applied:
             self._audience(feed).tell(applied)
         if hole and feed.roster.known:
-            self._mind(feed, feed.roster.version)
+            self._mind(feed)
 
-    def _mind(self, feed: Feed, version: int) -> None:
-        """The room stands at `version`, by what was heard: see that we get there."""
-        if feed.roster.misses(version):
-            self._hub.once(("recover", feed.room), lambda: self._recover(feed, version))
+    def _mind(self, feed: Feed) -> None:
+        """See that what the room's roster misses is read, unless it comes by itself."""
+        if feed.roster.misses:
+            self._hub.once(("recover", feed.room), lambda: self._recover(feed))
 
-    async def _recover(self, feed: Feed, version: int) -> None:
+    async def _recover(self, feed: Feed) -> None:
         for _ in range(READS):
             await asyncio.sleep(LATE)
-            if not feed.roster.misses(version):
+            if not feed.roster.misses:
                 return
             await self._refresh(feed)
-            version = feed.roster.version  # from here on only what waits shows a hole
 
     async def _refresh(self, feed: Feed) -> None:
         """Read the whole state, and show it to all who were shown another."""
         await self._hub.once(("presence", feed.room), lambda: self._read(feed))
 
     async def _read(self, feed: Feed) -> None:
+        newest = feed.roster.newest
         try:
             state = await self.tracker.store.state(str(feed.room))
         except AWAY as error:
             logger.warning("Presence of room %s can't be read: %s", feed.room, error)
             return
-        if feed.roster.reset(state):
-            self._audience(feed).show_all()
-        self._mind(feed, feed.roster.version)  # more may have arrived meanwhile
+        before = feed.roster.version
+        if feed.roster.reset(state, newest):
+            has_fallen = feed.roster.version <= before  # versions that people were shown come again
+            self._audience(feed).show_all(anew=has_fallen)
+        self._mind(feed)  # more may have arrived meanwhile
 
     def _audience(self, feed: Feed) -> Audience:
         if feed.audience is None:

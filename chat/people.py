@@ -31,6 +31,11 @@ class People:
         if len(self._known) > REMEMBERED:
             del self._known[next(iter(self._known))]
 
+    def rename(self, person: Person) -> None:
+        """Somebody has this name now. It is not needed where they are not known."""
+        if person.id in self._known:
+            self.remember(person)
+
     def known(self, pk: int) -> Person | None:
         """The person, if remembered, however long ago."""
         if pk not in self._known:

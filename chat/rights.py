@@ -50,11 +50,11 @@ class Ending(Enum):
 # Each verdict is the name of an Ending.
 _FIND = Statement(
     "chat_rights",
-    ["int[]", "bigint[]", "bigint[]", "text[]", "bytea[]", "boolean[]"],
+    ["int[]", "bigint[]", "bigint[]", "text[]", "bytea[]", "boolean[]", "boolean[]"],
     """
-SELECT held.place, verdict.ending, person.is_invisible
-  FROM unnest($1, $2, $3, $4, $5, $6)
-       AS held(place, person, room, session, password, invisible)
+SELECT held.place, verdict.ending, person.is_invisible, mute.is_on
+  FROM unnest($1, $2, $3, $4, $5, $6, $7)
+       AS held(place, person, room, session, password, invisible, muted)
   LEFT JOIN core_user person ON person.id = held.person
   LEFT JOIN chat_room room ON room.id = held.room
   LEFT JOIN chat_membership member ON member.room_id = held.room AND member.user_id = held.person
@@ -72,7 +72,13 @@ SELECT held.place, verdict.ending, person.is_invisible
                AND (s.until IS NULL OR s.until > now())) THEN 'BANNED'
        WHEN room.id IS NULL OR room.kind <> 'open' AND member.id IS NULL THEN 'REMOVED'
        END AS ending) verdict
+ CROSS JOIN LATERAL (SELECT EXISTS (
+            SELECT FROM chat_sanction s
+             WHERE s.user_id = held.person AND s.kind = 'mute'
+               AND (s.room_id = held.room OR s.room_id IS NULL)
+               AND (s.until IS NULL OR s.until > now())) AS is_on) mute
  WHERE verdict.ending IS NOT NULL OR person.is_invisible <> held.invisible
+    OR mute.is_on <> held.muted
 """,
 )
 
@@ -97,7 +103,8 @@ class Rights:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def came(self, connection: "Connection") -> None:
-        """Check it in a moment, with all who come meanwhile; and from then on, with everybody."""
+        """Check it in a moment, with all who come meanwhile; and from then on, with everybody.
+        Also for one of whose person something has changed."""
         self._newcomers.add(connection)
         self._plan("newcomers", GATHER, self._check_newcomers)
         self._plan("everybody", EVERY, self._check_everybody)
@@ -138,16 +145,17 @@ class Rights:
         except Exception:
             logger.exception("Checking who may still be here failed")
             return
-        for place, ending, is_invisible in found:
+        for place, ending, is_invisible, is_muted in found:
             if ending is not None:
                 held[place].end_with(Ending[ending])
             else:
+                held[place].is_muted = is_muted
                 self._see(held[place], is_invisible)
 
 
 def changed(held: Sequence["Connection"]) -> list[tuple[Any, ...]]:
     """Of those whose rights or visibility are not what they came with: the place in `held`, why
-    they must go (the name of an Ending, or None), and whether they want to be seen."""
+    they must go (the name of an Ending, or None), whether they want to be seen, and are muted."""
     columns = [
         list(range(len(held))),
         [one.user.id for one in held],
@@ -155,5 +163,6 @@ def changed(held: Sequence["Connection"]) -> list[tuple[Any, ...]]:
         [one.session for one in held],
         [one.password for one in held],
         [one.is_invisible for one in held],
+        [one.is_muted for one in held],
     ]
     return fetch((_FIND, columns))

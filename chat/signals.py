@@ -1,6 +1,7 @@
 """What open sockets hear of changes made elsewhere (pages, the admin, a shell), after the commit: a
-sign-out, a closed account, a new password, a ban or a removal ends them; a room's new title, topic
-or archive is shown. What is missed, chat/rights.py finds."""
+sign-out, a closed account, a new password, a ban or a removal ends them; a mute is kept to; a
+person's new name and a room's new title, topic or archive are shown. What is missed, chat/rights.py
+and chat/people.py find."""
 
 from typing import Any
 
@@ -14,6 +15,8 @@ from chat.models import Membership, Room, Sanction
 from chat.rights import Ending
 from core.models import User
 from core.sessions import session_replaced
+
+NAMES = {"username", "display_name"}
 
 
 def connect() -> None:
@@ -34,18 +37,24 @@ def _replaced(sender: Any, user: int, session: str, **kwargs: Any) -> None:
     _end(user, Ending.SESSION_REPLACED, session=session)
 
 
-def _account_changed(sender: Any, instance: User, created: bool, **kwargs: Any) -> None:
+def _account_changed(
+    sender: Any, instance: User, created: bool, update_fields: Any = None, **kwargs: Any
+) -> None:
     if created:
         return
     if not instance.is_active:
         _end(instance.pk, Ending.DEACTIVATED)
     elif getattr(instance, "_password", None) is not None:  # Django's sign of a new one
         _end(instance.pk, Ending.SESSION_REPLACED)
+    if update_fields is None or NAMES & set(update_fields):  # not each sign-in
+        _tell({"type": "user.renamed", "user": instance.pk, "name": instance.name})
 
 
 def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
     if instance.kind == Sanction.Kind.BAN and instance.is_in_force:
         _end(instance.user_id, Ending.BANNED, room=instance.room_id)
+    if instance.kind == Sanction.Kind.MUTE:
+        _tell({"type": "user.changed", "user": instance.user_id})
 
 
 def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
@@ -56,11 +65,13 @@ def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
 
 def _updated(sender: Any, instance: Room, created: bool, **kwargs: Any) -> None:
     if not created:
-        message = {"type": "room.update", "fields": as_fields(instance)}
-        transaction.on_commit(lambda: tell_processes(message))
+        _tell({"type": "room.update", "fields": as_fields(instance)})
 
 
 def _end(user: int, ending: Ending, **which: Any) -> None:
     message = {"type": "connection.end", "user": user, **which}
-    message |= {"code": ending.code, "detail": ending.detail}
+    _tell(message | {"code": ending.code, "detail": ending.detail})
+
+
+def _tell(message: dict[str, Any]) -> None:
     transaction.on_commit(lambda: tell_processes(message))

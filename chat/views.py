@@ -119,8 +119,9 @@ def visibility(request: HttpRequest) -> HttpResponseBase:
         return throttle.too_many(request, "You change that too often. Wait a minute.")
     invisible = request.POST.get("invisible") == "on"
     User.objects.filter(pk=request.user.pk).update(is_invisible=invisible)
-    message = {"type": "user.visibility", "user": request.user.pk, "invisible": invisible}
-    told = tell_processes(message)
+    told = tell_processes({"type": "user.changed", "user": request.user.pk})
+    if invisible:
+        attendance.hide(request.user)
     if "application/json" in request.headers.get("Accept", ""):
         return JsonResponse({"invisible": invisible, "told": told})
     if not told:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 SECRET_KEY_LEAST = 32  # characters; who guesses it forges what we sign
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", ".localhost", "testserver"}
-MISSED_RENEWALS = 2.5  # a lease must outlast two heartbeats that did not come
+LEASE_IN_RENEWALS = 2.5  # one that fails is tried again each second, for one turn and a half
 AT_LEAST_1 = (
     *("CHAT_MESSAGE_MAX", "CHAT_FRAME_IN_MAX", "CHAT_FRAME_OUT_MAX", "CHAT_HISTORY_PAGE"),
     *("CHAT_HISTORY_MAX", "CHAT_CATCH_UP_MAX", "CHAT_RATE_SECONDS", "CHAT_RATE_BURST"),
@@ -173,6 +173,12 @@ def services() -> Iterator[CheckMessage]:
             hint="Write redis://HOST:6379/0, or rediss://… for TLS.",
             id="core.E004",
         )
+    if settings.REDIS_CLUSTER and urlsplit(settings.REDIS_URL).path not in ("", "/", "/0"):
+        yield Error(
+            "REDIS_URL names a database, and REDIS_CLUSTER is on: a cluster has only the first.",
+            hint="Write redis://HOST:6379/0.",
+            id="core.E018",
+        )
 
 
 @check
@@ -211,11 +217,11 @@ def _is_rate(text: str) -> bool:
 @check
 def presence() -> Iterator[CheckMessage]:
     lease, renew = settings.PRESENCE_LEASE_SECONDS, settings.PRESENCE_RENEW_SECONDS
-    if lease < MISSED_RENEWALS * renew:
+    if lease < LEASE_IN_RENEWALS * renew:
         yield Error(
-            f"PRESENCE_LEASE_SECONDS ({lease}) is under {MISSED_RENEWALS} times "
+            f"PRESENCE_LEASE_SECONDS ({lease}) is under {LEASE_IN_RENEWALS} times "
             f"PRESENCE_RENEW_SECONDS ({renew}).",
-            hint="Else people are shown as gone when two renewals come late.",
+            hint="The difference is how long Redis may be away before people are shown as gone.",
             id="core.E013",
         )
     if settings.PRESENCE_GRACE_SECONDS >= lease:

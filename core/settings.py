@@ -106,6 +106,8 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
 # -- Redis: presence and fan-out --------------------------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL")
+REDIS_CLUSTER = env.bool("REDIS_CLUSTER", default=False)  # REDIS_URL is one node of it
+# Of a cluster too this is one node: what is published on it reaches all.
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -199,8 +201,9 @@ CHAT_SIGN_UPS_PER_ADDRESS = env.str("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hou
 # A crash is healed within this and a second: 45 seconds at the most.
 PRESENCE_LEASE_SECONDS = env.int("PRESENCE_LEASE_SECONDS", default=42)
 PRESENCE_RENEW_SECONDS = env.int("PRESENCE_RENEW_SECONDS", default=15)
-# How long somebody may be away (a reload, a flicker of the network) without anybody's noticing.
-PRESENCE_GRACE_SECONDS = env.float("PRESENCE_GRACE_SECONDS", default=5.0)
+# How long somebody may be away without anybody's noticing: a reload, or a flicker of the network of
+# five seconds, after which a client takes up to three to come back.
+PRESENCE_GRACE_SECONDS = env.float("PRESENCE_GRACE_SECONDS", default=8.0)
 # Comings and goings that gather for so long leave as one frame a connection.
 PRESENCE_GATHER_SECONDS = env.float("PRESENCE_GATHER_SECONDS", default=0.25)
 # Where more people are online than LIST_MAX, the first SHOWN of them are named and the rest are

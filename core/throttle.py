@@ -14,11 +14,15 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from limits import RateLimitItem, parse
-from limits.storage import RedisStorage
+from limits.storage import RedisClusterStorage, RedisStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
-from redis.exceptions import RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
+from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
+
+AWAY = (RedisError, RedisClusterException)
 
 
 def allowed(action: str, limit: str, who: str) -> bool:
@@ -27,7 +31,7 @@ def allowed(action: str, limit: str, who: str) -> bool:
         return True
     try:
         return _limiter().hit(_item(limit), action, who)
-    except RedisError as error:
+    except AWAY as error:
         logger.warning("Not counting %s, Redis is away: %s", action, error)
         return True
 
@@ -36,7 +40,7 @@ def forget(action: str, limit: str, who: str) -> None:
     """Begin to count anew: it was not what the limit is for."""
     try:
         _limiter().clear(_item(limit), action, who)
-    except RedisError as error:
+    except AWAY as error:
         logger.warning("Not counting %s, Redis is away: %s", action, error)
 
 
@@ -74,5 +78,11 @@ def _item(limit: str) -> RateLimitItem:
 @cache
 def _limiter() -> SlidingWindowCounterRateLimiter:
     timeouts: dict[str, Any] = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
-    storage = RedisStorage(settings.REDIS_URL, key_prefix="throttle", **timeouts)
+    if not settings.REDIS_CLUSTER:
+        storage = RedisStorage(settings.REDIS_URL, key_prefix="throttle", **timeouts)
+    else:
+        scheme, _, rest = settings.REDIS_URL.partition("://")
+        node = f"redis+cluster://{rest.partition('/')[0]}"
+        timeouts |= {"ssl": scheme == "rediss", "retry": Retry(NoBackoff(), 0)}
+        storage = RedisClusterStorage(node, key_prefix="throttle", **timeouts)
     return SlidingWindowCounterRateLimiter(storage)

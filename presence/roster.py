@@ -10,8 +10,9 @@ PENDING = 1_000  # changes that wait for an earlier one; where there are more, t
 class Roster:
     """Follows a scope's changes in order. Knows nothing until it is told a state.
 
-    A version falls in one way only: to 0, where Redis was emptied, or nobody was left to end the
-    last lease. Each count begins at the time (Redis's, in microseconds), far above the one before.
+    Where a version falls, Redis has lost what it had: all (then it is 0 until somebody comes, and
+    goes on from the time in microseconds, far above the one before), or its last changes, by a
+    crash or by a replica that was behind. Then the same versions come again, for other changes.
     """
 
     def __init__(self) -> None:
@@ -19,23 +20,46 @@ class Roster:
         self.version = 0
         self.known = False
         self._pending: dict[int, Change] = {}
+        self._heard = 0  # the highest version that is known of
+        self._doubts = False
 
-    def reset(self, state: State) -> bool:
-        """Take over a state, and what has waited for it; False where that is no news."""
-        if self.known and 0 < state.version <= self.version:
+    def reset(self, state: State, newest: int = 0) -> bool:
+        """Take over a state, and what has waited for it; False where that is no news.
+
+        `newest` is what ours was when the state was asked for: a lower one means that Redis has
+        lost what it had, and that what we have, and what waits, is of nobody any more.
+        """
+        self._doubts = False
+        if state.version < newest:
+            self._pending.clear()
+            self._heard = 0
+            self._doubts = True  # what came while it was read was dropped as seen: once more
+        elif self.known and state.version < self.version:
             return False
-        is_news = not self.known or state.version != self.version
+        if self.known and state.version == self.version and self.users.keys() == state.users:
+            return False
         self.users = dict.fromkeys(sorted(state.users))
         self.version = state.version
         self.known = True
         self._in_line()
-        return is_news
+        return True
 
-    def misses(self, version: int) -> bool:
-        """Whether a scope that stands at `version` has gone on without us: then read its state."""
-        if not self.known or self._pending:
-            return True
-        return version > self.version or (version == 0 and self.version > 0)
+    @property
+    def newest(self) -> int:
+        """The highest version that is known of, to be noted before a state is asked for."""
+        return max(self._heard, self.version)
+
+    def hear(self, version: int, online: int) -> None:
+        """The scope stands, or stood a moment ago, at `version`, with so many users."""
+        self._heard = max(self._heard, version)
+        # A lower one may only be late. The same one with other users is of another history.
+        if version < self.version or (version == self.version and online != len(self.users)):
+            self._doubts = True
+
+    @property
+    def misses(self) -> bool:
+        """Whether the scope has gone on without us, or may have: then read its state."""
+        return not self.known or self._doubts or self._heard > self.version
 
     def apply(self, changes: Iterable[Change]) -> tuple[list[Change], bool]:
         """Apply what is next in line; returns that, and whether something in between is missing.
@@ -43,10 +67,11 @@ class Roster:
         What comes after a hole waits: with several processes changes arrive in any order.
         """
         for change in changes:
+            self._heard = max(self._heard, change.version)
             if change.version > self.version and len(self._pending) < PENDING:
                 self._pending[change.version] = change
         applied = self._in_line() if self.known else []
-        return applied, bool(self._pending)
+        return applied, self._heard > self.version
 
     def _in_line(self) -> list[Change]:
         """Take from what waits that which is next, without a hole."""

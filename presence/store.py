@@ -17,6 +17,8 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError
 
+from presence.wire import AWAY, Call, Calls, replies
+
 logger = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -41,6 +43,7 @@ class Result(NamedTuple):
 
     changes: list[Change]
     version: int
+    online: int
     next_end: float | None  # seconds until a lease ends, unless it is renewed; None: there is none
 
 
@@ -49,7 +52,7 @@ Members = Mapping[str, Sequence[str]]
 
 
 class Store:
-    """Presence in one Redis (or cluster). Raises redis.exceptions.RedisError where it can't.
+    """Presence in one Redis (or cluster). Raises one of AWAY where it can't.
 
     Where only some scopes can't be reached (a node of a cluster is down) those are left out.
     """
@@ -57,21 +60,14 @@ class Store:
     def __init__(self, redis: Redis | RedisCluster) -> None:
         self._redis = redis
 
-    async def enter(self, members: Members, lease: float) -> dict[str, Result]:
-        """Take leases of `lease` seconds, and end those whose time is over."""
-        return _results(await self._run("enter", members, _ms(lease)))
+    async def hold(self, members: Members, lease: float) -> dict[str, Result]:
+        """Take leases of `lease` seconds, renew them, or restore those that were lost; then end
+        those whose time is over: with no members, only that."""
+        return _results(await self._run("hold", members, _ms(lease)))
 
     async def leave(self, members: Members, grace: float) -> dict[str, Result]:
         """Let leases end in `grace` seconds, and end those whose time is over."""
         return _results(await self._run("leave", members, _ms(grace)))
-
-    async def renew(self, members: Members, lease: float) -> dict[str, Result]:
-        """Renew leases, restoring those that were lost, and end those whose time is over."""
-        return _results(await self._run("renew", members, _ms(lease)))
-
-    async def reap(self, scopes: Iterable[str]) -> dict[str, Result]:
-        """End the leases whose time is over."""
-        return _results(await self._run("reap", dict.fromkeys(scopes, ())))
 
     async def state(self, scope: str) -> State:
         users, version = (await self._run("state", {scope: ()}))[scope]
@@ -80,36 +76,47 @@ class Store:
     async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
         """One call a scope, all in one round trip (on a cluster: one to each node)."""
         source, sha = _script(script)
-        calls: dict[str, tuple[str | int, ...]] = {
-            scope: (sha, len(keys(scope)), *keys(scope), *first, *each)
+        calls: dict[str, Call] = {
+            scope: ("EVALSHA", sha, len(keys(scope)), *keys(scope), *first, *each)
             for scope, each in members.items()
         }
-        replies = await self._call(calls)
-        unknown = [scope for scope, reply in replies.items() if isinstance(reply, NoScriptError)]
-        if unknown:  # a new server; only those, since the others have changed and said what
-            await self._redis.script_load(source)
-            replies |= await self._call({scope: calls[scope] for scope in unknown})
-        failed = {scope: one for scope, one in replies.items() if isinstance(one, Exception)}
-        if failed and len(failed) == len(replies):
+        found = await self._call(calls)
+        # A new server; only what it did not know, since the others have changed and said what.
+        while unknown := [scope for scope, one in found.items() if _is_unknown(one)]:
+            again = {scope: calls[scope] for scope in unknown}
+            # Its node keeps the source, and knows the rest. Not SCRIPT LOAD: on a cluster that goes
+            # to all nodes, and fails where one is down.
+            again[unknown[0]] = ("EVAL", source, *calls[unknown[0]][2:])
+            try:
+                found |= await self._call(again)
+            except AWAY as error:
+                found |= dict.fromkeys(unknown, error)
+        failed = {scope: one for scope, one in found.items() if isinstance(one, Exception)}
+        if failed and len(failed) == len(found):
             raise next(iter(failed.values()))
-        for scope, error in failed.items():
-            logger.warning("Presence: %s failed in scope %s: %s", script, scope, error)
-        return {scope: reply for scope, reply in replies.items() if scope not in failed}
+        if failed:
+            scope, why = next(iter(failed.items()))
+            others = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+            logger.warning("Presence: %s failed in scope %s%s: %s", script, scope, others, why)
+        return {scope: reply for scope, reply in found.items() if scope not in failed}
 
-    async def _call(self, calls: Mapping[str, tuple[str | int, ...]]) -> dict[str, Any]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for arguments in calls.values():
-                # not `evalsha`, which a cluster's pipeline refuses; this finds the keys' node
-                pipe.execute_command("EVALSHA", *arguments)
-            replies = await pipe.execute(raise_on_error=False)
-        return dict(zip(calls, replies, strict=True))
+    async def _call(self, calls: Calls) -> dict[str, Any]:
+        return await replies(self._redis, calls)
+
+
+def _is_unknown(reply: Any) -> bool:
+    return isinstance(reply, NoScriptError)
+
+
+@cache
+def source_of(script: str) -> str:
+    return (SCRIPTS / "common.lua").read_text() + (SCRIPTS / f"{script}.lua").read_text()
 
 
 @cache
 def _script(name: str) -> tuple[str, str]:
     """A script's source, and what Redis calls it."""
-    source = (SCRIPTS / f"{name}.lua").read_text()
-    source = (SCRIPTS / "common.lua").read_text() + source
+    source = source_of(name)
     return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -122,15 +129,19 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
+def changes_of(replies: Iterable[Any]) -> list[Change]:
+    return [
+        Change(kind.decode(), user.decode(), place, online) for kind, user, place, online in replies
+    ]
+
+
 def _results(replies: Mapping[str, list[Any]]) -> dict[str, Result]:
     return {
         scope: Result(
-            [
-                Change(kind.decode(), user.decode(), place, online)
-                for kind, user, place, online in changes
-            ],
+            changes_of(changes),
             version,
+            here,
             None if ends < 0 else ends / 1000,
         )
-        for scope, (changes, version, ends) in replies.items()
+        for scope, (changes, version, here, ends) in replies.items()
     }

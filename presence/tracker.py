@@ -4,23 +4,21 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from redis.exceptions import RedisError
-
 from presence.store import Change, Result, Store
+from presence.wire import AWAY
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Announce = Callable[[str, Sequence[Change]], None]
-Heard = Callable[[str, int], None]
-# What Redis's being away looks like from here.
-AWAY = (RedisError, OSError, asyncio.TimeoutError)
+Heard = Callable[[str, int, int], None]
 
 SWEEP = 0.5  # seconds between looks for leases whose time is over
+RETRY = 1.0  # seconds until a renewal that failed is tried again
 
 
 class Tracker:
@@ -30,8 +28,9 @@ class Tracker:
     lease is kept here all the same, and the next renewal takes it there; one that could not be
     given back is given back later.
 
-    After each renewal `heard(scope, version)` is told where the scope stands, so that whoever
-    follows it finds what was lost on the way: an announcement, or Redis's answer to a script.
+    After each renewal `heard(scope, version, online)` is told where the scope stands, so that
+    whoever follows it finds what was lost: an announcement, or Redis's answer, on the way; or what
+    Redis had.
     A scope may also be watched, without a lease: it is looked after and heard of just the same.
 
     `grace` may be made longer when the process is about to end, and its users to be sent elsewhere.
@@ -58,11 +57,13 @@ class Tracker:
         self._entering: dict[str, dict[str, asyncio.Future[None]]] = {}
         # By grace and scope: members, each with when its lease has ended by itself.
         self._leaving: defaultdict[float, dict[str, dict[str, float]]] = defaultdict(dict)
-        self._in_grace: dict[str, dict[str, float]] = {}  # scope → member → until when
         self._ends: dict[str, float] = {}  # scope → when its next lease ends, as far as we know
+        self._overdue: set[str] = set()  # scopes whose last renewal failed …
+        self._retry_at = 0.0  # … and when it is tried again
         # One round trip at a time: a renewal under way must not bring back a lease that was left.
         self._trip = asyncio.Lock()
         self._has_news = False
+        self._is_away = False  # Redis, and the log has it
         self._is_closed = False
         self._flight: asyncio.Task[None] | None = None
         self._timers: list[asyncio.Task[None]] = []
@@ -75,7 +76,6 @@ class Tracker:
         self._leases.setdefault(scope, {})[member] = None
         for leaving in self._leaving.values():  # it has changed its mind
             _pop(leaving, scope, member)
-        _pop(self._in_grace, scope, member)
         answers = self._entering.setdefault(scope, {})
         answer = answers.setdefault(member, asyncio.get_running_loop().create_future())
         self._fly()
@@ -90,19 +90,8 @@ class Tracker:
         entering = _pop(self._entering, scope, member)
         if entering is not None and not entering.done():
             entering.set_result(None)
-        grace, now = 0.0 if at_once else self.grace, time.monotonic()
-        self._leaving[grace].setdefault(scope, {})[member] = now + self._lease
-        if not at_once:
-            self._in_grace.setdefault(scope, {})[member] = now + grace
-        self._fly()
-
-    def end_grace(self, user: str) -> None:
-        """The leases that `user` has given back here, and that are in their grace, end at once."""
-        now = time.monotonic()
-        for scope, members in list(self._in_grace.items()):
-            for member in [one for one in members if one.startswith(f"{user}:")]:
-                _pop(self._in_grace, scope, member)
-                self._leaving[0.0].setdefault(scope, {})[member] = now + self._lease
+        leaving = self._leaving[0.0 if at_once else self.grace].setdefault(scope, {})
+        leaving[member] = time.monotonic() + self._lease
         self._fly()
 
     def watch(self, scope: str) -> None:
@@ -119,14 +108,7 @@ class Tracker:
     async def renew(self) -> None:
         """Renew every lease in one round trip, and end what a dead process left in our scopes."""
         async with self._trip:
-            leases = {scope: list(self._leases.get(scope, ())) for scope in self._ours}
-            if not leases:
-                return
-            results = await self.store.renew(leases, self._lease)
-            self._take(results)
-        if self._heard is not None:
-            for scope, result in results.items():
-                self._heard(scope, result.version)
+            await self._hold(self._ours)
 
     async def sweep(self) -> None:
         """End, and announce, what is over in our scopes: of those who have not come back within
@@ -134,13 +116,14 @@ class Tracker:
         if any(self._leaving.values()):  # Redis was away
             self._fly()
         now = time.monotonic()
-        for scope, members in list(self._in_grace.items()):
-            for member in [one for one, until in members.items() if until <= now]:
-                _pop(self._in_grace, scope, member)
-        over = [scope for scope, end in self._ends.items() if end <= now]
-        if over:
+        over = {scope for scope, end in self._ends.items() if end <= now}
+        if now >= self._retry_at:
+            over |= self._overdue & self._ours
+        while over:
             async with self._trip:
-                self._take(await self.store.reap(over))
+                results = await self._hold(over)
+            # One script ends so many at most.
+            over = {scope for scope, result in results.items() if result.next_end == 0}
 
     async def close(self, grace: float) -> None:
         """Give all leases back; `grace` seconds are there for the users to turn up elsewhere."""
@@ -183,15 +166,39 @@ class Tracker:
             self._has_news = False
             entering, self._entering = self._entering, {}
             try:
+                if self._overdue:  # Redis was away: what is ours may be over, and must not end now
+                    await self._hold(self._overdue & self._touched(entering))
                 if entering:
-                    self._take(await self.store.enter(_lists(entering), self._lease))
+                    results = await self.store.hold(_lists(entering), self._lease)
+                    self._overdue |= entering.keys() - results.keys()
+                    self._take(results)
                 await self._give_back()
             except AWAY as error:
-                logger.warning("Presence: Redis is away, leases are taken and end later: %s", error)
+                self._overdue |= entering.keys()
+                self._say_away(error)
             except Exception:
                 logger.exception("Presence: could not take or give back leases")
             finally:
                 self._answer(entering)
+
+    async def _hold(self, scopes: Iterable[str]) -> dict[str, Result]:
+        """Renew our leases in these scopes, and then end what is over there: none of ours."""
+        leases = {scope: list(self._leases.get(scope, ())) for scope in scopes}
+        if not leases:
+            return {}
+        self._overdue = (self._overdue & self._ours) | leases.keys()
+        self._retry_at = time.monotonic() + RETRY
+        results = await self.store.hold(leases, self._lease)
+        self._overdue -= results.keys()
+        self._take(results)
+        if self._heard is not None:
+            for scope, result in results.items():
+                self._heard(scope, result.version, result.online)
+        return results
+
+    def _touched(self, entering: Iterable[str]) -> set[str]:
+        """The scopes in which an exchange ends what is over."""
+        return {*entering, *(scope for leaving in self._leaving.values() for scope in leaving)}
 
     async def _give_back(self) -> None:
         for grace, leaving in list(self._leaving.items()):
@@ -222,7 +229,13 @@ class Tracker:
                 if not answer.done():
                     answer.set_result(None)
 
+    def _say_away(self, error: Exception) -> None:
+        if not self._is_away:
+            logger.warning("Presence: Redis is away, leases are taken and end later: %s", error)
+        self._is_away = True
+
     def _take(self, results: Mapping[str, Result]) -> None:
+        self._is_away = False
         now, ours = time.monotonic(), self._ours
         for scope, result in results.items():
             end = result.next_end
@@ -253,7 +266,7 @@ class Tracker:
             try:
                 await work()
             except AWAY as error:
-                logger.warning("Presence: could not %s, will retry: %s", name, error)
+                self._say_away(error)
             except Exception:
                 logger.exception("Presence: could not %s", name)
 

@@ -1,9 +1,11 @@
 """The short form of `make bench`: that it measures, and counts right. No test of speed."""
 
 import json
+import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from bench import compare, rows, stored
+from bench import compare, rows, stored, storm
 from bench.members import miscounted
 from tests.conftest import StartServer
 from tests.support.databases import ROOT
@@ -108,6 +110,18 @@ def test_a_storm_ends_with_everybody_seeing_the_same_count(tmp_path: Path) -> No
     for side in ("ours", "one by one", "half", "all"):
         assert sides[side]["agree"] is not None, done.stderr
         assert sides[side]["kilobytes"] > 0
+        assert 0 < sides[side]["came"] <= sides[side]["agree"]
+
+
+def test_a_storm_after_which_not_all_saw_the_same_does_not_hold(capsys: Any) -> None:
+    good = storm.Storm(came=1, agree=2, kilobytes=3, p50=4, p99=5)
+    never = storm._median([good, replace(good, agree=math.nan), good])
+    bounds = {"kilobytes": 1.0, "p99": 1.0}
+    assert storm._show("", ("a", "b"), {"a": good, "b": never}, bounds)
+    assert not storm._show("", ("a", "b"), {"a": never, "b": good}, bounds)
+    slow = {"a": replace(good, p99=6), "b": good}
+    assert not storm._show("", ("a", "b"), slow, bounds)
+    assert "does not hold" in capsys.readouterr().out
 
 
 def test_a_deployment_is_sized(start_server: StartServer) -> None:

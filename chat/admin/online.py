@@ -52,8 +52,7 @@ def online_in(room: Room) -> Online | None:
 
 def is_there(room: Room, user: User, connection: str) -> bool | None:
     """None where that cannot be known now."""
-    leases = reader.leases(str(room.pk))
-    return None if leases is None else Lease(str(user.pk), connection) in leases
+    return reader.holds(str(room.pk), Lease(str(user.pk), connection))
 
 
 def disconnect(room: Room, user: User, connection: str, *, by: User) -> bool:

@@ -6,7 +6,7 @@
 -- Time is Redis's own, so processes whose clocks differ agree.
 local users, leases, counts, version = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local keep_empty = 600000 -- milliseconds that an empty scope's version is kept
-local keep_after = 5000 -- and a scope after its last lease: time for somebody to announce its end
+local keep_after = 2000 -- and a scope after its last lease: time for somebody to announce its end
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -43,7 +43,7 @@ local function reap()
     end
 end
 
--- Returns the changes, the version, and in how many milliseconds the next lease ends (-1: none).
+-- Returns the changes, the version, how many are here, and in how many milliseconds the next lease ends (-1: none).
 local function done()
     local first = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2]
     local last = redis.call('ZRANGE', leases, -1, -1, 'WITHSCORES')[2]
@@ -52,5 +52,6 @@ local function done()
     local keep = last and math.max(0, last - now) + keep_after or keep_empty
     for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, keep) end
     local ends = first and math.max(0, first - now) or -1
-    return {changes, tonumber(redis.call('GET', version) or 0), ends}
+    local v = tonumber(redis.call('GET', version) or 0)
+    return {changes, v, redis.call('SCARD', users), ends}
 end

@@ -275,7 +275,7 @@ class TestTyping:
         say(page, "two")
         expect(stored(page, "two")).to_have_count(1)
         assert sent.count("chat.typing") == 1
-        page.clock.run_for(3_000)
+        page.clock.run_for(3_400)
         page.locator(INPUT).press_sequentially("three")
         say(page, "three")
         expect(stored(page, "three")).to_have_count(1)

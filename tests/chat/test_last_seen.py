@@ -74,9 +74,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     statements: list[list[int]] = []
     real = last_seen._write
 
-    def write(users: list[int]) -> None:
+    def write(users: list[int]) -> list[int]:
         statements.append(sorted(users))
-        real(users)
+        return real(users)
 
     monkeypatch.setattr(last_seen, "_write", write)
     return statements
@@ -117,12 +117,25 @@ def test_nobody_is_written_twice_in_a_minute(clock: Clock, written: list[list[in
     assert just_now(seen(user))
 
 
-def test_another_process_does_not_write_again_what_is_written() -> None:
+@pytest.mark.parametrize("seconds", [0, 57])
+def test_another_process_does_not_write_again_what_is_written(seconds: int) -> None:
     user = UserFactory()
     write(process(user))
+    make_stale(user, seconds=seconds)
     first = seen(user)
     write(process(user))
     assert seen(user) == first
+
+
+def test_whom_another_process_wrote_is_written_when_the_minute_is_over(clock: Clock) -> None:
+    user = UserFactory()
+    one = process(user)
+    make_stale(user, seconds=30)
+    write(one)
+    make_stale(user)
+    clock.now += 31
+    write(one)
+    assert just_now(seen(user))
 
 
 def test_the_invisible_are_not_written() -> None:
@@ -155,7 +168,7 @@ def test_who_left_while_the_database_was_away_is_not_forgotten(
     one = process()
     one.left(user.pk)
 
-    def fails(users: Iterable[int]) -> None:
+    def fails(users: Iterable[int]) -> list[int]:
         raise OperationalError("away")
 
     with monkeypatch.context() as context:
@@ -170,10 +183,11 @@ def test_the_timer_outlives_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(last_seen, "EVERY", 0.02)
     errors, written = [ValueError("a mistake"), OperationalError("away")], threading.Event()
 
-    def write_or_fail(users: list[int]) -> None:
+    def write_or_fail(users: list[int]) -> list[int]:
         if errors:
             raise errors.pop()
         written.set()
+        return users
 
     monkeypatch.setattr(last_seen, "_write", write_or_fail)
 

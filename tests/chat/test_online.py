@@ -29,22 +29,35 @@ class Redis:
         self.version = 100
         self.is_away = False
         self.reads = 0
+        self.meanwhile: Callable[[], None] = lambda: None  # while a state is on its way
+        self.leases: set[tuple[str, ...]] = set()
+        self.left_at_once: list[bool] = []
+        self.watched: set[str] = set()
         self.store = self
 
     async def state(self, scope: str) -> State:
         self.reads += 1
+        state = State(frozenset(self.users), self.version)
+        self.meanwhile()
         await asyncio.sleep(0.001)
         if self.is_away:
             raise OSError("away")
-        return State(frozenset(self.users), self.version)
+        return state
 
-    async def enter(self, *_: str) -> None: ...
+    async def enter(self, *lease: str) -> None:
+        self.leases.add(lease)
+        await asyncio.sleep(0.001)
 
-    def leave(self, *_: object, **__: object) -> None: ...
+    def leave(self, *lease: str, at_once: bool = False) -> None:
+        if lease in self.leases:
+            self.leases.remove(lease)
+            self.left_at_once.append(at_once)
 
-    def watch(self, scope: str) -> None: ...
+    def watch(self, scope: str) -> None:
+        self.watched.add(scope)
 
-    def unwatch(self, scope: str) -> None: ...
+    def unwatch(self, scope: str) -> None:
+        self.watched.discard(scope)
 
 
 class Visitor(Client):
@@ -112,7 +125,7 @@ def test_whoever_came_while_redis_was_away_is_shown_all_when_it_is_back(
         if by_a_newcomer:
             await room.visit(2)
         else:
-            room.online.heard(str(ROOM), 100)
+            room.online.heard(str(ROOM), 100, 2)
         await asyncio.sleep(0.2)
         for visitor in (first, second):
             assert visitor.names() == {"name 1", "name 2"}
@@ -142,9 +155,8 @@ def test_a_change_that_is_lost_is_read_and_what_comes_meanwhile_is_kept() -> Non
         visitor = await room.visit(1)
         reads = room.redis.reads
         room.redis.users, room.redis.version = {"1", "101", "102"}, 102
+        room.redis.meanwhile = lambda: room.hear(103)
         room.hear(102)
-        await asyncio.sleep(0.02)
-        room.hear(103)  # after the state that is read
         await asyncio.sleep(0.2)
         assert room.redis.reads == reads + 1
         assert set(visitor.users) == {1, 101, 102, 103}
@@ -153,11 +165,23 @@ def test_a_change_that_is_lost_is_read_and_what_comes_meanwhile_is_kept() -> Non
     play(scene)
 
 
+def test_what_was_lost_before_the_room_was_known_is_found_too() -> None:
+    async def scene(room: Room) -> None:
+        room.redis.meanwhile = lambda: room.hear(102)
+        visitor = await room.visit(1)
+        room.redis.meanwhile = lambda: None
+        room.redis.users, room.redis.version = {"1", "101", "102"}, 102
+        await asyncio.sleep(0.3)
+        assert set(visitor.users) == {1, 101, 102}
+
+    play(scene)
+
+
 def test_a_version_heard_late_is_asked_about_only_once() -> None:
     async def scene(room: Room) -> None:
         await room.visit(1)
         reads = room.redis.reads
-        room.online.heard(str(ROOM), 0)  # as it was before the first came
+        room.online.heard(str(ROOM), 99, 0)  # as it was before the first came
         await asyncio.sleep(0.3)
         assert room.redis.reads == reads + 1
 
@@ -170,10 +194,75 @@ def test_a_room_that_redis_has_forgotten_shows_nobody() -> None:
         visitor = await room.visit(1)
         assert visitor.online == 1
         room.redis.users, room.redis.version = set(), 0
-        visitor.version = None  # it may be lower now
-        room.online.heard(str(ROOM), 0)
+        room.online.heard(str(ROOM), 0, 0)
         await asyncio.sleep(0.2)
         assert (visitor.users, visitor.online) == ({}, 0)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("is_crowd", [False, True])
+def test_where_redis_comes_back_with_older_data_everybody_sees_that_and_what_comes_after(
+    is_crowd: bool, settings: Any
+) -> None:
+    settings.PRESENCE_COUNT_SECONDS = 0.01
+    if is_crowd:
+        settings.PRESENCE_LIST_MAX = settings.PRESENCE_SHOWN = 2
+
+    async def scene(room: Room) -> None:
+        room.redis.users = {"1", "2", "3", "4", "5"}
+        visitor, newcomer = await room.visit(1), await room.visit(2)
+        room.hear(101)
+        await asyncio.sleep(0.1)
+        assert visitor.version == 101
+        newcomer = await room.visit(2)  # has been shown a version that will come again
+        room.redis.users, room.redis.version = {"1", "2", "3"}, 90
+        room.online.heard(str(ROOM), 90, 3)
+        await asyncio.sleep(0.4)
+        room.redis.users.add("91")
+        room.redis.version = 91
+        room.hear(91)
+        await asyncio.sleep(0.1)
+        for one in (visitor, newcomer):
+            assert one.version == 91
+            assert set(one.users) == ({1, 2} if is_crowd else {1, 2, 3, 91})
+
+    play(scene)
+
+
+def test_where_redis_has_gone_back_and_on_to_the_same_version_it_is_seen_by_the_number() -> None:
+    async def scene(room: Room) -> None:
+        room.redis.users = {"1"}
+        visitor = await room.visit(1)
+        room.redis.users = {"1", "2"}
+        room.online.heard(str(ROOM), 100, 2)
+        await asyncio.sleep(0.3)
+        assert (visitor.online, set(visitor.users)) == (2, {1, 2})
+
+    play(scene)
+
+
+def test_the_highest_version_that_was_heard_of_is_read_though_a_lower_one_came_before() -> None:
+    async def scene(room: Room) -> None:
+        room.redis.users = {"1"}
+        visitor = await room.visit(1)
+        room.online.heard(str(ROOM), 101, 2)
+        room.redis.users, room.redis.version = {"1", "2", "3"}, 102
+        room.online.heard(str(ROOM), 102, 3)
+        room.hear(101)  # is enough for the first
+        await asyncio.sleep(0.3)
+        assert visitor.version == 102
+
+    play(scene)
+
+
+def test_a_name_that_another_process_still_has_replaces_no_newer_one() -> None:
+    async def scene(room: Room) -> None:
+        visitor = await room.visit(1)
+        room.online._people.remember(Person(101, "Dora Maar"))
+        room.hear(101)
+        await asyncio.sleep(0.1)
+        assert visitor.names() == {"Dora Maar"}
 
     play(scene)
 
@@ -187,5 +276,92 @@ def test_somebodys_new_name_is_shown_to_all_though_nobody_came_or_went() -> None
         await asyncio.sleep(0.1)
         for visitor in (first, second, third):
             assert visitor.names() == {"name 1", "Dora Maar"}
+
+    play(scene)
+
+
+# -- leases -----------------------------------------------------------------------------------
+
+
+def test_who_turns_invisible_in_the_moment_of_turning_visible_is_not_seen() -> None:
+    async def scene(room: Room) -> None:
+        visitor = await room.visit(1)
+        connection = cast(Connection, visitor)
+        await room.online.set_visibility(room.feed, connection, True)
+        assert room.redis.leases == set()
+        choices = [room.online.set_visibility(room.feed, connection, one) for one in (False, True)]
+        await asyncio.gather(*choices)
+        assert room.redis.leases == set()
+        assert all(room.redis.left_at_once), "no grace shows who chose not to be seen"
+
+    play(scene)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_who_turns_invisible_while_coming_in_is_not_seen(turns: int) -> None:
+    async def scene(room: Room) -> None:
+        visitor = Visitor(room.feed, 1)
+        connection = cast(Connection, visitor)
+        entering = asyncio.create_task(room.online.enter(room.feed, connection))
+        for _ in range(turns):  # of the loop
+            await asyncio.sleep(0)
+        await room.online.set_visibility(room.feed, connection, True)
+        await entering
+        assert room.redis.leases == set()
+
+    play(scene)
+
+
+def test_who_leaves_while_coming_in_leaves_no_lease() -> None:
+    async def scene(room: Room) -> None:
+        visitor = Visitor(room.feed, 1)
+        connection = cast(Connection, visitor)
+        entering = asyncio.create_task(room.online.enter(room.feed, connection))
+        await asyncio.sleep(0)
+        visitor.is_closing = True
+        room.online.leave(room.feed, connection)
+        await entering
+        assert room.redis.leases == set()
+        assert not any(room.redis.left_at_once), "a reload has the grace"
+
+    play(scene)
+
+
+def test_a_room_is_watched_until_the_last_has_left() -> None:
+    async def scene(room: Room) -> None:
+        visitors = [await room.visit(1), await room.visit(2)]
+        for visitor in visitors:
+            assert room.redis.watched == {str(ROOM)}
+            room.feed.connections.discard(cast(Connection, visitor))
+            room.online.leave(room.feed, cast(Connection, visitor))
+        assert room.redis.watched == set()
+
+    play(scene)
+
+
+def test_a_late_leave_of_a_feed_that_was_given_up_keeps_the_new_one_watched() -> None:
+    async def scene(room: Room) -> None:
+        late = await room.visit(1)
+        old, room.feed = room.feed, Feed(ROOM)
+        old.connections.clear()
+        room.hub.feeds[ROOM] = room.feed
+        room.feed.opened = True
+        await room.visit(2)
+        room.online.leave(old, cast(Connection, late))
+        assert room.redis.watched == {str(ROOM)}
+
+    play(scene)
+
+
+def test_a_socket_that_has_closed_takes_no_lease_for_turning_visible() -> None:
+    async def scene(room: Room) -> None:
+        visitor = await room.visit(1)
+        connection = cast(Connection, visitor)
+        await room.online.set_visibility(room.feed, connection, True)
+        visitor.is_closing = True
+        await room.online.set_visibility(room.feed, connection, False)
+        room.online.leave(room.feed, connection)
+        assert room.redis.leases == set()
+        assert len(room.redis.left_at_once) == 2, "those of the room and of the site, given back"
 
     play(scene)

@@ -30,6 +30,12 @@ QUICK = {
     "PRESENCE_GATHER_SECONDS": "0.02",
 }
 LONG = {**QUICK, "PRESENCE_LEASE_SECONDS": "30"}
+RENAME = """
+from core.models import User
+user = User.objects.get(pk={})
+user.display_name = "Dora Maar"
+user.save()
+"""
 MOMENT = GRACE + 2.5  # after which a wrong announcement would have come
 
 
@@ -136,6 +142,21 @@ def test_a_reload_is_not_seen(
     assert who(watcher) == {"Olga Owner", "Mia Member"}
 
 
+def test_a_flicker_of_five_seconds_and_the_way_back_are_not_seen(
+    chat: ChatServer, cast: Cast, enter: Enter
+) -> None:
+    """In the time that there is by default: a page waits up to two and a half seconds more."""
+    watcher = enter(chat, cast.room, cast.owner)
+    session = session_of(cast.member)
+    tab = enter(chat, cast.room, session=session)
+    watcher.until("presence.joined")
+    tab.cut()
+    watcher.silence(4.5 + 2.5, "presence.left")
+    enter(chat, cast.room, session=session)
+    watcher.silence(3, "presence.joined", "presence.left")
+    assert who(watcher) == {"Olga Owner", "Mia Member"}
+
+
 def test_people_of_two_processes_see_each_other_come_and_go(
     two: list[ChatServer], watcher: Client, cast: Cast, enter: Enter
 ) -> None:
@@ -150,6 +171,23 @@ def test_people_of_two_processes_see_each_other_come_and_go(
     assert lefts[0] == lefts[1]
     for client in (watcher, far):
         assert_consecutive(client)
+
+
+def test_a_new_name_is_seen_on_every_process(
+    two: list[ChatServer], watcher: Client, cast: Cast, enter: Enter
+) -> None:
+    far = enter(two[1], cast.room, cast.moderator)
+    member = enter(two[0], cast.room, cast.member)
+    for one in (watcher, far):
+        wait_until(lambda c=one: "Mia Member" in who(c), "she is not seen")
+    two[0].manage("shell", "-c", RENAME.format(cast.member.pk))
+    for one in (watcher, far):
+        wait_until(lambda c=one: "Dora Maar" in who(c), "the name is not seen")
+    member.send(type="chat.typing")
+    far.until("chat.typing", user={"id": cast.member.pk, "name": "Dora Maar"})
+    for user in UserFactory.create_batch(2):  # what the others tell has the new one too
+        enter(two[1], cast.room, user)
+    assert {"Dora Maar"} < who(watcher)
 
 
 def test_one_room_does_not_hear_of_another(

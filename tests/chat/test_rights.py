@@ -25,7 +25,12 @@ Enter = Callable[..., Client]
 
 def held(user: User, room: Room, **other: Any) -> Any:
     """A connection, as far as its rights go."""
-    fields = {"session": session_of(user), "password": sign_of(user), "is_invisible": False}
+    fields = {
+        "session": session_of(user),
+        "password": sign_of(user),
+        "is_invisible": False,
+        "is_muted": False,
+    }
     person = SimpleNamespace(id=user.pk)
     return SimpleNamespace(user=person, room_id=room.pk, is_closing=False, **(fields | other))
 
@@ -76,7 +81,7 @@ def test_what_has_changed_is_found(what: str) -> None:
     other = MembershipFactory(room=one.room)
     connections = [held(other.user, other.room, session=None), held(one.user, one.room)]
     change(one)
-    found = [(place, verdict) for place, verdict, _ in changed(connections)]
+    found = [(place, verdict) for place, verdict, *_ in changed(connections) if verdict]
     assert found == ([] if ending is None else [(1, ending)])
 
 
@@ -88,16 +93,17 @@ def test_an_open_room_needs_no_membership_and_a_guest_without_a_session_no_sessi
     Session.objects.all().delete()
     assert [place for place, *_ in changed(connections)] == [0]
     Room.objects.update(kind="private")
-    assert {verdict for _, verdict, _ in changed(connections)} == {"SIGNED_OUT", "REMOVED"}
+    assert {verdict for _, verdict, *_ in changed(connections)} == {"SIGNED_OUT", "REMOVED"}
 
 
 @pytest.mark.django_db
-def test_one_statement_serves_any_number_and_tells_who_wants_to_be_seen() -> None:
+def test_one_statement_serves_any_number_and_tells_who_wants_to_be_seen_and_may_write() -> None:
     people = [MembershipFactory() for _ in range(5)]
     connections = [held(one.user, one.room) for one in people]
     User.objects.filter(pk=people[2].user_id).update(is_invisible=True)
+    Sanction.objects.bulk_create([Sanction(user=people[3].user, kind="mute")])
     with CaptureQueriesContext(connection) as queries:
-        assert changed(connections) == [(2, None, True)]
+        assert changed(connections) == [(2, None, True, False), (3, None, False, True)]
     assert len(queries) <= 1
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 from django.test import Client as Browser
 
 from chat import broadcast, views
@@ -15,7 +16,7 @@ from chat.models import Room
 from core.models import User
 from tests.support import servers
 from tests.support.servers import ChatServer
-from tests.support.sockets import PATIENCE, UNLIMITED, Cast, session_of
+from tests.support.sockets import PATIENCE, UNLIMITED, Cast, cast_of, session_of
 
 # Longer than any test waits: who is gone before it did not leave by closing a connection.
 GRACE = {**UNLIMITED, "PRESENCE_GRACE_SECONDS": "40"}
@@ -49,8 +50,7 @@ class TestThePage:
             assert response["Location"] == "/chat/"
             person.refresh_from_db()
             assert person.is_invisible is invisible
-            expected = {"type": "user.visibility", "user": person.pk, "invisible": invisible}
-            assert told.pop() == expected
+            assert told.pop() == {"type": "user.changed", "user": person.pk}, "look, not what"
 
     def test_a_script_is_answered_in_json(self, client: Browser, person: User) -> None:
         headers = {"Accept": "application/json"}
@@ -124,7 +124,7 @@ def test_without_redis_it_says_that_nobody_was_told(
             raise OSError
 
     monkeypatch.setattr(broadcast, "get_channel_layer", Away)
-    assert broadcast.tell_processes({"type": "user.visibility"}) is False
+    assert broadcast.tell_processes({"type": "user.changed"}) is False
 
 
 # -- with sockets -----------------------------------------------------------------------------
@@ -221,3 +221,24 @@ def test_a_page_that_was_just_closed_does_not_keep_one_in_sight(
     stays.say("still here")
     choose(server, cast.member, invisible=True)
     watcher.until("presence.left")
+
+
+def test_a_process_that_was_killed_does_not_keep_one_in_sight(
+    pair: Pair, cast: Cast, enter: Any, template_database: str
+) -> None:
+    """Its leases go on for longer than any test waits; nobody else knows of them."""
+    server, other = pair
+    watchers = [enter(one, cast.room, cast.owner) for one in pair]
+    unwatched = cast_of().room
+    with servers.chat_server(template_database, env=GRACE, beside=server) as third:
+        enter(third, cast.room, cast.member)
+        enter(third, unwatched, cast.member)
+        for watcher in watchers:
+            watcher.until("presence.joined", user={"id": cast.member.pk, "name": "Mia Member"})
+        third.kill()
+    choose(other, cast.member, invisible=True)
+    lefts = [watcher.until("presence.left") for watcher in watchers]
+    assert lefts[0] == lefts[1]
+    with redis.Redis.from_url(server.env["REDIS_URL"]) as client:
+        for scope in (cast.room.pk, unwatched.pk, "site"):
+            assert not client.sismember(f"presence:{{{scope}}}:users", cast.member.pk)

@@ -39,7 +39,7 @@ class Presence(NamedTuple):
 
     lease: int = 42
     renew: int = 15
-    grace: float = 5.0
+    grace: float = 8.0
 
     @property
     def env(self) -> dict[str, str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from core.embedded.server import free_port, wheel_file
@@ -41,7 +43,12 @@ class Cluster:
 
     def client(self) -> RedisCluster:
         nodes = [ClusterNode("127.0.0.1", port) for port in self.ports]
-        return RedisCluster(startup_nodes=nodes, socket_timeout=2, socket_connect_timeout=2)
+        return RedisCluster(
+            startup_nodes=nodes,
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            retry=Retry(NoBackoff(), 0),
+        )
 
     def _node(self, number: int, port: int, bus: int) -> "subprocess.Popen[bytes]":
         directory = self.directory / f"node-{number}"

@@ -82,15 +82,20 @@ class Process:
             lease=lease,
             renew=renew,
             grace=grace,
-            heard=self.heard.__setitem__,
+            heard=self._hear,
         )
+
+    def _hear(self, scope: str, version: int, online: int) -> None:
+        self.heard[scope] = version
+        self.roster(scope).hear(version, online)
 
     def roster(self, scope: str) -> Roster:
         return self.rosters.setdefault(scope, Roster())
 
     async def look(self, scope: str) -> State:
+        newest = self.roster(scope).newest
         state = await self.store.state(scope)
-        self.roster(scope).reset(state)
+        self.roster(scope).reset(state, newest)
         return state
 
     async def idle(self) -> None:

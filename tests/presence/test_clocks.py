@@ -18,7 +18,7 @@ import asyncio, json, sys, time
 def shifted(read, by):
     return lambda: read() + by
 
-url, step, ahead = sys.argv[1], sys.argv[2], float(sys.argv[3])
+url, ahead = sys.argv[1], float(sys.argv[2])
 true_time = time.time()
 for name in ("time", "monotonic"):
     setattr(time, name, shifted(getattr(time, name), ahead))
@@ -32,10 +32,7 @@ from presence.store import Store
 async def main():
     async with Redis.from_url(url) as redis:
         store = Store(redis)
-        if step == "enter":
-            results = await store.enter({"a": ["other:1"]}, 60)
-        else:
-            results = await store.renew({"a": ["other:1"]}, 60)
+        results = await store.hold({"a": ["other:1"]}, 60)
     changes = [[one.kind, one.user, one.version] for one in results["a"].changes]
     print(json.dumps([changes, results["a"].next_end]))
 
@@ -43,9 +40,9 @@ asyncio.run(main())
 """
 
 
-def other(url: str, step: str, ahead: float) -> tuple[list[tuple[str, str, int]], float]:
+def other(url: str, ahead: float) -> tuple[list[tuple[str, str, int]], float]:
     done = subprocess.run(
-        [sys.executable, "-c", OTHER, url, step, str(ahead)],
+        [sys.executable, "-c", OTHER, url, str(ahead)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -62,14 +59,14 @@ async def test_two_processes_five_minutes_apart(
     valkey: RedisServer, redis: Redis, ahead: float
 ) -> None:
     store = Store(redis)
-    results = await store.enter({"a": ["own:1"]}, 60)
+    results = await store.hold({"a": ["own:1"]}, 60)
     version = results["a"].version
-    changes, next_end = other(valkey.url, "enter", ahead)
+    changes, next_end = other(valkey.url, ahead)
     assert changes == [("joined", "other", version + 1)]
     assert 0 < next_end <= 60
     # Neither ends the other's lease, and none is longer or shorter for where it was taken.
-    assert (await store.renew({"a": ["own:1"]}, 60))["a"].changes == []
-    assert other(valkey.url, "renew", ahead)[0] == []
+    assert (await store.hold({"a": ["own:1"]}, 60))["a"].changes == []
+    assert other(valkey.url, ahead)[0] == []
     leases = dict(await redis.zrange(keys("a")[1], 0, -1, withscores=True))
     assert leases.keys() == {b"own:1", b"other:1"}
     seconds, _ = await redis.time()

@@ -53,29 +53,29 @@ def test_the_keys_of_a_scope_share_a_slot(scope: str) -> None:
 async def test_every_script_runs_on_every_node(store: Store) -> None:
     assert {node_of(scope) for scope in SCOPES} == set(range(NODES))
     members = {scope: ["ann:1", "ann:2", "bob:1"] for scope in SCOPES}
-    results = await store.enter(members, 60)
+    results = await store.hold(members, 60)
     assert all(len(results[scope].changes) == 2 for scope in SCOPES)
-    renewed = await store.renew(members, 60)
+    renewed = await store.hold(members, 60)
     assert {scope: one.version for scope, one in renewed.items()} == {
         scope: one.version for scope, one in results.items()
     }
     left = await store.leave(everywhere(["bob:1"]), 0)
     assert {one.changes[0][:2] for one in left.values()} == {("left", "bob")}
     assert [(await store.state(scope)).users for scope in SCOPES] == [{"ann"}] * len(SCOPES)
-    await store.renew(everywhere(["ann:1", "ann:2"]), 0.001)
+    await store.hold(everywhere(["ann:1", "ann:2"]), 0.001)
     await asyncio.sleep(0.01)
-    reaped = await store.reap(SCOPES)
+    reaped = await store.hold(everywhere([]), 60)
     assert {one.changes[0][:2] for one in reaped.values()} == {("left", "ann")}
 
 
 async def test_a_renewal_is_one_round_trip_to_each_node(cluster: Cluster, store: Store) -> None:
     """However many scopes: one command at a time would take a connection for each."""
     members = {str(pk): [f"{pk}:{tab}" for tab in range(3)] for pk in range(600)}
-    await store.enter(members, 60)
+    await store.hold(members, 60)
     nodes = [Redis(host="127.0.0.1", port=port) for port in cluster.ports]
     for node in nodes:
         await node.config_resetstat()
-    renewed = await store.renew(members, 60)
+    renewed = await store.hold(members, 60)
     assert renewed.keys() == members.keys()
     calls = [(await node.info("commandstats"))["cmdstat_evalsha"]["calls"] for node in nodes]
     clients = [(await node.info("clients"))["connected_clients"] for node in nodes]
@@ -86,9 +86,9 @@ async def test_a_renewal_is_one_round_trip_to_each_node(cluster: Cluster, store:
 
 
 async def test_a_node_that_forgot_the_scripts_is_told(redis: RedisCluster, store: Store) -> None:
-    await store.enter(everywhere(["ann:1"]), 60)
+    await store.hold(everywhere(["ann:1"]), 60)
     await redis.script_flush()
-    results = await store.enter(everywhere(["bob:1"]), 60)
+    results = await store.hold(everywhere(["bob:1"]), 60)
     assert {one.changes[0].user for one in results.values()} == {"bob"}
     assert len(results) == len(SCOPES)
 
@@ -99,7 +99,7 @@ async def test_versions_go_up_without_holes_in_each_scope(store: Store) -> None:
     async def one(user: int) -> None:
         for turn in range(5):
             members = everywhere([f"{user}:{turn}"], SCOPES[:6])
-            results = await store.enter(members, 60)
+            results = await store.hold(members, 60)
             for scope, result in [*results.items(), *(await store.leave(members, 0)).items()]:
                 found[scope] += [change.version for change in result.changes]
 
@@ -131,9 +131,15 @@ async def test_a_node_that_is_gone_takes_its_own_scopes_only(
 ) -> None:
     """The last test of this file: the node does not come back."""
     members = everywhere(["ann:1"])
-    await store.enter(members, 60)
+    await store.hold(members, 60)
     cluster.processes[2].kill()
     cluster.processes[2].wait()
+    others = {scope for scope in SCOPES if node_of(scope) != 2}
     async with asyncio.timeout(30):
-        renewed = await store.renew(members, 60)
-    assert renewed.keys() == {scope for scope in SCOPES if node_of(scope) != 2}
+        assert (await store.hold(members, 60)).keys() == others
+        # And one that forgets its scripts then: what nobody needs to know is not told to all.
+        async with Redis(host="127.0.0.1", port=cluster.ports[0]) as node:
+            await node.script_flush()
+        results = await store.hold(everywhere(["bob:1"]), 60)
+    assert results.keys() == others
+    assert {one.changes[0].user for one in results.values()} == {"bob"}

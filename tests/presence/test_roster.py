@@ -26,11 +26,11 @@ def test_it_knows_nothing_until_it_is_told_a_state() -> None:
     roster = Roster()
     assert roster.apply([joined("ann", 1)]) == ([], True)
     assert not roster.known
-    assert roster.misses(0)
+    assert roster.misses
     assert roster.reset(State(frozenset(), 0))
     assert roster.known
     assert (list(roster.users), roster.version) == (["ann"], 1), "what came meanwhile has waited"
-    assert not roster.misses(1)
+    assert not roster.misses
 
 
 def test_changes_are_applied_in_the_order_of_versions() -> None:
@@ -52,7 +52,7 @@ def test_what_comes_early_waits_for_what_is_late() -> None:
     assert roster.apply(changes[1:3]) == ([], True)
     assert roster.apply(changes[1:2]) == ([], True)
     assert roster.apply(changes[:1]) == (changes[:3], False)
-    assert not roster.misses(8)
+    assert not roster.misses
     assert roster.apply(changes) == (changes[3:], False)
     assert list(roster.users) == ["bob", "eve"]
 
@@ -63,8 +63,9 @@ def test_not_everything_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     roster.apply([joined("ann", 7), joined("bob", 8), joined("eve", 9)])
     assert roster.apply([joined("dan", 6)]) == ([], True)
     roster.reset(State(frozenset({"ann", "bob"}), 8))
-    assert not roster.misses(8), "what the state has, waits no more"
-    assert roster.misses(9)
+    assert roster.misses, "what could not wait is missing"
+    roster.reset(State(frozenset({"ann", "bob", "eve"}), 9))
+    assert not roster.misses, "what the state has, waits no more"
 
 
 def test_a_state_is_taken_with_what_has_waited_for_it() -> None:
@@ -72,23 +73,23 @@ def test_a_state_is_taken_with_what_has_waited_for_it() -> None:
     roster.apply([joined("bob", 9), joined("ann", 8)])
     assert roster.reset(State(frozenset({"eve"}), 7))
     assert (list(roster.users), roster.version) == (["eve", "ann", "bob"], 9)
-    assert not roster.misses(9)
+    assert not roster.misses
 
 
 def test_a_scope_that_redis_has_forgotten_is_empty() -> None:
     """Nobody is left who could restore it, and it has no version any more."""
     roster = known("ann", version=5)
-    assert roster.misses(0)
-    assert roster.reset(State(frozenset(), 0))
-    assert (list(roster.users), roster.misses(0)) == ([], False)
+    roster.hear(0, 0)
+    assert roster.misses
+    assert roster.reset(State(frozenset(), 0), roster.newest)
+    assert list(roster.users) == []
 
 
 def test_up_to_a_hole_it_goes_and_says_so() -> None:
     roster = known(version=5)
     assert roster.apply([joined("ann", 6), joined("eve", 8)]) == ([joined("ann", 6)], True)
     assert (list(roster.users), roster.version) == (["ann"], 6)
-    assert roster.misses(8)
-    assert roster.misses(6), "it knows of more"
+    assert roster.misses, "it knows of more"
 
 
 def test_an_older_state_is_no_news() -> None:
@@ -97,6 +98,56 @@ def test_an_older_state_is_no_news() -> None:
     assert (list(roster.users), roster.version) == (["ann", "bob"], 5)
     roster.reset(State(frozenset({"eve"}), 9))
     assert (list(roster.users), roster.version) == (["eve"], 9)
+
+
+def test_a_scope_that_has_fallen_back_is_read_and_followed_from_there() -> None:
+    """Redis came back with older data: its versions come again, for other changes."""
+    roster = known("ann", "bob", version=100)
+    roster.apply([joined("eve", 103)])  # of before, and never to be applied
+    roster.hear(96, 1)
+    assert roster.misses
+    assert roster.reset(State(frozenset({"ann"}), 96), roster.newest)
+    assert (list(roster.users), roster.version) == (["ann"], 96)
+    assert roster.misses, "97 may have come, and been dropped as seen"
+    roster.reset(State(frozenset({"ann", "dan"}), 97), roster.newest)
+    assert not roster.misses
+    assert roster.apply([left("dan", 98)]) == ([left("dan", 98)], False)
+
+
+def test_a_scope_that_has_fallen_below_what_was_heard_is_read_too() -> None:
+    roster = known("ann", version=100)
+    roster.apply([joined("bob", 103)])
+    roster.hear(105, 6)
+    assert roster.reset(State(frozenset({"dan"}), 102), roster.newest)
+    assert list(roster.users) == ["dan"], "103 was another one"
+    roster.reset(State(frozenset({"dan"}), 102), roster.newest)
+    assert not roster.misses, "105 will not come"
+
+
+def test_a_scope_that_has_fallen_and_caught_up_is_known_by_its_number_of_users() -> None:
+    roster = known("ann", version=100)
+    roster.hear(100, 1)
+    assert not roster.misses
+    roster.hear(100, 2)
+    assert roster.misses
+    assert roster.reset(State(frozenset({"ann", "eve"}), 100), roster.newest)
+    assert (list(roster.users), roster.misses) == (["ann", "eve"], False)
+
+
+def test_the_highest_version_that_was_heard_of_counts() -> None:
+    roster = known("ann", version=100)
+    roster.hear(103, 4)
+    roster.hear(101, 2)
+    roster.reset(State(frozenset({"ann", "bob"}), 101))
+    assert roster.misses
+
+
+def test_a_version_heard_late_is_asked_about_once() -> None:
+    roster = known("ann", version=100)
+    roster.hear(99, 0)
+    assert roster.misses
+    assert not roster.reset(State(frozenset({"ann"}), 100), roster.newest)
+    assert not roster.misses
 
 
 @given(st.lists(st.sampled_from("abcde"), max_size=30), st.data())

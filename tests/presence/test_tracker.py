@@ -242,7 +242,7 @@ async def test_a_process_that_ends_also_gives_back_what_was_on_its_way(scene: Sc
         on_its_way.set()
         await asyncio.Event().wait()
 
-    process.store.enter = stuck  # type: ignore[method-assign]
+    process.store.hold = stuck  # type: ignore[method-assign]
     entering = asyncio.create_task(process.tracker.enter("a", "bob", "x"))
     await on_its_way.wait()
     process.tracker.leave("a", "ann", "x", at_once=True)  # has to wait for the one under way
@@ -281,7 +281,7 @@ async def test_redis_emptied_is_filled_again_by_one_renewal_of_each(scene: Scene
     assert min(scene.versions("a")) > before
     for process in processes:
         roster = process.roster("a")
-        assert roster.misses(process.heard["a"])
+        assert roster.misses
         await process.look("a")
         assert set(roster.users) == await scene.users("a")
         assert len(roster.users) == 31
@@ -317,7 +317,7 @@ async def test_redis_stopped_in_its_tracks(
     async def both_know() -> bool:
         """The answer that said who came may be lost: what a renewal has heard shows it."""
         for process in (one, other):
-            if process.roster("a").misses(process.heard["a"]):
+            if process.roster("a").misses:
                 await process.look("a")
         return all(set(process.roster("a").users) == truth for process in (one, other))
 
@@ -331,12 +331,7 @@ async def test_what_was_left_while_redis_was_away_is_given_back_later(
     process = scene.process()
     await process.tracker.enter("a", "ann", "x")
     await process.tracker.enter("a", "bob", "x")
-    real = process.store._call
-
-    async def away(_: Any) -> Any:
-        raise OSError("away")
-
-    process.store._call = away  # type: ignore[method-assign]
+    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
     process.tracker.leave("a", "ann", "x", at_once=True)
     process.tracker.leave("a", "bob", "x", at_once=True)
     await process.idle()
@@ -348,6 +343,104 @@ async def test_what_was_left_while_redis_was_away_is_given_back_later(
         return await scene.users("a") == {"bob"}
 
     await eventually(gone)
+
+
+async def away(*_: Any) -> Any:
+    raise OSError("away")
+
+
+@pytest.mark.parametrize("first", ["enter", "leave", "sweep", "renew"])
+async def test_who_stayed_while_redis_was_away_for_long_is_not_announced(
+    scene: Scene, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their leases are over when it is back. Whatever comes first renews them, and ends none."""
+    monkeypatch.setattr(tracker_module, "RETRY", 0.0)
+    process = scene.process()
+    tracker = process.tracker
+    for user in ("ann", "bob", "eve"):
+        await tracker.enter("a", user, "x")
+    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="away"):
+        await tracker.renew()
+    await scene.pass_time(LEASE + 1, "a")
+    process.store._call = real  # type: ignore[method-assign]
+    match first:
+        case "enter":
+            await tracker.enter("a", "dan", "x")
+        case "leave":
+            tracker.leave("a", "bob", "x", at_once=True)
+            await process.idle()
+        case "sweep":
+            await tracker.sweep()
+        case "renew":
+            await tracker.renew()
+    left = [user for kind, user in scene.said("a") if kind == "left"]
+    assert left == (["bob"] if first == "leave" else [])
+    assert await scene.users("a") >= {"ann", "eve"}
+
+
+async def test_a_renewal_that_failed_is_tried_again_in_a_second(
+    scene: Scene, eventually: Eventually
+) -> None:
+    """A whole turn later the leases might be over."""
+    process = scene.process()
+    await process.tracker.enter("a", "ann", "x")
+    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="away"):
+        await process.tracker.renew()
+    await scene.pass_time(LEASE - 10, "a")
+    process.store._call = real  # type: ignore[method-assign]
+    await eventually(lambda: process.heard, seconds=5)
+    (score,) = dict(await scene.redis.zrange(keys("a")[1], 0, -1, withscores=True)).values()
+    assert score / 1000 - (await scene.redis.time())[0] > LEASE - 10
+
+
+async def node_away(calls: Any) -> Any:
+    """Of a cluster, where another node answers."""
+    return {scope: OSError("away") if scope == "a" else [[], 1, 0, -1] for scope in calls}
+
+
+@pytest.mark.parametrize("how", [away, node_away])
+async def test_who_came_while_redis_was_away_is_seen_a_second_after_its_return(
+    scene: Scene, eventually: Eventually, how: Any
+) -> None:
+    process = scene.process()
+    real, process.store._call = process.store._call, how  # type: ignore[method-assign]
+    await asyncio.gather(*(process.tracker.enter(one, "ann", "x") for one in "ab"))
+    process.store._call = real  # type: ignore[method-assign]
+
+    async def is_seen() -> bool:
+        return await scene.users("a") == {"ann"}
+
+    await eventually(is_seen, seconds=5)
+
+
+async def test_redis_being_away_is_said_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker_module, "SWEEP", 0.01)
+    monkeypatch.setattr(tracker_module, "RETRY", 0.0)
+    process = scene.process(renew=0.01)
+    await process.tracker.enter("a", "ann", "x")
+    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
+    await asyncio.sleep(0.3)
+    assert caplog.text.count("Redis is away") == 1
+    process.store._call = real  # type: ignore[method-assign]
+    await process.tracker.renew()
+    process.store._call = away  # type: ignore[method-assign]
+    await asyncio.sleep(0.3)
+    assert caplog.text.count("Redis is away") == 2
+
+
+async def test_however_many_a_dead_process_had_all_end_at_once(scene: Scene) -> None:
+    """One script ends a thousand: the rest must not wait for the next look."""
+    process = scene.process()
+    await process.store.hold({"a": [f"{n}:x" for n in range(3_500)]}, 0.001)
+    await asyncio.sleep(0.01)
+    process.tracker.watch("a")
+    await process.tracker.sweep()
+    assert len(scene.said("a")) == 3_500
+    assert await scene.users("a") == set()
 
 
 # -- renewals ---------------------------------------------------------------------------------
@@ -383,14 +476,14 @@ async def test_a_renewal_is_one_round_trip_however_many_connections(
 async def test_a_renewal_under_way_brings_back_nobody_who_left(scene: Scene) -> None:
     process = scene.process()
     await process.tracker.enter("a", "ann", "x")
-    real, on_its_way = process.store.renew, asyncio.Event()
+    real, on_its_way = process.store.hold, asyncio.Event()
 
     async def slow(*args: Any) -> Any:
         on_its_way.set()
         await asyncio.sleep(0.05)
         return await real(*args)
 
-    process.store.renew = slow  # type: ignore[method-assign]
+    process.store.hold = slow  # type: ignore[method-assign]
     renewing = asyncio.create_task(process.tracker.renew())
     await on_its_way.wait()
     process.tracker.leave("a", "ann", "x", at_once=True)
@@ -445,12 +538,12 @@ async def test_timers_outlive_an_error_of_any_kind(
     monkeypatch.setattr(tracker_module, "SWEEP", 0.01)
     process = scene.process(lease=30, renew=0.01, grace=0.01)
     await process.tracker.enter("a", "ann", "x")
-    real, errors = process.store.renew, [OSError("away"), ValueError("a mistake")]
+    real, errors = process.store.hold, [OSError("away"), ValueError("a mistake")]
 
     async def failing(*args: Any) -> Any:
         if errors:
             raise errors.pop()
         return await real(*args)
 
-    process.store.renew = failing  # type: ignore[method-assign]
+    process.store.hold = failing  # type: ignore[method-assign]
     await eventually(lambda: "a" in process.heard)

@@ -86,6 +86,8 @@ class TestPages:
             def zrange(self, *_: object) -> Any:
                 raise redis.ConnectionError
 
+            zscore = zrange
+
         monkeypatch.setattr(reader, "_redis", Away)
         page = moderator.get(f"/admin/chat/room/{room.pk}/change/", secure=True).content.decode()
         assert "cannot be known now" in page

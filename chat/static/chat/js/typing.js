@@ -1,7 +1,7 @@
 // Who is typing, and telling others that we are. No DOM.
 
 const FADE_MS = 5_000;
-const TELL_MS = 3_000; // the server passes on no more
+const TELL_MS = 3_300; // the server passes on one in 3 s: one that came early would be lost
 const STOPPED = new Set(["chat.message", "presence.left"]);
 
 export class Typing extends EventTarget {

@@ -1,0 +1,45 @@
+"""Clients of what the settings name: a Redis, or a Redis Cluster of which REDIS_URL is one node."""
+
+import redis
+from django.conf import settings
+from redis import asyncio as aioredis
+from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+
+
+def _is_cluster() -> bool:
+    return getattr(settings, "REDIS_CLUSTER", False)
+
+
+def for_store() -> aioredis.Redis | AsyncRedisCluster:
+    """For a Store."""
+    if _is_cluster():
+        return AsyncRedisCluster.from_url(
+            settings.REDIS_URL,
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            require_full_coverage=False,  # a node that is down takes its own scopes only
+            retry=AsyncRetry(NoBackoff(), 0),  # which would cut off the calls to the other nodes
+        )
+    return aioredis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        retry=AsyncRetry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+    )
+
+
+def for_pages() -> redis.Redis | RedisCluster:
+    """For code that is not async. A page waits for Redis a second at most, and tries once."""
+    if _is_cluster():
+        return RedisCluster.from_url(
+            settings.REDIS_URL,
+            socket_timeout=1.0,
+            socket_connect_timeout=1.0,
+            require_full_coverage=False,
+            retry=Retry(NoBackoff(), 0),
+        )
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=1.0)

@@ -1,3 +1,0 @@
--- Ends the leases whose time is over.
-reap()
-return done()
