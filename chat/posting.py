@@ -47,7 +47,8 @@ WITH input AS (
                WHEN room.is_archived THEN 'archived'
                WHEN sanction.muted THEN 'muted'
                WHEN slow.until > now() THEN 'slow_mode'
-               WHEN input.reply_to_id IS NOT NULL AND answered.id IS NULL THEN 'not_found'
+               WHEN input.reply_to_id IS NOT NULL
+                    AND answered.room_id IS DISTINCT FROM input.room_id THEN 'not_found'
            END AS objection,
            room.slow_mode_seconds > 0 AND NOT moderates.it AS slowly
       FROM input
@@ -62,8 +63,8 @@ WITH input AS (
            WHERE m.room_id = input.room_id AND m.author_id = input.author_id
              AND m.client_id = input.client_id LIMIT 1) earlier ON true
       LEFT JOIN LATERAL (
-          SELECT m.id FROM chat_message m
-           WHERE m.id = input.reply_to_id AND m.room_id = input.room_id LIMIT 1) answered ON true
+          SELECT m.room_id FROM chat_message m
+           WHERE m.id = input.reply_to_id LIMIT 1) answered ON true
       LEFT JOIN LATERAL (
           SELECT bool_or(s.kind = 'ban') AS banned, bool_or(s.kind = 'mute') AS muted
             FROM chat_sanction s
