@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from chat import actions, posting
 from chat.actions import Job, Repeated
-from chat.commands import Post
+from chat.commands import Delete, Post
 from chat.errors import Refused
 from chat.events import Change
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory
@@ -102,9 +102,7 @@ def test_the_same_client_id_twice_in_one_batch_is_one_message(either: Cast) -> N
 def test_a_repeat_shows_the_message_as_it_is_now(cast: Cast) -> None:
     command = Post(message="hello", client_id=uuid4())
     (first,) = post(cast.room, (cast.member, command))
-    actions.apply(
-        [Job(cast.room.pk, cast.member.pk, actions.Delete(id=first.id))]  # type: ignore[attr-defined]
-    )
+    actions.apply([Job(cast.room.pk, cast.member.pk, Delete(id=first.id))])
     (again,) = post(cast.room, (cast.member, command))
     assert (again.change.id, again.change.seq, again.change.pos) == (first.id, 1, 2)
     assert b'"deleted"' in again.change.state
