@@ -37,8 +37,11 @@ class Unsure(Exception):
     later one, and keeps a text of before that nobody wrote over.
     """
 
-    def __init__(self, outcomes: list[Outcome], traces: Sequence[QuerySet[Any]]) -> None:
+    def __init__(
+        self, error: DatabaseError, outcomes: list[Outcome], traces: Sequence[QuerySet[Any]]
+    ) -> None:
         super().__init__("no answer to the commit")
+        self.error = error
         self.outcomes = outcomes
         self._traces = traces
 
@@ -69,7 +72,7 @@ def apply(jobs: Sequence[Job], unsure: Unsure | None = None) -> list[Outcome]:
     except DatabaseError as error:
         if outcomes is None:
             raise
-        raise Unsure(outcomes, traces) from error
+        raise Unsure(error, outcomes, traces) from error
     return outcomes
 
 

@@ -47,8 +47,6 @@ class Connection:
         self._ending: asyncio.Task[None] | None = None
         self.room_fields = events.encode(as_fields(entry.room))
         self._you = {
-            "id": user.pk,
-            "name": user.name,
             "role": entry.role,
             "guest": user.is_guest,
             "can": entry.can,
@@ -101,7 +99,8 @@ class Connection:
         )
 
     def _you_fields(self) -> bytes:
-        return events.encode(self._you | ({"invisible": True} if self.is_invisible else {}))
+        who = {"id": self.user.id, "name": self.user.name}  # by now; it may have changed
+        return events.encode(who | self._you | ({"invisible": True} if self.is_invisible else {}))
 
     def refuse(self, command: Command, refused: Refused) -> None:
         """Tell the sender why a command was not carried out."""

@@ -35,6 +35,8 @@ PULSE_LATE = 2.5  # … without which, for so long, Redis counts as away
 FORGET = 10.0  # seconds of silence, after which another process counts as gone
 HUBS = "hubs"  # the group of all processes
 OUTGOING_MAX = 1_000  # messages to one group that wait for Redis
+REACH_BACK = 2  # times CHAT_CATCH_UP_MAX changes, of which some are of the same message
+REPAIRS = 3  # reads of a log that moves on meanwhile, before everybody begins again with a page
 LAYER_TIMEOUT = 3.0  # seconds for one call to the channel layer
 
 T = TypeVar("T")
@@ -98,7 +100,7 @@ class Hub:
         await self.reach(feed, cursor)
         # Net, twice as many changes may be few enough. Who was away for longer gets a page without
         # a read: each cursor would need one of its own, and most of them would find too much.
-        farthest = max(0, feed.head - 2 * settings.CHAT_CATCH_UP_MAX)
+        farthest = max(0, feed.head - REACH_BACK * settings.CHAT_CATCH_UP_MAX)
         if farthest <= cursor < feed.floor:
             await self._reach_back(feed, farthest)
         changes = feed.since(cursor)
@@ -114,7 +116,8 @@ class Hub:
         await self.once(("repair", feed.room), lambda: self._repair(feed))
 
     async def reach(self, feed: Feed, head: int) -> None:
-        """See that the feed has delivered all up to `head`, which was read from the database."""
+        """See that the feed has delivered all up to `head`, if there is such a place: it was read
+        from the database, or a client says that it holds it."""
         for _ in range(2):  # the first may share a read that had begun before
             if feed.head < head:
                 await self.repair(feed)
@@ -274,7 +277,8 @@ class Hub:
         await self.once(("since", feed.room), lambda: self._read_back(feed, cursor))
 
     async def _read_back(self, feed: Feed, cursor: int) -> None:
-        limit = settings.CHAT_CATCH_UP_MAX * 3  # some more than are asked for: the head moves on
+        # Some more than are asked for: the head moves on.
+        limit = settings.CHAT_CATCH_UP_MAX * (REACH_BACK + 1)
         feed.remember(await reading(history.since)(feed.room, cursor, limit=limit), cursor)
 
     def _mind_hole(self, feed: Feed) -> None:
@@ -294,16 +298,16 @@ class Hub:
 
     async def _repair(self, feed: Feed) -> None:
         limit = settings.CHAT_CATCH_UP_MAX
-        is_behind = True
-        while is_behind:
+        for _ in range(REPAIRS):
             head = feed.head
             missed = await reading(history.since)(feed.room, head, limit=limit)
             if missed.complete:
                 feed.fill(missed)
                 return
             page = await self._newest(feed)
+            if feed.head == head:
+                break
             # What was heard of in the meantime is not missing any more: it may be little now.
-            is_behind = feed.head > head
         # Too much to replay: everybody begins again with a fresh page.
         is_new = feed.open(page)
         self._mind_hole(feed)

@@ -156,18 +156,22 @@ def _one_by_one(jobs: Sequence[Job]) -> list[Outcome]:
 def _retried(jobs: Sequence[Job]) -> list[Outcome]:
     unsure: Unsure | None = None
     for attempt in range(TRIES):
+        error: Error
         try:
             return actions.apply(jobs, unsure)
-        except (Error, Unsure) as raised:
-            if isinstance(raised, Unsure):
-                unsure = raised
-            error = raised.__cause__ if isinstance(raised, Unsure) else raised
-            assert isinstance(error, Error)
-            _recover(error)
-            if attempt == TRIES - 1 or not _is_transient(error):
-                raise error from error.__cause__
-            time.sleep(random.uniform(0.5, 1.0) * 0.05 * 4**attempt)
-    raise AssertionError("unreachable")
+        except Unsure as lost:
+            unsure, error = lost, lost.error
+        except Error as failed:
+            error = failed
+        _recover(error)
+        if attempt == TRIES - 1 or not _is_transient(error):
+            break
+        time.sleep(random.uniform(0.5, 1.0) * 0.05 * 4**attempt)
+    if unsure is None:
+        raise error
+    # Not one by one either: what may be there already must not be carried out once more.
+    logger.warning("It is not known what of a batch of %d was written: %s", len(jobs), _line(error))
+    return [_unavailable()] * len(jobs)
 
 
 def _recover(error: Error) -> None:

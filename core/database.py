@@ -1,5 +1,6 @@
 """Whether the database answers and has our tables; and being alone in it."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from core.errors import Problem
 
 PATIENCE = 3  # seconds a database may take to answer
+ALONE_WITHIN = 300  # seconds that others may take for their preparations
 PREPARING = 0x63686174  # "chat": a number for the lock, which nobody else takes
 
 
@@ -51,10 +53,19 @@ def unapplied_migrations() -> list[str]:
 def alone() -> Iterator[None]:
     """Wait until no other process is in here. The lock ends with its connection, and so with its
     process, however that ends."""
+    began, said = time.monotonic(), False
     with _connect(autocommit=True) as lock:
         # Asked for again and again: a statement that waits for it would hold a snapshot, and CREATE
         # INDEX CONCURRENTLY in there would wait for that, each for the other for ever.
         while not lock.execute("SELECT 1 WHERE pg_try_advisory_lock(%s)", [PREPARING]).fetchone():
+            waited = time.monotonic() - began
+            if waited > ALONE_WITHIN:
+                raise Problem(
+                    "Another process has been preparing the database for minutes. End it."
+                )
+            if waited > 1 and not said:
+                said = True
+                sys.stderr.write("Waiting for another process that prepares the database …\n")
             time.sleep(0.1)
         yield
 

@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-AWAY = (RedisError, RedisClusterException)
+AWAY = (RedisError, RedisClusterException, OSError)
 
 
 def allowed(action: str, limit: str, who: str) -> bool:

@@ -18,7 +18,7 @@ UNREAD_BYTES = 1_048_576  # … and how large they may be together
 # Seconds that a client has to answer our close frame before it is cut off. Autobahn gives it one;
 # but who is closed for reading too slowly has a megabyte before that frame, and when it reads on
 # should see the code, not a connection that broke.
-CLOSE_WITHIN = 10
+CLOSE_HANDSHAKE = 10
 
 
 class Wire:
@@ -82,7 +82,7 @@ class WiredServer(Server):
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         transport = getattr(protocol, "transport", None)
         if scope["type"] == "websocket":  # Daphne sets its factory up without asking us
-            protocol.closeHandshakeTimeout = CLOSE_WITHIN
+            protocol.closeHandshakeTimeout = CLOSE_HANDSHAKE
         # Plain TCP only; behind TLS of its own Daphne's frames take the ordinary way.
         if scope["type"] == "websocket" and isinstance(transport, Connection):
             scope["extensions"] = {"chat.wire": Wire(protocol, transport)}

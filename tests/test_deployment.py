@@ -114,8 +114,9 @@ def test_its_commands_are_ours() -> None:
 
 
 def test_the_server_has_time_to_leave() -> None:
-    needs = engine.LEAVE_WITHIN + engine.CLOSE_WITHIN + settings.PRESENCE_RENEW_SECONDS / 3
-    assert seconds(SERVICES["web"]["stop_grace_period"]) >= max(15, needs)
+    promised = 10
+    assert engine.LEAVE_WITHIN + engine.CLOSE_WITHIN + engine.GIVE_BACK_WITHIN < promised
+    assert seconds(SERVICES["web"]["stop_grace_period"]) > promised
 
 
 def test_as_many_processes_as_it_says_fit_into_the_database() -> None:

@@ -18,16 +18,8 @@ BODY_MAX = 40_000
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    def before(self, seq: int) -> "MessageQuerySet":
-        """Older than message `seq`, newest first: a page of scrollback (keyset, not offset)."""
-        return self.filter(seq__lt=seq).order_by("-seq")
-
     def newest(self) -> "MessageQuerySet":
         return self.order_by("-seq")
-
-    def changed_since(self, pos: int) -> "MessageQuerySet":
-        """Each message that is new or changed after `pos`, in its present state, once."""
-        return self.filter(pos__gt=pos).order_by("pos")
 
 
 class MessageManager(models.Manager["Message"]):

@@ -421,6 +421,24 @@ def test_an_edit_is_not_put_over_a_later_one_by_being_tried_again(
     assert message.revisions.count() == 2
 
 
+def test_what_may_have_been_committed_is_not_carried_out_one_by_one_either(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    sizes: list[int] = []
+
+    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
+        sizes.append(len(jobs))
+        if unsure is None:
+            raise actions.Unsure(OperationalError("cut off"), [], [])
+        raise DataError("poison")
+
+    monkeypatch.setattr(actions, "apply", apply)
+    refused = writer._write(posts(cast, "one", "two"))
+    assert [one.code for one in refused if isinstance(one, Refused)] == ["unavailable"] * 2
+    assert sizes == [2, 2]
+
+
 def test_the_others_of_a_batch_do_not_each_wait_for_a_database_that_went_away(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
