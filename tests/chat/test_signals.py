@@ -217,6 +217,36 @@ def test_a_rooms_new_title_and_archive_are_shown_in_every_process_and_to_who_com
     asyncio.run(watch())
 
 
+def test_a_new_name_is_shown_in_every_process_and_to_its_owner(
+    two: tuple[ChatServer, ChatServer], signed_in: SignIn
+) -> None:
+    own = cookies(signed_in(two[0], "bob"))
+    rename = "from core.models import User; bob = User.objects.get(username='bob'); "
+    rename += "bob.display_name = 'Robert'; bob.save()"
+
+    def names(state: dict[str, Any]) -> set[str]:
+        return {user["name"] for user in state["users"]}
+
+    async def watch() -> None:
+        async with AsyncExitStack() as stack:
+
+            async def come(to: ChatServer, **options: Any) -> websockets.ClientConnection:
+                url = f"{to.ws_url}/ws/chat/lobby/"
+                return await stack.enter_async_context(websockets.connect(url, **options))
+
+            bob = await come(two[0], additional_headers=own)
+            assert (await frame(bob, "chat.history"))["you"]["name"] != "Robert"
+            others = [await come(one) for one in two]
+            await asyncio.to_thread(two[0].manage, "shell", "-c", rename)
+            for other in others:
+                while "Robert" not in names(await frame(other, "presence.state")):
+                    pass
+            await bob.send('{"type": "chat.history", "ref": 1}')
+            assert (await frame(bob, "chat.history"))["you"]["name"] == "Robert"
+
+    asyncio.run(watch())
+
+
 async def frame(socket: websockets.ClientConnection, kind: str) -> dict[str, Any]:
     while True:
         found: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
