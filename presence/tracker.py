@@ -198,8 +198,8 @@ class Tracker:
         self._overdue -= results.keys()
         self._take(results)
         if self._heard is not None:
-            for scope, result in results.items():
-                self._heard(scope, result.version, result.online)
+            for scope in late & results.keys():
+                self._heard(scope, results[scope].version, results[scope].online)
         return results
 
     def _over(self) -> set[str]:

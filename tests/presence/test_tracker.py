@@ -571,6 +571,7 @@ async def test_to_end_what_is_over_sends_none_of_those_who_stay(scene: Scene) ->
     await process.tracker.sweep()
     assert scene.said("a")[-1] == ("left", "7")
     assert sent == [{"a": []}]
+    assert process.heard == {}, "overtaken by another's event it would be in doubt, for nothing"
 
 
 async def test_a_renewal_under_way_brings_back_nobody_who_left(scene: Scene) -> None:
