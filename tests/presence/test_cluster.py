@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from presence.store import Store, keys
 from presence.tracker import Tracker
@@ -143,3 +144,17 @@ async def test_a_node_that_is_gone_takes_its_own_scopes_only(
         results = await store.hold(everywhere(["bob:1"]), 60)
     assert results.keys() == others
     assert {one.changes[0].user for one in results.values()} == {"bob"}
+    await cuts_off_nobody(cluster, store)
+
+
+async def cuts_off_nobody(cluster: Cluster, store: Store) -> None:
+    """A state is read on the node that is gone, while another takes its time to say who came."""
+    slow, gone = (next(scope for scope in SCOPES if node_of(scope) == n) for n in (0, 2))
+    async with Redis(host="127.0.0.1", port=cluster.ports[0]) as node, asyncio.timeout(30):
+        await node.execute_command("CLIENT", "PAUSE", 1_500, "WRITE")
+        holding = asyncio.create_task(store.hold({slow: ["dan:1"]}, 60))
+        while not (await node.info("clients"))["blocked_clients"]:
+            await asyncio.sleep(0.01)
+        with pytest.raises(RedisConnectionError):
+            await store.state(gone)
+        assert [one.user for one in (await holding)[slow].changes] == ["dan"]
