@@ -149,6 +149,9 @@ class Engine:
     def _on_user(self, message: dict[str, Any]) -> None:
         """Look what a person wants and may now: of two changes the later may be told first."""
         for connection in self.connections.get(message["user"], ()):
+            # Before the database is asked: a renewal meanwhile would show them again.
+            if message.get("invisible"):
+                self._set_visibility(connection, True)
             self.rights.came(connection)
 
     def _on_renamed(self, message: dict[str, Any]) -> None:

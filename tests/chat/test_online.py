@@ -9,6 +9,7 @@ import pytest
 from chat import online as online_module
 from chat import people
 from chat.connection import Connection
+from chat.engine import Engine
 from chat.events import Person
 from chat.feed import Feed
 from chat.hub import Hub
@@ -293,6 +294,31 @@ def test_who_turns_invisible_in_the_moment_of_turning_visible_is_not_seen() -> N
         await asyncio.gather(*choices)
         assert room.redis.leases == set()
         assert all(room.redis.left_at_once), "no grace shows who chose not to be seen"
+
+    play(scene)
+
+
+def test_who_is_said_to_be_invisible_is_hidden_at_once_and_shown_by_the_database_alone() -> None:
+    """A renewal while it is asked would show them again; and of two changes the later may be told
+    first."""
+
+    async def scene(room: Room) -> None:
+        engine = Engine()
+        engine.online = room.online
+        visitor = await room.visit(1)
+        connection = cast(Connection, visitor)
+        engine.connections[1] = {connection}
+        asked: list[Connection] = []
+        engine.rights.came = asked.append  # type: ignore[method-assign]
+        message = {"type": "user.changed", "user": 1}
+        engine.hub.handlers["user.changed"](message | {"invisible": True})
+        await asyncio.sleep(0)
+        assert (room.redis.leases, room.redis.left_at_once) == (set(), [True, True])
+        for also in ({"invisible": False}, {}):
+            engine.hub.handlers["user.changed"](message | also)
+            await asyncio.sleep(0)
+            assert visitor.is_invisible
+        assert asked == [connection] * 3
 
     play(scene)
 
