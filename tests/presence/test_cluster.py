@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
@@ -15,14 +15,6 @@ from presence.tracker import Tracker
 from tests.presence.cluster import NODES, SLOTS, Cluster
 
 SCOPES = [str(pk) for pk in range(30)]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    started = Cluster(tmp_path_factory.mktemp("cluster"))
-    started.start()
-    yield started
-    started.kill()
 
 
 @pytest.fixture
