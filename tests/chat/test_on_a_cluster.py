@@ -43,6 +43,8 @@ def on_cluster(cluster: Cluster, settings: Any) -> Iterator[None]:
     for one in cached:
         one.cache_clear()
     yield
+    reader._redis().close()
+    throttle._limiter().storage.storage.close()  # type: ignore[attr-defined]
     for one in cached:
         one.cache_clear()
 
