@@ -29,10 +29,17 @@ def hide(user: User) -> None:
     of; those of one that died, or in their grace, would stay."""
     rooms = Membership.objects.filter(user=user).values_list("room_id", flat=True)
     found = reader.forget(str(user.pk), [SITE, *map(str, rooms)])
-    for scope, changes in found.items():
-        if scope != SITE and changes:
-            named = [[*change, user.name] for change in changes]
-            tell_processes({"type": "room.presence", "room": int(scope), "changes": named})
+    news = [
+        {
+            "type": "room.presence",
+            "room": int(scope),
+            "changes": [[*change, user.name] for change in changes],
+        }
+        for scope, changes in found.items()
+        if scope != SITE and changes
+    ]
+    if news:
+        tell_processes(*news)
 
 
 def _filled_in(

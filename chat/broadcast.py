@@ -15,9 +15,10 @@ from chat.hub import HUBS, LAYER_TIMEOUT
 logger = logging.getLogger(__name__)
 
 
-def tell_processes(message: dict[str, Any]) -> bool:
-    """Send `message` to the handlers of its type in every process; False where Redis is away."""
-    bundle = {"type": "hub.bundle", "from": "", "messages": [message]}
+def tell_processes(*messages: dict[str, Any]) -> bool:
+    """Send each message to the handlers of its type in every process, all at once; False where
+    Redis is away."""
+    bundle = {"type": "hub.bundle", "from": "", "messages": messages}
     try:
         async_to_sync(_send)(bundle)
     except (RedisError, OSError) as error:  # and a TimeoutError, which is an OSError

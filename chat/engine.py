@@ -70,7 +70,7 @@ class Engine:
         self.hub.handlers["user.renamed"] = self._on_renamed
         self.hub.handlers["connection.end"] = self._on_end
         self.hub.handlers["room.update"] = self._on_update
-        self.last_seen = LastSeen(lambda: self.connections)
+        self.last_seen = LastSeen(self._seen)
         self.rights = Rights(
             lambda: (one for mine in self.connections.values() for one in mine),
             self._set_visibility,
@@ -104,6 +104,14 @@ class Engine:
         if not mine:
             self.connections.pop(connection.user.id, None)
             self.last_seen.left(connection.user.id)
+
+    def _seen(self) -> list[int]:
+        """Who is here and not invisible: those would be asked for, and not written, each time."""
+        return [
+            user
+            for user, mine in self.connections.items()
+            if not all(one.is_invisible for one in mine)
+        ]
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -149,6 +157,9 @@ class Engine:
     def _on_user(self, message: dict[str, Any]) -> None:
         """Look what a person wants and may now: of two changes the later may be told first."""
         for connection in self.connections.get(message["user"], ()):
+            # Before the database is asked: a renewal meanwhile would show them again.
+            if message.get("invisible"):
+                self._set_visibility(connection, True)
             self.rights.came(connection)
 
     def _on_renamed(self, message: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ RETURNING id
 
 
 class LastSeen:
-    """`connected` gives the ids of those who have a connection to this process."""
+    """`connected` gives the ids of those who have a connection to this process, and are seen."""
 
     def __init__(self, connected: Callable[[], Iterable[int]]) -> None:
         self._connected = connected

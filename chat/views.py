@@ -119,7 +119,8 @@ def visibility(request: HttpRequest) -> HttpResponseBase:
         return throttle.too_many(request, "You change that too often. Wait a minute.")
     invisible = request.POST.get("invisible") == "on"
     User.objects.filter(pk=request.user.pk).update(is_invisible=invisible)
-    told = tell_processes({"type": "user.changed", "user": request.user.pk})
+    message = {"type": "user.changed", "user": request.user.pk, "invisible": invisible}
+    told = tell_processes(message)
     if invisible:
         attendance.hide(request.user)
     if "application/json" in request.headers.get("Accept", ""):

@@ -58,8 +58,9 @@ class Tracker:
         # By grace and scope: members, each with when its lease has ended by itself.
         self._leaving: defaultdict[float, dict[str, dict[str, float]]] = defaultdict(dict)
         self._ends: dict[str, float] = {}  # scope → when its next lease ends, as far as we know
-        self._overdue: set[str] = set()  # scopes whose last renewal failed …
+        self._overdue: set[str] = set()  # scopes where ours may be over: a call there failed …
         self._retry_at = 0.0  # … and when it is tried again
+        self._renewed_at = 0.0  # all that is not overdue
         # One round trip at a time: a renewal under way must not bring back a lease that was left.
         self._trip = asyncio.Lock()
         self._has_news = False
@@ -108,6 +109,8 @@ class Tracker:
     async def renew(self) -> None:
         """Renew every lease in one round trip, and end what a dead process left in our scopes."""
         async with self._trip:
+            self._renewed_at = time.monotonic()
+            self._overdue |= self._ours
             await self._hold(self._ours)
 
     async def sweep(self) -> None:
@@ -115,15 +118,12 @@ class Tracker:
         the grace, and of processes that died. While all renew, this asks Redis nothing."""
         if any(self._leaving.values()):  # Redis was away
             self._fly()
-        now = time.monotonic()
-        over = {scope for scope, end in self._ends.items() if end <= now}
-        if now >= self._retry_at:
-            over |= self._overdue & self._ours
-        while over:
+        async with self._trip:  # a renewal under way may be doing it
+            results = await self._hold(self._over())
+        # One script ends so many at most.
+        while over := {scope for scope, result in results.items() if result.next_end == 0}:
             async with self._trip:
                 results = await self._hold(over)
-            # One script ends so many at most.
-            over = {scope for scope, result in results.items() if result.next_end == 0}
 
     async def close(self, grace: float) -> None:
         """Give all leases back; `grace` seconds are there for the users to turn up elsewhere."""
@@ -151,6 +151,7 @@ class Tracker:
 
     def _start(self) -> None:
         if not self._timers:
+            self._renewed_at = time.monotonic()
             self._timers = [
                 asyncio.create_task(self._every(self._renew, self.renew, "renew")),
                 asyncio.create_task(self._every(SWEEP, self.sweep, "reap")),
@@ -166,11 +167,13 @@ class Tracker:
             self._has_news = False
             entering, self._entering = self._entering, {}
             try:
-                if self._overdue:  # Redis was away: what is ours may be over, and must not end now
-                    await self._hold(self._overdue & self._touched(entering))
-                if entering:
-                    results = await self.store.hold(_lists(entering), self._lease)
-                    self._overdue |= entering.keys() - results.keys()
+                # What is ours and may be over must not end now. Who enters there is taken along.
+                late = self._late(self._touched(entering))
+                await self._hold(late)
+                new = {scope: list(each) for scope, each in entering.items() if scope not in late}
+                if new:
+                    results = await self.store.hold(new, self._lease)
+                    self._overdue |= new.keys() - results.keys()
                     self._take(results)
                 await self._give_back()
             except AWAY as error:
@@ -181,20 +184,39 @@ class Tracker:
             finally:
                 self._answer(entering)
 
-    async def _hold(self, scopes: Iterable[str]) -> dict[str, Result]:
-        """Renew our leases in these scopes, and then end what is over there: none of ours."""
-        leases = {scope: list(self._leases.get(scope, ())) for scope in scopes}
-        if not leases:
+    async def _hold(self, scopes: Set[str]) -> dict[str, Result]:
+        """End what is over in these scopes. Our leases are sent along only where they may be over,
+        and so renewed before: a scope may have all of a process's connections."""
+        late = self._late(scopes)
+        members = {
+            scope: list(self._leases.get(scope, ())) if scope in late else [] for scope in scopes
+        }
+        if not members:
             return {}
-        self._overdue = (self._overdue & self._ours) | leases.keys()
-        self._retry_at = time.monotonic() + RETRY
-        results = await self.store.hold(leases, self._lease)
+        self._overdue = (self._overdue & self._ours) | members.keys()
+        results = await self.store.hold(members, self._lease)
         self._overdue -= results.keys()
         self._take(results)
         if self._heard is not None:
-            for scope, result in results.items():
-                self._heard(scope, result.version, result.online)
+            for scope in late & results.keys():
+                self._heard(scope, results[scope].version, results[scope].online)
         return results
+
+    def _over(self) -> set[str]:
+        """Where a lease is over, or a renewal that failed is due again: not sooner, for either."""
+        now = time.monotonic()
+        over = {scope for scope, end in self._ends.items() if end <= now}
+        if now < self._retry_at:
+            return over - self._overdue
+        if self._overdue:
+            self._retry_at = now + RETRY
+        return over | (self._overdue & self._ours)
+
+    def _late(self, scopes: Set[str]) -> set[str]:
+        """Those of `scopes` where leases of ours may be over: Redis was away, or we stood still."""
+        if time.monotonic() > self._renewed_at + self._renew + RETRY:
+            return {*scopes}
+        return {*scopes} & self._overdue
 
     def _touched(self, entering: Iterable[str]) -> set[str]:
         """The scopes in which an exchange ends what is over."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
@@ -40,7 +41,10 @@ async def _from_each_node(redis: RedisCluster, calls: Calls) -> dict[str, Any]:
     for some in await asyncio.gather(*(_or_error(redis, some) for some in nodes.values())):
         found |= some
     if any(isinstance(reply, MOVED) for reply in found.values()):
-        await redis.aclose()  # the next call asks anew which node has what: one may have taken over
+        # One may have taken over. Not `aclose`: that cuts off what others have just asked the nodes
+        # that answer, and who came and went is lost.
+        with suppress(*AWAY):  # then the next call finds the same, and asks again
+            await redis.nodes_manager.initialize()
     return found
 
 

@@ -1,5 +1,6 @@
 """Fixtures of the tests that talk to a server over sockets."""
 
+from tests.presence.cluster import cluster
 from tests.support.sockets import (
     cast,
     chat,
@@ -9,4 +10,4 @@ from tests.support.sockets import (
     second,
 )
 
-__all__ = ["cast", "chat", "chat_database", "enter", "redis_server", "second"]
+__all__ = ["cast", "chat", "chat_database", "cluster", "enter", "redis_server", "second"]

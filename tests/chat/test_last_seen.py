@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -13,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat import last_seen, reading
+from chat.engine import Engine
 from chat.factories import UserFactory
 from chat.last_seen import LastSeen
 from core.models import User
@@ -142,6 +145,20 @@ def test_the_invisible_are_not_written() -> None:
     user = UserFactory(is_invisible=True)
     write(process(user))
     assert seen(user) is None
+
+
+def test_the_invisible_are_not_even_asked_for(written: list[list[int]]) -> None:
+    """Never written, they would be in each statement for as long as they are here."""
+    hidden, visible = (SimpleNamespace(is_invisible=each) for each in (True, False))
+
+    async def go() -> None:
+        engine = Engine()
+        # the second has just turned invisible, of whom not all connections have heard
+        engine.connections = cast(Any, {1: [hidden], 2: [hidden, visible], 3: [visible]})
+        await engine.last_seen.write()
+
+    asyncio.run(go())
+    assert written == [[2, 3]]
 
 
 def test_what_is_locked_is_not_waited_for() -> None:

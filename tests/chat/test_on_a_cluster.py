@@ -21,14 +21,6 @@ Pair = tuple[ChatServer, ChatServer]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    started = Cluster(tmp_path_factory.mktemp("cluster"))
-    started.start()
-    yield started
-    started.kill()
-
-
-@pytest.fixture(scope="module")
 def pair(cluster: Cluster, chat_database: str, template_database: str) -> Iterator[Pair]:
     with ExitStack() as stack:
         env = {**GRACE, "REDIS_CLUSTER": "on", "DATABASE_URL": chat_database}
@@ -51,6 +43,8 @@ def on_cluster(cluster: Cluster, settings: Any) -> Iterator[None]:
     for one in cached:
         one.cache_clear()
     yield
+    reader._redis().close()
+    throttle._limiter().storage.storage.close()  # type: ignore[attr-defined]
     for one in cached:
         one.cache_clear()
 

@@ -8,12 +8,14 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from django.conf import settings
 from django.test import Client as Browser
 
-from chat import broadcast, views
-from chat.factories import UserFactory
+from chat import attendance, broadcast, views
+from chat.factories import MembershipFactory, UserFactory
 from chat.models import Room
 from core.models import User
+from presence.store import keys, source_of
 from tests.support import servers
 from tests.support.servers import ChatServer
 from tests.support.sockets import PATIENCE, UNLIMITED, Cast, cast_of, session_of
@@ -50,7 +52,26 @@ class TestThePage:
             assert response["Location"] == "/chat/"
             person.refresh_from_db()
             assert person.is_invisible is invisible
-            assert told.pop() == {"type": "user.changed", "user": person.pk}, "look, not what"
+            message = {"type": "user.changed", "user": person.pk, "invisible": invisible}
+            assert told.pop() == message
+
+    def test_all_rooms_that_one_is_gone_from_are_told_of_at_once(
+        self, client: Browser, person: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each telling may take as long as Redis does, while the page waits."""
+        rooms = [one.room for one in MembershipFactory.create_batch(3, user=person)]
+        with redis.Redis.from_url(settings.REDIS_URL) as there:
+            for scope in ("site", *(room.pk for room in rooms)):
+                member = f"{person.pk}:tab"
+                there.eval(source_of("hold"), 4, *keys(str(scope)), 60_000, member)
+        bundles: list[Any] = []
+        monkeypatch.setattr(attendance, "tell_processes", lambda *news: bundles.append(news))
+        client.post("/chat/visibility/", {"invisible": "on"})
+        (news,) = bundles
+        assert {one["room"] for one in news} == {room.pk for room in rooms}
+        assert {one["changes"][0][0] for one in news} == {"left"}
+        client.post("/chat/visibility/", {"invisible": "on"})
+        assert len(bundles) == 1, "who was nowhere has left nowhere"
 
     def test_a_script_is_answered_in_json(self, client: Browser, person: User) -> None:
         headers = {"Accept": "application/json"}

@@ -2,9 +2,10 @@
 
 import asyncio
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
@@ -92,6 +93,15 @@ class Cluster:
         assert isinstance(command, list)
         bus = command[command.index("--cluster-port") + 1]
         await node.execute_command("CLUSTER", "MEET", "127.0.0.1", self.ports[other], bus)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One of a file's own: its tests may end nodes."""
+    started = Cluster(tmp_path_factory.mktemp("cluster"))
+    started.start()
+    yield started
+    started.kill()
 
 
 async def _until(condition: Callable[[Redis], Awaitable[bool]], nodes: list[Redis]) -> None:

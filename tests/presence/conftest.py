@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from tests.presence.cluster import cluster
 from tests.presence.processes import Scene
 from tests.support.sockets import RedisServer
+
+__all__ = ["cluster"]
 
 
 @pytest.fixture(scope="session")

@@ -2,26 +2,19 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from presence.store import Store, keys
 from presence.tracker import Tracker
 from tests.presence.cluster import NODES, SLOTS, Cluster
 
 SCOPES = [str(pk) for pk in range(30)]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    started = Cluster(tmp_path_factory.mktemp("cluster"))
-    started.start()
-    yield started
-    started.kill()
 
 
 @pytest.fixture
@@ -143,3 +136,17 @@ async def test_a_node_that_is_gone_takes_its_own_scopes_only(
         results = await store.hold(everywhere(["bob:1"]), 60)
     assert results.keys() == others
     assert {one.changes[0].user for one in results.values()} == {"bob"}
+    await cuts_off_nobody(cluster, store)
+
+
+async def cuts_off_nobody(cluster: Cluster, store: Store) -> None:
+    """A state is read on the node that is gone, while another takes its time to say who came."""
+    slow, gone = (next(scope for scope in SCOPES if node_of(scope) == n) for n in (0, 2))
+    async with Redis(host="127.0.0.1", port=cluster.ports[0]) as node, asyncio.timeout(30):
+        await node.execute_command("CLIENT", "PAUSE", 1_500, "WRITE")
+        holding = asyncio.create_task(store.hold({slow: ["dan:1"]}, 60))
+        while not (await node.info("clients"))["blocked_clients"]:
+            await asyncio.sleep(0.01)
+        with pytest.raises(RedisConnectionError):
+            await store.state(gone)
+        assert [one.user for one in (await holding)[slow].changes] == ["dan"]

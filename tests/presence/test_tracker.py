@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -349,6 +350,18 @@ async def away(*_: Any) -> Any:
     raise OSError("away")
 
 
+def recorded(process: Process) -> list[dict[str, list[str]]]:
+    """The members that are sent with each hold from now on, by scope."""
+    sent, real = [], process.store.hold
+
+    async def hold(members: Any, lease: float) -> Any:
+        sent.append({scope: list(each) for scope, each in members.items()})
+        return await real(members, lease)
+
+    process.store.hold = hold  # type: ignore[method-assign]
+    return sent
+
+
 @pytest.mark.parametrize("first", ["enter", "leave", "sweep", "renew"])
 async def test_who_stayed_while_redis_was_away_for_long_is_not_announced(
     scene: Scene, first: str, monkeypatch: pytest.MonkeyPatch
@@ -377,6 +390,80 @@ async def test_who_stayed_while_redis_was_away_for_long_is_not_announced(
     left = [user for kind, user in scene.said("a") if kind == "left"]
     assert left == (["bob"] if first == "leave" else [])
     assert await scene.users("a") >= {"ann", "eve"}
+
+
+@pytest.mark.parametrize("first", ["enter", "leave", "sweep"])
+async def test_who_stayed_while_the_process_stood_still_is_not_announced(
+    scene: Scene, first: str
+) -> None:
+    """A machine that was suspended: no renewal has failed, it is only late."""
+    process = scene.process()
+    tracker = process.tracker
+    for user in ("ann", "bob", "eve"):
+        await tracker.enter("a", user, "x")
+    await scene.pass_time(LEASE + 1, "a")
+    tracker._renewed_at -= LEASE + 1
+    tracker._ends["a"] -= LEASE + 1
+    match first:
+        case "enter":
+            await tracker.enter("a", "dan", "x")
+        case "leave":
+            tracker.leave("a", "bob", "x", at_once=True)
+            await process.idle()
+        case "sweep":
+            await tracker.sweep()
+    left = [user for kind, user in scene.said("a") if kind == "left"]
+    assert left == (["bob"] if first == "leave" else [])
+    assert await scene.users("a") >= {"ann", "eve"}
+
+
+async def test_who_comes_when_redis_is_back_is_taken_there_with_the_others_at_once(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one round trip: there is enough to do then."""
+    monkeypatch.setattr(tracker_module, "SWEEP", 60)
+    process = scene.process()
+    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
+    await process.tracker.enter("a", "ann", "x")
+    process.store._call = real  # type: ignore[method-assign]
+    sent = recorded(process)
+    await asyncio.gather(*(process.tracker.enter(one, "bob", "x") for one in "ab"))
+    assert sent == [{"a": ["ann:x", "bob:x"]}, {"b": ["bob:x"]}]
+    assert await scene.users("a") == {"ann", "bob"}
+    assert await scene.users("b") == {"bob"}
+
+
+async def test_while_redis_is_away_what_is_over_is_asked_for_once_a_second(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker_module, "SWEEP", 60)
+    process = scene.process()
+    await process.tracker.enter("a", "ann", "x")
+    process.tracker._ends["a"] = 0
+    process.store._call = away  # type: ignore[method-assign]
+    sent = recorded(process)
+    for _ in range(10):
+        with suppress(OSError):
+            await process.tracker.sweep()
+    assert sent == [{"a": []}, {"a": ["ann:x"]}], "may be over, when Redis is back"
+
+
+async def test_a_node_that_is_away_is_tried_again_however_much_is_over_on_others(
+    scene: Scene, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracker_module, "RETRY", 0.1)
+    process = scene.process()
+    await asyncio.gather(*(process.tracker.enter(one, "ann", "x") for one in "ab"))
+    process.store._call = node_away  # type: ignore[method-assign]
+    await process.tracker.renew()
+    sent = recorded(process)
+
+    async def is_tried() -> bool:
+        process.tracker._ends["b"] = 0
+        await process.tracker.sweep()
+        return sum("a" in each for each in sent) >= 3
+
+    await eventually(is_tried, seconds=5)
 
 
 async def test_a_renewal_that_failed_is_tried_again_in_a_second(
@@ -471,6 +558,20 @@ async def test_a_renewal_is_one_round_trip_however_many_connections(
     assert not any(name.startswith("cmdstat_script") for name in stats)
     await process.tracker.sweep()
     assert Counting.sent == 1, "while all renew there is nothing to end"
+
+
+async def test_to_end_what_is_over_sends_none_of_those_who_stay(scene: Scene) -> None:
+    """In a crowd somebody's grace is always over: each time all of them would be sent."""
+    process = scene.process(grace=0.01)
+    await asyncio.gather(*(process.tracker.enter("a", str(n), "x") for n in range(100)))
+    process.tracker.leave("a", "7", "x")
+    await process.idle()
+    await asyncio.sleep(0.02)
+    sent = recorded(process)
+    await process.tracker.sweep()
+    assert scene.said("a")[-1] == ("left", "7")
+    assert sent == [{"a": []}]
+    assert process.heard == {}, "overtaken by another's event it would be in doubt, for nothing"
 
 
 async def test_a_renewal_under_way_brings_back_nobody_who_left(scene: Scene) -> None:
