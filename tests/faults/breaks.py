@@ -153,7 +153,9 @@ def reaping() -> None:
 
 def restoring() -> None:
     """A renewal brings back nothing that Redis has lost."""
-    _change_scripts(r"(?s)for n = 2, #ARGV do\n    hold\(ARGV\[n\], string.*?end\n", "", "renew")
+    from presence.tracker import Tracker
+
+    Tracker._late = lambda self, scopes: set()  # type: ignore[method-assign]
 
 
 def clocks() -> None:
@@ -164,16 +166,13 @@ def clocks() -> None:
     )
 
 
-def _change_scripts(pattern: str, replacement: Any, only: str = "") -> None:
+def _change_scripts(pattern: str, replacement: Any) -> None:
     from presence import store
 
     script = store._script
 
     def changed(name: str) -> tuple[str, str]:
-        source, sha = script(name)
-        if only and name != only:
-            return source, sha
-        source = re.sub(pattern, replacement, source)
+        source = re.sub(pattern, replacement, script(name)[0])
         return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
 
     store._script = changed  # type: ignore[assignment]

@@ -2,16 +2,18 @@
 
 const NEAR_END = 48; // pixels that still count as the end
 const NEAR_START = 800; // from here on, older messages are fetched
-const ENDS_GLIDE = ["scrollend", "wheel", "pointerdown", "keydown"]; // arrived, or taken over
+const TAKES_OVER = ["wheel", "pointerdown", "keydown"]; // the reader wants to go elsewhere
 
 export class Scroller {
   #box;
   #anchor = null; // {row, top}: what is read, and where in the box it stands; null at the end
+  #size = ""; // of the box, when `anchor` was taken
   #gliding = false; // on the way to the end: there already, as far as anybody asks
   atEnd = true;
 
   constructor(box, content, onMove) {
     this.#box = box;
+    this.#size = this.#sizeNow;
     const moved = () => {
       this.#look();
       onMove();
@@ -22,10 +24,13 @@ export class Scroller {
       this.#gliding = false;
       moved();
     };
-    for (const type of ENDS_GLIDE) box.addEventListener(type, stopped, { passive: true });
+    for (const type of TAKES_OVER) box.addEventListener(type, stopped, { passive: true });
+    // The end of a movement from before may come only now; what is not there yet goes on.
+    box.addEventListener("scrollend", () => (this.#left > 1 ? this.#goOn() : stopped()));
     // The composer grew, the window was turned, text wrapped anew.
     const observer = new ResizeObserver(() => {
       this.#restore();
+      this.#size = this.#sizeNow;
       onMove();
     });
     observer.observe(box);
@@ -50,19 +55,30 @@ export class Scroller {
     this.#toEnd();
   }
 
+  #goOn() {
+    if (this.#gliding) this.#toEnd();
+  }
+
   /** The pixels below what is seen. */
   get #left() {
     const { scrollHeight, scrollTop, clientHeight } = this.#box;
     return scrollHeight - scrollTop - clientHeight;
   }
 
+  get #sizeNow() {
+    return `${this.#box.clientWidth} ${this.#box.clientHeight}`;
+  }
+
   #look() {
+    if (this.#size !== this.#sizeNow) return;
     if (this.#left <= 1) this.#gliding = false;
     if (!this.#gliding) this.atEnd = this.#left < NEAR_END;
     this.#remember();
   }
 
   #remember() {
+    // The window was turned, and the observer comes only later: what was read before still holds.
+    if (this.#size !== this.#sizeNow) return;
     const row = this.atEnd ? null : this.#firstSeen();
     this.#anchor = row && { row, top: row.offsetTop - this.#box.scrollTop };
   }
