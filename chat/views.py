@@ -24,6 +24,8 @@ REACTIONS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "✅")
 NOT_IN_A_ROOM = {"tokens", "base", "parts", "page", "rooms", "slug", "room"}
 # Of one person: each is a coming or going that others are told of at once.
 VISIBILITY_CHANGES = "20/minute"
+# From one address, as one types: no index leads to a part of a name.
+LOOK_UPS = "600/minute"
 HERE = Path(__file__).parent / "static"
 
 
@@ -54,6 +56,8 @@ def rooms(request: HttpRequest) -> HttpResponseBase:
         return render(request, "chat/_fresh.html", context)
     form = RoomNameForm(request.GET if "name" in request.GET else None, label_suffix="")
     if request.GET.get("part") == "found":  # what the page asks while somebody types
+        if not throttle.allowed("look-up", LOOK_UPS, throttle.address_of(request)):
+            return throttle.too_many(request, "Too many look-ups from your address. Wait a moment.")
         name = request.GET["name"].strip() if form.is_valid() else ""
         (found,) = attendance.filled_in(entry.found_by_name(name, request.user))
         return render(request, "chat/_found.html", {"found": found})

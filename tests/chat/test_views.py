@@ -12,7 +12,7 @@ from django.urls import resolve, reverse
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat import entry
+from chat import entry, views
 from chat.entry import slug_for
 from chat.models import Membership, Message, Room, Sanction
 from chat.models.room import validate_slug
@@ -327,6 +327,15 @@ class TestFinding:
         assert self.found(client, "board") == []
         Membership.objects.create(room=room, user=member)
         assert self.found(client, "board") == ["board"]
+
+    def test_one_address_looks_up_so_many_names(
+        self, client: Client, member: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(views, "LOOK_UPS", "2/minute")
+        asked = {"part": "found", "name": "tea"}
+        address = {"REMOTE_ADDR": "192.0.2.77"}  # nobody else's here
+        answers = [client.get("/chat/", asked, **address).status_code for _ in range(3)]
+        assert answers == [200, 200, 429]
 
     @pytest.mark.parametrize("name", ["", "!!", "a\0b", "x" * 500, "%", "_"])
     def test_nonsense_finds_nothing(self, client: Client, name: str) -> None:
