@@ -153,9 +153,19 @@ def reaping() -> None:
 
 def restoring() -> None:
     """A renewal brings back nothing that Redis has lost."""
-    from presence.tracker import Tracker
+    from presence.store import Store
 
-    Tracker._late = lambda self, scopes: set()  # type: ignore[method-assign]
+    hold, held = Store.hold, set()
+
+    async def once(self: Store, members: Any, lease: float) -> Any:
+        new = {
+            scope: [one for one in each if (scope, one) not in held]
+            for scope, each in members.items()
+        }
+        held.update((scope, one) for scope, each in members.items() for one in each)
+        return await hold(self, new, lease)
+
+    Store.hold = once  # type: ignore[method-assign]
 
 
 def clocks() -> None:
