@@ -90,7 +90,7 @@ def pages() -> dict[str, str]:
         "room of 900,000, last page": f"{messages}?{b}&p=200",
         "room of 10": f"{messages}?{s}",
         "author, talkative": f"{messages}?author={talker}",
-        "author, talkative, last page": f"{messages}?author={talker}&p=100",
+        "author, talkative, page 10": f"{messages}?author={talker}&p=10",
         "author, quiet": f"{messages}?author={quiet}",
         "day": f"{messages}?day={day}",
         "day without a message": f"{messages}?day=1999-12-31",
