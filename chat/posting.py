@@ -4,7 +4,7 @@ Everything that a post depends on is judged inside the transaction that writes i
 row locks, so that a ban or an archive that has committed is never overtaken by a message.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from django.db import connection
 from chat.commands import Post
 from chat.errors import Refused
 from chat.events import POSTED, Change, MessageState, Person, change_of
-from core.statements import Statement, fetch
+from core.statements import Statement, as_json, fetch
 
 if TYPE_CHECKING:
     from chat.actions import Job
@@ -30,11 +30,12 @@ _LOCK = Statement(
 # tables were like when it was planned: in a young database a join would read all messages.
 _POST = Statement(
     "chat_post",
-    ["int[]", "bigint[]", "bigint[]", "uuid[]", "text[]", "text[]", "bigint[]"],
+    ["json"],
     """
 WITH input AS (
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7)
-        AS t(n, room_id, author_id, client_id, kind, body, reply_to_id)
+    SELECT * FROM json_to_recordset($1)
+        AS t(n int, room_id bigint, author_id bigint, client_id uuid, kind text, body text,
+             reply_to_id bigint)
 ), weighed AS (
     SELECT input.*, author.username, author.display_name,
            earlier.id AS earlier_id,
@@ -57,7 +58,8 @@ WITH input AS (
           SELECT * FROM core_user u WHERE u.id = input.author_id LIMIT 1) author ON true
       LEFT JOIN LATERAL (
           SELECT m.id, m.role FROM chat_membership m
-           WHERE m.room_id = input.room_id AND m.user_id = input.author_id LIMIT 1) member ON true
+           WHERE m.room_id = input.room_id AND m.user_id = input.author_id
+             AND (room.kind <> 'open' OR room.slow_mode_seconds > 0) LIMIT 1) member ON true
       LEFT JOIN LATERAL (
           SELECT m.id FROM chat_message m
            WHERE m.room_id = input.room_id AND m.author_id = input.author_id
@@ -147,16 +149,30 @@ def post_all(jobs: Sequence["Job"]) -> list[Change | Refused | int]:
 
 
 def _write(jobs: Sequence["Job"], picked: Sequence[int]) -> dict[int, Sequence[Any]]:
-    columns: tuple[list[Any], ...] = ([], [], [], [], [], [], [])
+    posts = []
     for n in picked:
         room, author, command = jobs[n]
-        kind, body = as_kind(command.message)  # type: ignore[attr-defined]
-        values = (n, room, author, command.client_id, kind, body, command.reply_to)  # type: ignore[attr-defined]
-        for column, value in zip(columns, values, strict=True):
-            column.append(value)
-    lock = [] if connection.in_atomic_block else [(_LOCK, [sorted({*columns[1]})])]
-    rows = fetch(*lock, (_POST, columns))
+        assert isinstance(command, Post)
+        kind, body = as_kind(command.message)
+        posts.append(
+            {
+                "n": n,
+                "room_id": room,
+                "author_id": author,
+                "client_id": command.client_id,
+                "kind": kind,
+                "body": body,
+                "reply_to_id": command.reply_to,
+            }
+        )
+    lock = [] if connection.in_atomic_block else [(_LOCK, [_ids({jobs[n].room for n in picked})])]
+    rows = fetch(*lock, (_POST, [as_json(posts)]))
     return {row[0]: row[1:] for row in rows}
+
+
+def _ids(rooms: Collection[int]) -> str:
+    """As PostgreSQL writes an array."""
+    return f"{{{','.join(map(str, sorted(rooms)))}}}"
 
 
 def _outcome(job: "Job", row: Sequence[Any]) -> Change | Refused | int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from chat.commands import Read
-from core.statements import Statement, fetch
+from core.statements import Statement, as_json, fetch
 
 if TYPE_CHECKING:
     from chat.actions import Job
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 # Rows are locked in pk order, so that no two processes wait for each other.
 _MARK = Statement(
     "chat_read_marks",
-    ["int[]", "bigint[]", "bigint[]", "bigint[]"],
+    ["json"],
     """
 WITH input AS (
-    SELECT * FROM unnest($1, $2, $3, $4)
-        AS t(n, room_id, user_id, pos)
+    SELECT * FROM json_to_recordset($1) AS t(n int, room_id bigint, user_id bigint, pos bigint)
 ), wanted AS (
     SELECT input.room_id, input.user_id, max(least(input.pos, room.head)) AS pos
       FROM input JOIN chat_room room ON room.id = input.room_id
@@ -54,10 +53,9 @@ def mark_all(jobs: Sequence["Job"]) -> list[ReadTo]:
 
     A position only moves forward, and not past the room's head.
     """
-    columns: tuple[list[int], ...] = ([], [], [], [])
+    marks = []
     for n, (room, user, command) in enumerate(jobs):
         assert isinstance(command, Read)
-        for column, value in zip(columns, (n, room, user, command.pos), strict=True):
-            column.append(value)
-    positions = dict(fetch((_MARK, columns)))
+        marks.append({"n": n, "room_id": room, "user_id": user, "pos": command.pos})
+    positions = dict(fetch((_MARK, [as_json(marks)])))
     return [ReadTo(positions[n]) for n in range(len(jobs))]

@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 
 from chat.reading import reading
 from core.models import User
-from core.statements import Statement, fetch
+from core.statements import Statement, as_json, fetch
 
 if TYPE_CHECKING:
     from chat.connection import Connection
@@ -50,18 +50,20 @@ class Ending(Enum):
 # Each verdict is the name of an Ending.
 _FIND = Statement(
     "chat_rights",
-    ["int[]", "bigint[]", "bigint[]", "text[]", "bytea[]", "boolean[]", "boolean[]"],
+    ["json"],
     """
 SELECT held.place, verdict.ending, person.is_invisible, mute.is_on
-  FROM unnest($1, $2, $3, $4, $5, $6, $7)
-       AS held(place, person, room, session, password, invisible, muted)
+  FROM json_to_recordset($1)
+       AS held(place int, person bigint, room bigint, session text, password text,
+               invisible boolean, muted boolean)
   LEFT JOIN core_user person ON person.id = held.person
   LEFT JOIN chat_room room ON room.id = held.room
   LEFT JOIN chat_membership member ON member.room_id = held.room AND member.user_id = held.person
  CROSS JOIN LATERAL (SELECT CASE
        WHEN person.is_active IS NOT TRUE THEN 'DEACTIVATED'
        WHEN held.session IS NOT NULL
-            AND sha256(convert_to(person.password, 'UTF8')) <> held.password THEN 'SESSION_REPLACED'
+            AND encode(sha256(convert_to(person.password, 'UTF8')), 'hex') <> held.password
+            THEN 'SESSION_REPLACED'
        WHEN held.session IS NOT NULL AND NOT EXISTS (
             SELECT FROM django_session s
              WHERE s.session_key = held.session AND s.expire_date > now()) THEN 'SIGNED_OUT'
@@ -83,9 +85,9 @@ SELECT held.place, verdict.ending, person.is_invisible, mute.is_on
 )
 
 
-def sign_of(user: User) -> bytes:
+def sign_of(user: User) -> str:
     """A sign of the password that can be compared, and not be tried against."""
-    return sha256(user.password.encode()).digest()
+    return sha256(user.password.encode()).hexdigest()
 
 
 class Rights:
@@ -156,13 +158,16 @@ class Rights:
 def changed(held: Sequence["Connection"]) -> list[tuple[Any, ...]]:
     """Of those whose rights or visibility are not what they came with: the place in `held`, why
     they must go (the name of an Ending, or None), whether they want to be seen, and are muted."""
-    columns = [
-        list(range(len(held))),
-        [one.user.id for one in held],
-        [one.room_id for one in held],
-        [one.session for one in held],
-        [one.password for one in held],
-        [one.is_invisible for one in held],
-        [one.is_muted for one in held],
+    rows = [
+        {
+            "place": place,
+            "person": one.user.id,
+            "room": one.room_id,
+            "session": one.session,
+            "password": one.password,
+            "invisible": one.is_invisible,
+            "muted": one.is_muted,
+        }
+        for place, one in enumerate(held)
     ]
-    return fetch((_FIND, columns))
+    return fetch((_FIND, [as_json(rows)]))

@@ -83,6 +83,8 @@ class WiredServer(Server):
         transport = getattr(protocol, "transport", None)
         if scope["type"] == "websocket":  # Daphne sets its factory up without asking us
             protocol.closeHandshakeTimeout = CLOSE_HANDSHAKE
+            # Past a line that Autobahn colours for each read, for a log that nobody keeps.
+            protocol.dataReceived = protocol._dataReceived
         # Plain TCP only; behind TLS of its own Daphne's frames take the ordinary way.
         if scope["type"] == "websocket" and isinstance(transport, Connection):
             scope["extensions"] = {"chat.wire": Wire(protocol, transport)}
