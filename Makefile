@@ -8,17 +8,20 @@ PIP_COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --universal --pyth
 SETTINGS = SECRET_KEY=unused DATABASE_URL=postgres:///unused REDIS_URL=redis://unused
 
 .DEFAULT_GOAL := help
-.PHONY: bench help run test faults check format lock
+.PHONY: bench help run test peers faults check format lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' Makefile | expand -t 10
 
 run: .venv/run.stamp  ## start the chat with all that it needs; Ctrl-C stops it
-	@exec .venv/bin/python manage.py run
+	@END_WITH=$$PPID exec .venv/bin/python manage.py run
 
 test: .venv/dev.stamp  ## run every test; ARGS=tests/core runs some
 	@exec .venv/bin/python -m pytest $(ARGS)
+
+peers: .venv/dev.stamp  ## run the tests against nginx, PgBouncer and PostgreSQL from Debian
+	@exec .venv/bin/python -m pytest tests/peers $(ARGS)
 
 faults: .venv/dev.stamp  ## break everything under load; ARGS="--only 1,5 --seed 2", --help
 	@exec .venv/bin/python -m tests.faults $(ARGS)

@@ -7,37 +7,59 @@ from collections.abc import Callable
 
 
 def main() -> None:
+    from core import interrupts
+
+    interrupts.listen()  # before all that takes time
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
+    try:
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(arguments: list[str]) -> None:
     try:
         from django.core.management import execute_from_command_line
     except ModuleNotFoundError:
         sys.exit("manage.py: Django is not installed here. Use `make run`, or .venv/bin/python.")
 
-    from core import interrupts, local
+    from core import local, parent, reloading
     from core.errors import Problem
 
-    interrupts.listen()
+    parent.watch()
     try:
-        local.prepare(sys.argv[1:])
-        _execute(execute_from_command_line)
+        if reloading.is_outer(arguments):
+            sys.exit(reloading.supervise(arguments))
+        local.prepare(arguments)
+        if reloading.is_inner():
+            reloading.guard(lambda: _serve(execute_from_command_line))
+        else:
+            _execute(execute_from_command_line)
     except Problem as problem:
         sys.exit(f"manage.py: {problem}")
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _execute(execute: Callable[[list[str]], None]) -> None:
-    """Where the database is away, that is one line and no traceback."""
+    """Where the database cannot do its work, that is one line and no traceback."""
     from django.db import OperationalError
 
     try:
         execute(sys.argv)
-    except OperationalError:
+    except OperationalError as error:
         if "--traceback" not in sys.argv:
             from core import database
 
             database.ensure_answer()
+            raise database.explain(error) from error
         raise
+
+
+def _serve(execute: Callable[[list[str]], None]) -> None:
+    """What is wrong in an app is raised here; Django's own way would take another `runserver`."""
+    import django
+
+    django.setup()
+    _execute(execute)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ import sys
 import time
 from pathlib import Path
 
-import uvloop
-from tqdm import tqdm
+try:
+    import uvloop
+    from tqdm import tqdm
+except ModuleNotFoundError as error:
+    sys.exit(f"bench: {error.name} is missing; `make bench ARGS=--help` installs what this needs")
 
 from bench.members import Member, Tally, connect_all, miscounted
 from bench.workloads import until
@@ -86,7 +89,7 @@ async def _send(options: argparse.Namespace, crowd: list[Member], tally: Tally) 
     """Messages at the rate, whatever comes back: waiting for answers would hide slowness."""
     began = time.perf_counter()
     members = itertools.cycle(random.sample(crowd, len(crowd)))
-    with tqdm(total=int(options.seconds), unit="s", file=sys.stderr) as progress:
+    with tqdm(total=int(options.seconds), unit="s", file=sys.stderr, disable=None) as progress:
         while (passed := _since(began)) < options.seconds:
             while tally.sent < passed * options.rate:
                 next(members).post()
@@ -108,7 +111,7 @@ def _report(options: argparse.Namespace, tally: Tally, missing: int) -> None:
         print("latency     " + ", ".join(f"{name} {value:.1f} ms" for name, value in named))
     print(f"errors      {tally.errors} refused, {tally.closed} connections lost, {missing} missing")
     if tally.errors:
-        print("            (is the rate above the server's CHAT_RATE_… limits?)")
+        print("            (the server's limits on messages are set aside as the README says?)")
 
 
 def _line(tally: Tally, seconds: float) -> str:

@@ -14,25 +14,26 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 
 from bench import stored, targets, workloads
 from bench.rows import ROWS, Row
 from bench.targets import Target
-from bench.workloads import Context
+from bench.workloads import Context, say
 from core import embedded
 
 # The generator is to be faster than whatever it measures.
 ALONE = "generator alone, against a bare server"
 SIZES = (1_000, 1_000_000)
 SIZE_BOUND = 1.2
-SIDES = {"daphne": "ours", "uvicorn": "uvicorn", "tutorial": "baseline"}
+SIDES = {"daphne": "ours", "uvicorn": "uvicorn", "tutorial": "baseline", "without": "baseline"}
 Figures = dict[str, dict[str, list[float]]]
+Measured = TypeVar("Measured")
 
 
 def main() -> None:
@@ -95,10 +96,6 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def prepare(
     env: Mapping[str, str], sizes: Sequence[int], people: int = 1_000
 ) -> dict[str, list[str]]:
@@ -119,10 +116,10 @@ async def _alone(env: dict[str, str], context: Context) -> dict[str, Any]:
         load = await workloads.load(target, context, members=200, senders=20, in_flight=5)
         return load.delivered
 
-    row = Row(ALONE, "deliveries/s", workload, 0)
-    figure = await _figure(row, targets.bare(), env, context)
-    say(f"{ALONE}: {figure:,.0f} {row.unit}")
-    return _result(row.name, row.unit, holds=not math.isnan(figure), ours=figure)
+    unit = "deliveries/s"
+    figure = await _figure(workload, targets.bare(), env, context, math.nan)
+    say(f"{ALONE}: {figure:,.0f} {unit}")
+    return _result(ALONE, unit, holds=not math.isnan(figure), ours=figure)
 
 
 def _result(
@@ -156,23 +153,40 @@ async def _rounds(
     figures: Figures = {}
     for number in range(1, rounds + 1):
         for row in rows:
-            for target in (targets.baseline(), targets.daphne(), targets.uvicorn()):
-                figure = await _figure(row, target, env, context)
-                say(f"round {number}, {row.name}, {target.name}: {figure:,.1f} {row.unit}")
-                figures.setdefault(row.name, {}).setdefault(target.name, []).append(figure)
+            async for name, figure in _row(row, env, context):
+                say(f"round {number}, {row.name}, {name}: {figure:,.1f} {row.unit}")
+                figures.setdefault(row.name, {}).setdefault(name, []).append(figure)
         if context.sized_rooms:
             await _sized(figures, env, context)
     return figures
 
 
-async def _figure(row: Row, target: Target, env: dict[str, str], context: Context) -> float:
+async def _row(row: Row, env: dict[str, str], context: Context) -> AsyncIterator[tuple[str, float]]:
+    """By target."""
+    if row.pair is not None:
+        nothing = (math.nan, math.nan)
+        ours, without = await _figure(row.pair, targets.within_limits(), env, context, nothing)
+        yield "daphne", ours
+        yield "without", without
+    if row.workload is not None:
+        for target in (targets.baseline(), targets.daphne(), targets.uvicorn()):
+            yield target.name, await _figure(row.workload, target, env, context, math.nan)
+
+
+async def _figure(
+    workload: Callable[[Target, Context], Awaitable[Measured]],
+    target: Target,
+    env: dict[str, str],
+    context: Context,
+    nothing: Measured,
+) -> Measured:
     with targets.running(target, env):
         try:
-            async with asyncio.timeout(120):
-                return await row.workload(target, context)
+            async with asyncio.timeout(180):
+                return await workload(target, context)
         except (workloads.Miscounted, ConnectionError, TimeoutError) as error:
             say(f"  failed: {error or type(error).__name__}")
-            return math.nan
+            return nothing
 
 
 async def _sized(figures: Figures, env: dict[str, str], context: Context) -> None:

@@ -22,10 +22,10 @@ import uvloop
 from picows import WSFrame, WSTransport
 
 from bench import targets
-from bench.compare import prepare, say, write_json
+from bench.compare import prepare, write_json
 from bench.members import Member, Tally, connect
 from bench.targets import Target
-from bench.workloads import percentile, until
+from bench.workloads import percentile, say, until
 from core import embedded
 
 ONLINE = b'"online":'

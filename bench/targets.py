@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -29,10 +29,13 @@ OURS = {
     "ORIGINS": "http://127.0.0.1",
     "CHAT_GUESTS": "on",
     "CHAT_GUESTS_PER_ADDRESS": "",
+    "CHAT_NEW_ROOMS_PER_ADDRESS": "",
+    "CHAT_NEW_ROOMS_PER_PERSON": "",
     "CHAT_RATE_MESSAGES": "0",
     "CHAT_FRAMES_PER_SECOND": "0",
     "LOG_LEVEL": "ERROR",
 }
+LIMITS = {"CHAT_GUESTS_PER_ADDRESS": "60/minute", "CHAT_FRAMES_PER_SECOND": "20"}
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Target:
     name: str
     command: list[str]
     is_ours: bool = True
+    env: Mapping[str, str] = field(default_factory=dict)
     pid: int = 0
     port: int = 0
 
@@ -56,6 +60,11 @@ class Target:
 
 def daphne() -> Target:
     return Target("daphne", ["-m", "core.server"])
+
+
+def within_limits() -> Target:
+    """With limits as in production, where nobody measures how fast it can be."""
+    return replace(daphne(), env=LIMITS)
 
 
 def uvicorn() -> Target:
@@ -85,7 +94,14 @@ def running(target: Target, env: Mapping[str, str]) -> Iterator[Target]:
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**os.environ, **OURS, **env, "HOST": "127.0.0.1", "PORT": str(target.port)},
+        env={
+            **os.environ,
+            **OURS,
+            **env,
+            **target.env,
+            "HOST": "127.0.0.1",
+            "PORT": str(target.port),
+        },
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )

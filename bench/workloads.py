@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import statistics
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ _runs = itertools.count(1)
 
 WARM = 1.0  # seconds before the measurement
 DRAIN = 40.0  # seconds at most for what is in flight afterwards
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 class Miscounted(Exception):
@@ -174,8 +179,8 @@ async def reconnect(
     query = ""
     cookies = context.cookies[:members] if target.is_ours else ()
     if target.is_ours:
+        await _post(url, cookies[0], count=known)  # first: who enters a vacant room is no member
         crowd = await connect_all([url] * members, Tally(), cookies=cookies)
-        await _post(url, cookies[0], count=known)
         for member in crowd:
             member.leave()
         await context.pause(1)
@@ -219,10 +224,11 @@ async def first_page(target: Target, context: Context, slug: str, *, tries: int 
     for n in range(tries):
         await asyncio.sleep(3.2)  # by then the process has forgotten the room
         member = Member(n, Tally(), in_flight=0, waits=True)
-        await connect(f"{target.ws}/{slug}/", member, cookie=context.cookies[0])
+        await connect(f"{target.ws}/{slug}/?since=", member, cookie=context.cookies[0])
         times.append(member.history_at - member.began)
         member.leave()
     return statistics.median(times) * 1000
 
 
 Workload = Callable[[Target, Context], Awaitable[float]]
+Pair = Callable[[Target, Context], Awaitable[tuple[float, float]]]

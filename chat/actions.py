@@ -20,11 +20,13 @@ from chat.read_marks import ReadTo, mark_all
 
 
 class Job(NamedTuple):
-    """A command with the room it is for and the user who gave it."""
+    """A command with the room it is for and the user who gave it. Who is no member of an open room
+    yet `joins` it by writing, and by reading what was written."""
 
     room: int
     user: int
     command: Command
+    joins: bool = False
 
 
 Outcome = Change | Repeated | ReadTo | Refused

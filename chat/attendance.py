@@ -7,8 +7,14 @@ from chat.broadcast import tell_processes
 from chat.entry import RoomLine
 from chat.models import Membership, Room
 from chat.online import SITE
+from core import installation
 from core.models import User
-from presence import reader
+from presence import clients
+from presence.reader import Reader
+
+reader = Reader(clients.for_pages, installation.prefix)
+
+VACANT_MAX = 200
 
 
 def filled_in(*lists: list[RoomLine]) -> list[list[RoomLine]]:
@@ -26,9 +32,11 @@ def filled_in(*lists: list[RoomLine]) -> list[list[RoomLine]]:
 
 def hide(user: User) -> None:
     """Show nobody any longer that `user` is here. The processes give back the leases that they know
-    of; those of one that died, or in their grace, would stay."""
+    of; those of one that died, or in their grace, would stay. Who is in a vacant room is no member;
+    those with people in them are the newest."""
     rooms = Membership.objects.filter(user=user).values_list("room_id", flat=True)
-    found = reader.forget(str(user.pk), [SITE, *map(str, rooms)])
+    vacant = Room.objects.vacant().order_by("-vacant_since").values_list("pk", flat=True)
+    found = reader.forget(str(user.pk), [SITE, *map(str, {*rooms, *vacant[:VACANT_MAX]})])
     news = [
         {
             "type": "room.presence",

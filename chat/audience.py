@@ -16,6 +16,8 @@ from django.conf import settings
 from chat import events
 from chat.events import Person
 from chat.outbox import Parcel
+from core import tasks
+from core.trouble import Trouble
 from presence.roster import Roster
 from presence.store import Change
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LEARN_AGAIN = 1.0  # seconds until names are asked for again, where they could not be read
+
+_learning = Trouble(logger, "Presence waits for names that can't be read")
 
 Named = Callable[[str], Person | None]
 Learn = Callable[[Sequence[str]], Awaitable[None]]
@@ -119,17 +123,20 @@ class Audience:
             wait = settings.PRESENCE_GATHER_SECONDS
             if self._shown is not None:
                 wait = max(wait, settings.PRESENCE_COUNT_SECONDS)
-            self._flushing = asyncio.create_task(self._flush_in(wait))
+            self._flushing = tasks.spawn("showing who came and went", self._flush_in(wait))
 
     async def _flush_in(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        while unknown := [user for user in self._needed() if self._named(user) is None]:
-            try:
-                await self._learn(unknown)
-            except Exception as error:  # whatever it is: else nobody here would be told any more
-                logger.warning("Presence waits for names that can't be read: %r", error)
-                await asyncio.sleep(LEARN_AGAIN)
-        self._flushing = None
+        try:
+            await asyncio.sleep(seconds)
+            while unknown := [user for user in self._needed() if self._named(user) is None]:
+                try:
+                    await self._learn(unknown)
+                    _learning.over()
+                except Exception as error:  # whatever it is: else nobody here would be told more
+                    _learning.met(repr(error))
+                    await asyncio.sleep(LEARN_AGAIN)
+        finally:
+            self._flushing = None
         self._flush()
 
     def _needed(self) -> Iterable[str]:

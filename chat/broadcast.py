@@ -10,9 +10,14 @@ from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
 from chat.events import Change
-from chat.hub import HUBS, LAYER_TIMEOUT
+from chat.mailbox import HUBS, LAYER_TIMEOUT
+from core import installation
+from core.layers import CHAT
+from core.trouble import Trouble
 
 logger = logging.getLogger(__name__)
+
+_telling = Trouble(logger, "The server processes could not be told")
 
 
 def tell_processes(*messages: dict[str, Any]) -> bool:
@@ -20,10 +25,12 @@ def tell_processes(*messages: dict[str, Any]) -> bool:
     Redis is away."""
     bundle = {"type": "hub.bundle", "from": "", "messages": messages}
     try:
+        installation.prefix()  # with this thread's connection, not another for the event loop
         async_to_sync(_send)(bundle)
     except (RedisError, OSError) as error:  # and a TimeoutError, which is an OSError
-        logger.warning("The server processes could not be told: %r", error)
+        _telling.met(repr(error))
         return False
+    _telling.over()
     return True
 
 
@@ -35,4 +42,4 @@ def announce(room: int, changes: Sequence[Change]) -> None:
 
 async def _send(bundle: dict[str, Any]) -> None:
     async with asyncio.timeout(LAYER_TIMEOUT):
-        await get_channel_layer().group_send(HUBS, bundle)
+        await get_channel_layer(CHAT).group_send(HUBS, bundle)

@@ -14,6 +14,10 @@ Ref = Annotated[str, msgspec.Meta(max_length=64)] | int | None
 # PostgreSQL's bigint; a larger number would be an error in the database, not an empty answer.
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
+# A frame over the limit is still read for its `ref`, so that its error can name it, up to so many
+# times the limit: the longest message, with each character escaped, makes three times of it.
+NAMED_WITHIN = 4
+
 
 class Command(msgspec.Struct, kw_only=True):
     ref: Ref = None
@@ -90,14 +94,28 @@ class Undecodable(Refused):
         self.client_id = _echo(fields.get("client_id"))
 
 
+class _Reference(msgspec.Struct):
+    """What names a command. The other fields are passed over, and nothing is made of them."""
+
+    ref: Any = None
+    client_id: Any = None
+
+
+def _reference(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.structs.asdict(msgspec.json.decode(text, type=_Reference))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return {}
+
+
 def decode(text: str | None) -> Command:
     """The command in one text frame (None: the frame was binary). Raises Undecodable."""
     if text is None:
         raise Undecodable("bad_json", "Send text frames; this one was binary.")
-    if len(text.encode("utf-8", "surrogatepass")) > settings.CHAT_FRAME_IN_MAX:
-        raise Undecodable(
-            "too_long", f"A frame holds {settings.CHAT_FRAME_IN_MAX:,} bytes at most."
-        )
+    size, most = len(text.encode("utf-8", "surrogatepass")), settings.CHAT_FRAME_IN_MAX
+    if size > most:
+        named = _reference(text) if size <= NAMED_WITHIN * most else {}
+        raise Undecodable("too_long", f"A frame holds {most:,} bytes at most.", named)
     try:
         frame = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):  # lone surrogates end here too

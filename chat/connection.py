@@ -13,6 +13,7 @@ from chat.events import Person
 from chat.feed import Feed, in_frames
 from chat.outbox import Outbox, Overflow, Parcel
 from chat.rights import Ending, sign_of
+from core import tasks
 
 _numbers = count(1)
 
@@ -35,6 +36,7 @@ class Connection:
         self.user = Person(user.pk, user.name)
         self.is_invisible = user.is_invisible
         self.is_muted = "post" not in entry.can
+        self.is_member = entry.is_member  # of an open room, not before something was said in it
         self.room = entry.room
         self.room_id = entry.room.pk
         self.session = session
@@ -69,8 +71,14 @@ class Connection:
             self.too_slow()
 
     def send_page(self, mode: str) -> None:
-        """The newest page, from the feed."""
+        """The newest page, from the feed; to a client that knows no protocol its messages one by
+        one, and of a "reset" those that it was not shown before."""
         assert self.feed is not None
+        if self._outbox.is_plain:
+            after = self.feed.shown_seq if mode == "reset" else 0
+            if not self.push(Parcel(self.feed.posts(after=after))):
+                self.too_slow()
+            return
         states, more = self.feed.page()
         self.send_history(states, head=self.feed.head, more=more, mode=mode)
 
@@ -137,7 +145,7 @@ class Connection:
             self.feed.connections.discard(self)
             if self.feed.audience is not None:
                 self.feed.audience.leave(self)
-        self._ending = asyncio.create_task(self._end(code))
+        self._ending = tasks.spawn("ending a connection", self._end(code))
 
     async def closed(self) -> None:
         if self._ending is not None:

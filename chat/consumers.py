@@ -24,11 +24,12 @@ from chat.engine import Engine
 from chat.errors import Refused, Turned
 from chat.feed import newest_that_fit
 from chat.outbox import Outbox, Overflow
-from chat.rates import Bucket
 from chat.reading import reading
 from chat.writer import RETRY_AFTER
 from core import guests, identity, throttle
 from core.origins import is_browser, is_own_origin
+from core.rates import Bucket
+from core.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ SUBPROTOCOL = "chat.v1"
 # only. On another code it raises, and the socket stayed open and deaf for ever: found where a
 # newcomer met a database connection that had died in the pool.
 FAILED = 1000
+
+_serving = Trouble(logger, "Sockets could not be served")
 
 
 class RoomConsumer(AsyncConsumer):
@@ -57,13 +60,18 @@ class RoomConsumer(AsyncConsumer):
         # Accept first: Daphne gives a handshake five seconds, and a replay may take longer.
         lines = SUBPROTOCOL in scope.get("subprotocols", ())
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL if lines else None})
-        self.outbox = Outbox(send, lines=lines, wire=scope.get("extensions", {}).get("chat.wire"))
+        self.outbox = Outbox(
+            send,
+            lines=lines,
+            is_plain=not lines and _since(scope) is None,
+            wire=scope.get("extensions", {}).get("chat.wire"),
+        )
         try:
             await self._converse()
         except Turned as turned:
             await self._turn_away(turned)
         except DatabaseError as error:
-            logger.warning("A socket could not be served: %s", error)
+            _serving.met(error)
             self._last_word(events.error(_unavailable()))
             await self._close(FAILED)
         except Exception:
@@ -81,6 +89,7 @@ class RoomConsumer(AsyncConsumer):
         self.engine.rights.came(connection)
         await self.engine.online.enter(feed, connection)
         await self._show_history(connection)
+        _serving.over()
         self.seconds = Bucket(1, 1)
         most = settings.CHAT_BAD_FRAMES_MAX
         self.patience = Bucket(most / 60, most - 1)
@@ -151,7 +160,7 @@ class RoomConsumer(AsyncConsumer):
         except Refused as refused:
             connection.refuse(command, refused)
         except DatabaseError as error:
-            logger.warning("A command could not be carried out: %s", error)
+            _serving.met(error)
             connection.refuse(command, _unavailable())
 
     def _lose_patience(self) -> None:
@@ -237,7 +246,10 @@ def _enter(scope: Any, slug: str, address: str) -> access.Entry | None:
 
 def _cursor(scope: Any) -> int | None:
     """The client's cursor; None where there is none, or none that makes sense."""
-    values = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("since", [])
-    if not values or not values[-1].isascii() or not values[-1].isdigit():
-        return None
-    return int(values[-1][:19])
+    since = _since(scope) or ""
+    return int(since[:19]) if since.isascii() and since.isdigit() else None
+
+
+def _since(scope: Any) -> str | None:
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    return query.get("since", [None])[-1]

@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from chat.conversations import Line
-from chat.models import Membership, Room
+from chat.models import Address, Imported, Membership, Room
 from chat.models.room import unguessable_slug
 from chat.moderators import moderators
 from chat.seeding import store
 from core.models import User
 
+SOURCE = "demo"
 PASSWORD = "demo"  # noqa: S105 — the command refuses to run where it could matter
 PEOPLE = {
     "alice": "Alice Moreau",
@@ -93,9 +95,10 @@ def make() -> bool:
     """Make what is missing; False where nothing was."""
     made, people = _people()
     for slug, title, topic, kind in ROOMS:
-        room, is_new = Room.objects.get_or_create(
-            slug=slug, defaults={"title": title, "topic": topic, "kind": kind}
-        )
+        room, is_new = _get_or_create(slug, title=title, topic=topic, kind=kind)
+        if room.is_vacant:
+            is_new, room.title, room.topic = True, title, topic
+            room.save()
         # Somebody may have entered the lobby before the demo was made.
         is_silent = slug == "lobby" and not room.messages.exists()
         if is_new or is_silent:
@@ -106,6 +109,21 @@ def make() -> bool:
         if is_new and slug == "organisers":
             store(room, people, _said(PARTY), random.Random(slug))
     return _direct(people) or made
+
+
+def _get_or_create(slug: str, **fields: str) -> tuple[Room, bool]:
+    """The room, and whether it is new. A private one has no address to be known by, and people may
+    call it, and others, as they like."""
+    if fields["kind"] != Room.Kind.PRIVATE:
+        return Room.objects.get_or_create(slug=slug, defaults=fields)
+    made = Q(imported__source=SOURCE, imported__key=slug)
+    made |= Q(pk__in=Address.objects.filter(slug=slug).values("room"))  # before it was hidden
+    room = Room.objects.filter(made, kind=Room.Kind.PRIVATE).first()
+    if room is not None:
+        return room, False
+    room = Room.objects.create(**fields)
+    Imported.objects.create(source=SOURCE, key=slug, room=room)
+    return room, True
 
 
 def _people() -> tuple[bool, list[User]]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -12,18 +12,21 @@ from django.conf import settings
 
 from chat import events
 from chat.actions import Job, Outcome
-from chat.commands import Command
+from chat.commands import Command, Post, Read
 from chat.connection import Connection
-from chat.errors import Refused, Turned
+from chat.errors import Gone, Refused, Turned
 from chat.events import Change, Person, Repeated
 from chat.hub import Hub
 from chat.last_seen import LastSeen
+from chat.models import Room
 from chat.online import Online
 from chat.people import People
-from chat.rates import Buckets
 from chat.read_marks import ReadTo
-from chat.rights import Rights
+from chat.rights import Ending, Rights
+from chat.sitting import Sitting
 from chat.writer import Writer
+from core import installation, tasks
+from core.rates import Buckets
 from presence import clients
 from presence.store import Store
 from presence.tracker import Tracker
@@ -47,12 +50,13 @@ class Engine:
         self.people = People()
         self.online = Online(self.hub, self.people)
         self.online.tracker = Tracker(
-            Store(clients.for_store()),
+            Store(clients.for_store(), installation.known),
             self.online.announce,
             lease=settings.PRESENCE_LEASE_SECONDS,
             renew=settings.PRESENCE_RENEW_SECONDS,
             grace=settings.PRESENCE_GRACE_SECONDS,
             heard=self.online.heard,
+            keep=tasks.keep,
         )
         self.posts = Buckets(
             settings.CHAT_RATE_MESSAGES / settings.CHAT_RATE_SECONDS, settings.CHAT_RATE_BURST
@@ -63,7 +67,6 @@ class Engine:
         self.typing_rooms = Buckets(TYPISTS / TYPING_EVERY, TYPISTS)
         self.connections: dict[int, set[Connection]] = {}
         self.leaving = False
-        self._tasks: set[asyncio.Task[None]] = set()
         self.hub.handlers["user.read"] = self._on_read
         self.hub.handlers["user.typing"] = self._on_typing
         self.hub.handlers["user.changed"] = self._on_user
@@ -71,6 +74,7 @@ class Engine:
         self.hub.handlers["connection.end"] = self._on_end
         self.hub.handlers["room.update"] = self._on_update
         self.last_seen = LastSeen(self._seen)
+        self.sitting = Sitting(self._unjoined)
         self.rights = Rights(
             lambda: (one for mine in self.connections.values() for one in mine),
             self._set_visibility,
@@ -97,6 +101,7 @@ class Engine:
             )
         mine.add(connection)
         self.last_seen.start()
+        self.sitting.start()
 
     def dismiss(self, connection: Connection) -> None:
         mine = self.connections.get(connection.user.id, set())
@@ -113,11 +118,18 @@ class Engine:
             if not all(one.is_invisible for one in mine)
         ]
 
+    def _unjoined(self) -> set[int]:
+        """The rooms in which somebody is no member: those that were vacant when they came."""
+        everybody = (one for mine in self.connections.values() for one in mine)
+        return {one.room_id for one in everybody if not one.is_member}
+
     # -- writing ------------------------------------------------------------------------------
 
     def submit(self, connection: Connection, command: Command) -> None:
         """Have `command` written; its outcome reaches the connection. Raises Refused."""
-        self.writer.submit(Job(connection.room.pk, connection.user.id, command), connection)
+        # By writing, or by reading what was written; nothing else makes a membership.
+        joins = not connection.is_member and isinstance(command, Post | Read)
+        self.writer.submit(Job(connection.room.pk, connection.user.id, command, joins), connection)
 
     def _written(self, batch: Sequence[tuple[Job, Connection, Outcome]]) -> None:
         """The writer's callback: announce what was committed, once a room; answer the rest."""
@@ -133,19 +145,29 @@ class Engine:
             committed.sort(key=lambda change: change.pos)
             self.hub.publish(room, committed, answers.get(room))
         for job, connection, outcome in batch:
+            if job.joins and _has_joined(outcome):
+                self._joined(job.room, job.user)
             if isinstance(outcome, ReadTo):
                 self._read_to(job, connection, outcome)
             elif isinstance(outcome, Refused):
                 connection.refuse(job.command, outcome)
+                if isinstance(outcome, Gone):
+                    self.rights.came(connection)
             elif isinstance(outcome, Repeated) and connection.feed is not None:
                 self.hub.answer(connection.feed, outcome.change, connection, job.command.ref)
+
+    def _joined(self, room: int, user: int) -> None:
+        """They are a member, on every connection that this process has of them there. The other
+        processes find out when they check who may still be here."""
+        for connection in self.connections.get(user, ()):
+            connection.is_member |= connection.room_id == room
 
     def _read_to(self, job: Job, origin: Connection, outcome: ReadTo) -> None:
         """A read position is for the same person's other tabs, in every process."""
         origin.push_one(events.read(outcome.pos, job.command.ref))
         message = {"type": "user.read", "room": job.room, "user": job.user, "pos": outcome.pos}
         self._on_read(message, origin)
-        self.hub.tell(f"room.{job.room}", message)
+        self.hub.tell(job.room, message)
 
     def _on_read(self, message: dict[str, Any], origin: Connection | None = None) -> None:
         for connection in list(self.connections.get(message["user"], ())):
@@ -172,7 +194,8 @@ class Engine:
         if connection.feed is None:  # on its way in
             connection.is_invisible = invisible
         else:
-            self._spawn(self.online.set_visibility(connection.feed, connection, invisible))
+            choice = self.online.set_visibility(connection.feed, connection, invisible)
+            tasks.spawn("showing or hiding somebody", choice)
 
     def _on_end(self, message: dict[str, Any]) -> None:
         """End a person's connections: all, or those of one name, session or room."""
@@ -187,21 +210,18 @@ class Engine:
                 connection.turn_out(message["code"], message["detail"])
 
     def _on_update(self, message: dict[str, Any]) -> None:
-        """A room's title, topic or archive has changed."""
+        """A room's title, topic, address, kind or archive has changed."""
         pk, fields = message["fields"]["id"], events.encode(message["fields"])
-        for mine in self.connections.values():
-            for connection in mine:
-                if connection.room_id == pk:
-                    connection.room_fields = fields
-                    connection.room.is_archived = message["fields"].get("archived", False)
+        is_open = message["fields"]["kind"] == Room.Kind.OPEN
+        everybody = [one for mine in self.connections.values() for one in mine]
+        for connection in [one for one in everybody if one.room_id == pk]:
+            if not is_open and not connection.is_member:
+                connection.end_with(Ending.COME_BACK)  # before it learns more of the room
+            connection.room_fields = fields
+            connection.room.is_archived = message["fields"].get("archived", False)
         feed = self.hub.feeds.get(pk)
         if feed is not None:
             feed.send([events.updated(fields)], feed.connections)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     # -- typing -------------------------------------------------------------------------------
 
@@ -212,7 +232,7 @@ class Engine:
         user, room = connection.user, connection.room_id
         if self._show_typing(room, user):
             message = {"type": "user.typing", "room": room, "user": [user.id, user.name]}
-            self.hub.tell(f"room.{room}", message)
+            self.hub.tell(room, message)
 
     def _on_typing(self, message: dict[str, Any]) -> None:
         self._show_typing(message["room"], Person(*message["user"]))
@@ -230,9 +250,10 @@ class Engine:
 
     # -- the end ------------------------------------------------------------------------------
 
-    async def leave(self) -> None:
+    async def leave(self, return_within: float | None = None) -> None:
         """Refuse newcomers, tell everybody when to come back, finish the accepted writes."""
         self.leaving = True
+        within = RETURN_WITHIN if return_within is None else return_within
         try:
             async with asyncio.timeout(LEAVE_WITHIN):
                 await self.writer.drain()  # its senders see their messages confirmed
@@ -240,15 +261,21 @@ class Engine:
             logger.warning("Leaving with writes that the database did not take")
             self.writer.give_up()
         # Longer by the time over which they come back, for those too whose sockets close first.
-        self.online.tracker.grace += RETURN_WITHIN
+        self.online.tracker.grace += within
         everybody = [one for mine in self.connections.values() for one in mine]
         for connection in everybody:
-            connection.leave(retry_after=random.uniform(0.1, RETURN_WITHIN))
+            connection.leave(retry_after=random.uniform(0.1, within))
         if everybody:
-            closing = [asyncio.create_task(one.closed()) for one in everybody]
+            closing = [tasks.spawn("closing a connection", one.closed()) for one in everybody]
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
         with suppress(TimeoutError):  # while Redis does not answer, the leases end by themselves
             async with asyncio.timeout(GIVE_BACK_WITHIN):
                 await self.online.tracker.close(grace=self.online.tracker.grace)
         self.last_seen.close()
+        self.sitting.close()
         await self.hub.close()
+
+
+def _has_joined(outcome: Outcome) -> bool:
+    """A membership is behind it: a position of somebody who is no member stays 0."""
+    return isinstance(outcome, Change) or (isinstance(outcome, ReadTo) and outcome.pos > 0)

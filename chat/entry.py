@@ -2,21 +2,27 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, When
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
+from django.utils import timezone
 
-from chat.models import Membership, Message, Room, Sanction
-from chat.models.room import SLUG_MAX, stands_in_slug
+from chat import vacancy
+from chat.addresses import NOBODY, Found, look_up
+from chat.models import Membership, Message, Room
+from chat.models.room import SLUG_MAX, is_unseen, made_address, stands_in_slug
 from core import throttle
 from core.models import User
 
 LISTED_MAX = 200
 FOUND_MAX = 20
+SWEPT = 20  # rooms nobody wanted, that are looked for with each new one
 
 
 class NoSuchRoom(Exception):
@@ -24,68 +30,114 @@ class NoSuchRoom(Exception):
 
 
 class TooManyRooms(Exception):
-    """This address has made its share of new rooms for now."""
+    """This person, or this address, has made its share of new rooms for now."""
+
+    def __str__(self) -> str:
+        return "Too many new rooms from you, or from your address, just now. Try again later."
 
 
 def slug_for(name: str) -> str:
     """A room's address for what somebody typed: "Öl & Gas" → "öl-gas"; empty if nothing is left.
 
     Signs go, so "C++" and "C#" are at "c": the page says which address a name opens. What is made
-    of an address is that address. js/slug.js does the same.
+    of an address is that address, and so is any spelling of one that we made for a private or a
+    direct room. js/slug.js does the same.
     """
     plain = unicodedata.normalize("NFKC", name).lower()
     kept = "".join(each for each in plain if each.isspace() or stands_in_slug(each))
     kept = re.sub("i\u0307+", "i", kept)  # "İ" in lower case has two dots
     slug = re.sub(r"[-\s]+", "-", unicodedata.normalize("NFKC", kept)).strip("-_")
     slug = slug[:SLUG_MAX].strip("-_")
+    if made := made_address(name) or made_address(slug):  # the latter where the rest was cut off
+        return made
     return slug if any(each.isalnum() for each in slug) else ""
 
 
+def address_for(name: str) -> str:
+    """Where somebody who types `name` is led: there as it stands, if it can be an address, since a
+    room of before may have such a one. Where there is none the page leads on to `slug_for`."""
+    slug = slug_for(name)
+    stands = len(name) <= SLUG_MAX and all(map(stands_in_slug, name))
+    return name if slug and stands and not made_address(slug) else slug
+
+
 def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
-    """The room and the membership of `user` in it. An open room that is not there comes into being.
+    """The room and the membership of `user` in it. An open room that is not there comes into being,
+    and as long as it is vacant the membership is none yet: it is not in the database.
 
     Raises NoSuchRoom and TooManyRooms. `address` is what `core.throttle.network` made of it.
     """
     room = find(slug, user) or create(slug, user, address)
-    if room.kind == Room.Kind.OPEN:
-        return room, Membership.objects.get_or_create(room=room, user=user)[0]
-    membership = Membership.objects.filter(room=room, user=user).first()
+    if room is None:
+        raise NoSuchRoom
+    mine = Membership.objects.filter(room=room, user=user)
+    membership = mine.first()
+    if membership is None and room.kind == Room.Kind.OPEN:
+        is_member = join(room, user)
+        none_yet = Membership(room=room, user=user, joined_at=timezone.now())
+        membership = mine.first() if is_member else none_yet
     if membership is None:  # removed a moment ago
         raise NoSuchRoom
     return room, membership
 
 
+def join(room: Room, user: User) -> bool:
+    """Make `user` a member of an open room; False where it is vacant, and that somebody is there
+    is only noted. Raises NoSuchRoom where it has turned private since it was looked up."""
+    if not room.is_vacant:
+        if not Membership.objects.join(room, user):
+            raise NoSuchRoom
+        return True
+    if room.vacant_since is not None and room.vacant_since < timezone.now() - vacancy.NOTED_EVERY:
+        vacancy.note_people([room.pk])
+    return False
+
+
 def find(slug: str, user: Any) -> Room | None:
-    """The room, None where it may be created. Raises NoSuchRoom where it is not for `user`.
+    """The room that the address leads to, None where `user` may make one there.
 
-    One statement: a room that came into being between two would be there, and not be seen.
+    Raises NoSuchRoom where neither is for `user`. One statement, whatever there is.
     """
-    visible = Room.objects.visible_to(user).filter(pk=OuterRef("pk"))
-    room = Room.objects.filter(slug=slug).annotate(is_visible=Exists(visible)).first()
-    if len(slug) > SLUG_MAX or (room is not None and not room.is_visible):
+    found = look_up(slug, user.pk or NOBODY)
+    if found.is_theirs and not found.is_banned:
+        return found.room
+    if not is_free(found, slug, user):
         raise NoSuchRoom
-    return room
+    return None
 
 
-def create(slug: str, user: User, address: str) -> Room:
-    """Make an open room. Raises NoSuchRoom where the address can't be, and TooManyRooms."""
-    check_address(slug)
-    if Sanction.objects.in_force().bans().filter(user=user, room=None).exists():
-        raise NoSuchRoom
-    if not throttle.allowed("room", settings.CHAT_GUESTS_PER_ADDRESS, address):
+def is_free(found: Found, slug: str, user: Any) -> bool:
+    """Nothing is at the address nor was there, and `user` may make a room of it."""
+    is_plain = slug == slug_for(slug) and not made_address(slug)
+    return is_plain and not found.is_taken and may_open(user) and not found.is_banned
+
+
+def may_open(user: Any) -> bool:
+    """Whether new rooms are left to such as `user`; whoever is not signed in will be a guest."""
+    if settings.CHAT_NEW_ROOMS == "anybody":
+        return True
+    if not user.is_authenticated or user.is_guest:
+        return False
+    return settings.CHAT_NEW_ROOMS == "members" or bool(user.has_power)
+
+
+def create(slug: str, user: User, address: str) -> Room | None:
+    """Make an open room at an address that `is_free`; vacant, until somebody says something.
+
+    None where the address was taken in the same moment. Raises TooManyRooms.
+    """
+    limits = (
+        ("new-room", settings.CHAT_NEW_ROOMS_PER_ADDRESS, address),
+        ("new-room-by", settings.CHAT_NEW_ROOMS_PER_PERSON, str(user.pk)),
+    )
+    if not all(throttle.allowed(*limit) for limit in limits):
         raise TooManyRooms
-    Room.objects.get_or_create(slug=slug)
-    # Somebody may have made a private room of that name in the meantime.
-    room = find(slug, user)
-    if room is None:
-        raise NoSuchRoom
-    return room
-
-
-def check_address(slug: str) -> None:
-    """Raises NoSuchRoom where no room can come into being at this address."""
-    if slug != slug_for(slug):
-        raise NoSuchRoom
+    vacancy.remove(SWEPT)
+    try:
+        with transaction.atomic():
+            return Room.objects.create(slug=slug, vacant_since=timezone.now())
+    except IntegrityError:  # somebody was faster, or a room had the address until now
+        return find(slug, user)
 
 
 @dataclass(frozen=True)
@@ -100,9 +152,16 @@ class RoomLine:
     unread: bool
     last_activity: datetime | None
     other: User | None  # of a direct room
+    # that another in the list bears the same name: it is shown with its `distinction`
+    has_namesake: bool = False
     # chat.attendance knows these
     online: int = 0
     other_online: bool = False
+
+    @property
+    def distinction(self) -> str:
+        """What tells it from a room of the same name: its address, or the other's account."""
+        return self.slug if self.other is None else f"@{self.other.username}"
 
     @property
     def other_last_seen(self) -> datetime | None:
@@ -148,14 +207,33 @@ def found_by_name(name: str, user: Any) -> list[RoomLine]:
     if not slug:
         return []
     named = Q(title__icontains=name) | Q(slug__icontains=slug)
-    rooms = Room.objects.visible_to(user).exclude(kind=Room.Kind.DIRECT)
+    rooms = Room.objects.visible_to(user).not_vacant().exclude(kind=Room.Kind.DIRECT)
     rooms = rooms.filter(Q(slug=slug) | Q(named, is_archived=False))
     exact_first = Case(When(slug=slug, then=0), default=1)
     return [line_of(room, user) for room in rooms.order_by(exact_first, "slug")[:FOUND_MAX]]
 
 
+def told_apart(*lists: Sequence[RoomLine]) -> list[list[RoomLine]]:
+    """The lists of one page, where rooms that look alike by their names say so."""
+    lines = {line.pk: line for lines in lists for line in lines}
+    names = Counter(_as_seen(line.name) for line in lines.values())
+    return [
+        [replace(line, has_namesake=names[_as_seen(line.name)] > 1) for line in lines]
+        for lines in lists
+    ]
+
+
+def _as_seen(name: str) -> str:
+    """The same for names that people take for the same: capitals, forms of letters, spaces, and
+    what shows nothing, make none another."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    shown = (each for each in plain if unicodedata.category(each) != "Cf" and not is_unseen(each))
+    return " ".join("".join(shown).split())
+
+
 def _own(user: Any) -> Any:
-    return Room.objects.visible_to(user).filter(is_archived=False, memberships__user=user)
+    rooms = Room.objects.visible_to(user).not_vacant()
+    return rooms.filter(is_archived=False, memberships__user=user)
 
 
 def _beside(user: Any) -> Any:

@@ -12,6 +12,14 @@ class Refused(Exception):
         self.retry_after = retry_after
 
 
+class Gone(Refused):
+    """The room is not there any more: it was empty for long. Whoever comes back to its address
+    opens it again, or learns that this cannot be."""
+
+    def __init__(self) -> None:
+        super().__init__("unavailable", "This room is being opened again; send it again.", 2.0)
+
+
 class Turned(Exception):
     """A connection that can't be, or no longer be: closed with `code`, one of the protocol's."""
 

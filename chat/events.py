@@ -50,6 +50,11 @@ class Change(NamedTuple):
     state: bytes
 
     @property
+    def is_deleted(self) -> bool:
+        # Within a text the quotes would be escaped, and under such an emoji there is a list.
+        return b'"deleted":"' in self.state
+
+    @property
     def frame(self) -> bytes:
         return _typed(self.kind, self.state)
 

@@ -86,7 +86,10 @@ class RoomFactory(Numbered[Room]):
         skip_postgeneration_save = True
 
     class Params:
-        private = factory.Trait(kind=Room.Kind.PRIVATE)
+        private = factory.Trait(
+            kind=Room.Kind.PRIVATE,
+            slug=factory.LazyFunction(lambda: unguessable_slug(Room.Kind.PRIVATE)),
+        )
         direct = factory.Trait(
             kind=Room.Kind.DIRECT,
             slug=factory.LazyFunction(lambda: unguessable_slug(Room.Kind.DIRECT)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from chat.events import Change
+from chat.events import POSTED, Change
 from chat.history import Missed, Page, as_seen
 from chat.outbox import Parcel
 from presence.roster import Roster
@@ -36,33 +36,40 @@ class Feed:
         self.head = 0
         self.floor = 0  # every change after it is in `_recent`, net
         self.last_seq = 0
+        self.shown_seq = 0  # up to where its connections were shown messages when it began again
         self.more = False
         self.opened = False
-        self.subscribed = False
+        self.is_doubtful = False  # a change came in a place that another one has here
         self._page: dict[int, Change] = {}
         self._recent: dict[int, Change] = {}
         self._recent_bytes = 0
         self._pending: dict[int, Change] = {}
         self._page_states: list[bytes] | None = None
+        self._page_posts: dict[int, bytes] | None = None  # by `seq`
         # Changes that a connection asked for, with its `ref`, until the log has got there.
         self._answers: list[tuple[Change, Connection, str | int | None]] = []
 
     # -- the log ------------------------------------------------------------------------------
 
-    def open(self, page: Page) -> bool:
+    def open(self, page: Page, *, anew: bool = False) -> bool:
         """Begin, or begin again, with the newest page as the database has it.
 
-        False where that is no news. Nothing is delivered: whoever is connected must get the page
-        before what comes after it.
+        False where that is no news. With `anew` it is, whatever was here before. Nothing is
+        delivered: whoever is connected must get the page before what comes after it.
         """
-        if self.opened and page.head <= self.head:
+        if self.opened and page.head <= self.head and not anew:
             return False
+        shown = self.last_seq
+        if anew:
+            shown = min((one.seq - 1 for one in page.changes if not self._has(one)), default=shown)
+        self.is_doubtful = False
         self.head = self.floor = page.head
         self.more = page.more
         self._page = {change.id: change for change in page.changes}
-        self._page_states = None
+        self._page_states = self._page_posts = None
         self._recent.clear()
         self._recent_bytes = 0
+        self.shown_seq = shown
         self.last_seq = page.changes[-1].seq if page.changes else 0
         if not self.opened:
             # Nobody is connected yet: they were for somebody who left while the feed before this
@@ -83,8 +90,11 @@ class Feed:
         `answers` has, by `pos`, the connection whose command it was and the `ref` it gave.
         """
         for change in changes:
-            if (change.pos > self.head or not self.opened) and len(self._pending) < PENDING:
-                self._pending[change.pos] = change
+            if change.pos > self.head or not self.opened:
+                if len(self._pending) < PENDING:
+                    self._pending[change.pos] = change
+            elif not self._has(change):
+                self.is_doubtful = True
             if answers and change.pos in answers:
                 self._answers.append((change, *answers[change.pos]))
         if self.opened:
@@ -103,9 +113,40 @@ class Feed:
         """Give the answers that the log has got to."""
         self._deliver([])
 
+    def agrees_with(self, page: Page, head: int) -> bool:
+        """Whether the newest page, which was read when our log had got to `head`, is of that log.
+
+        Else the database has lost its end, as after a failover or a restore; or what was shown here
+        was never there, since somebody wrote it into Redis.
+        """
+        theirs = {change.id for change in page.changes}
+        first = page.changes[0].seq if page.changes else 0
+        ours = [change for change in self._page.values() if change.pos <= head]
+        return (
+            page.head >= head
+            and all(self._has(change) for change in page.changes if change.pos <= head)
+            and all(change.id in theirs for change in ours if change.seq >= first)
+        )
+
+    def _has(self, change: Change) -> bool:
+        """Whether it, or a later change of its message, was delivered, for all that is kept."""
+        kept = self._recent.get(change.id) or self._page.get(change.id)
+        return kept is not None and kept.pos >= change.pos
+
     @property
     def has_hole(self) -> bool:
         return bool(self._pending or self._answers)
+
+    @property
+    def waiting(self) -> list[int]:
+        """The places of changes that wait for an earlier one."""
+        return list(self._pending)
+
+    def drop(self, places: Iterable[int]) -> None:
+        """Changes that waited, and that the database has never had: else they would be waited for
+        for ever. Changes are published after their commit."""
+        for pos in places:
+            self._pending.pop(pos, None)
 
     def fill(self, missed: Missed) -> None:
         """Changes read from the database after a hole, net: they reach up to `missed.head`."""
@@ -150,6 +191,18 @@ class Feed:
             self._page_states = newest_that_fit([change.state for change in self._page.values()])
         return self._page_states, self.more or len(self._page_states) < len(self._page)
 
+    def posts(self, *, after: int = 0) -> list[bytes]:
+        """The newest messages whose `seq` is over `after`, for a client that knows no page: each as
+        a frame, as if it were posted now, and together no more than a page's frame may be. Those
+        that were deleted are left out."""
+        if self._page_posts is None:
+            self._page_posts = {
+                change.seq: change._replace(kind=POSTED).frame
+                for change in self._page.values()
+                if not change.is_deleted
+            }
+        return newest_that_fit([frame for seq, frame in self._page_posts.items() if seq > after])
+
     @property
     def is_followed(self) -> bool:
         return bool(self.connections or self.coming)
@@ -185,10 +238,10 @@ class Feed:
             if len(self._page) > settings.CHAT_HISTORY_PAGE:
                 del self._page[next(iter(self._page))]
                 self.more = True
-            self._page_states = None
+            self._page_states = self._page_posts = None
         elif change.id in self._page:
             self._page[change.id] = change
-            self._page_states = None
+            self._page_states = self._page_posts = None
 
     # -- the connections ----------------------------------------------------------------------
 
@@ -229,7 +282,8 @@ class Feed:
 
 
 def newest_that_fit(states: list[bytes]) -> list[bytes]:
-    """The last of `states` (oldest first) that leave room in one frame for the rest of it."""
+    """The last of `states` (oldest first) that leave room in one frame for the rest of it. One at
+    least, where there are any."""
     room = settings.CHAT_FRAME_OUT_MAX - 4_096
     fitting: list[bytes] = []
     for state in reversed(states):

@@ -9,6 +9,8 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from chat.reading import reading
+from core import tasks
+from core.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +35,12 @@ class LastSeen:
         self._connected = connected
         self._left: set[int] = set()
         self._written: dict[int, float] = {}
-        self._timer: asyncio.Task[None] | None = None
+        self._timer: tasks.Kept | None = None
+        self._trouble = Trouble(logger, "Could not write when people were last seen")
 
     def start(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.create_task(self._write_for_ever())
+            self._timer = tasks.keep("writing who was here", self._write_for_ever)
 
     def left(self, user: int) -> None:
         """The last connection of `user` here is gone; it is written with the others."""
@@ -67,10 +70,9 @@ class LastSeen:
             await asyncio.sleep(EVERY / 4)
             try:
                 await self.write()
+                self._trouble.over()
             except DatabaseError as error:
-                logger.warning("Could not write when people were last seen: %s", error)
-            except Exception:
-                logger.exception("Writing when people were last seen failed")
+                self._trouble.met(error)
 
 
 def _write(users: list[int]) -> list[int]:

@@ -13,6 +13,8 @@ from chat.events import Person
 from chat.feed import Feed
 from chat.hub import Hub
 from chat.people import People
+from core import tasks
+from core.trouble import Trouble
 from presence.store import Change
 from presence.tracker import Tracker
 from presence.wire import AWAY
@@ -36,7 +38,7 @@ class Online:
         self._hub = hub
         self._people = people
         people.renamed = self._renamed
-        self._entering: set[asyncio.Task[None]] = set()
+        self._reading = Trouble(logger, "Presence can't be read")
         hub.handlers["room.presence"] = self._on_presence
 
     async def enter(self, feed: Feed, connection: "Connection") -> None:
@@ -46,9 +48,7 @@ class Online:
         """
         self._people.remember(connection.user)
         self.tracker.watch(str(feed.room))
-        entering = asyncio.create_task(self._enter(feed, connection))
-        self._entering.add(entering)
-        entering.add_done_callback(self._entering.discard)
+        entering = tasks.spawn("entering a room's presence", self._enter(feed, connection))
         await asyncio.wait([entering], timeout=PATIENCE)
         if entering.done():
             entering.result()
@@ -119,7 +119,7 @@ class Online:
             for change, person in zip(changes, known, strict=True)
         ]
         self._apply(room, named)
-        self._hub.tell(f"room.{room}", {"type": "room.presence", "room": room, "changes": named})
+        self._hub.tell(room, {"type": "room.presence", "room": room, "changes": named})
 
     def heard(self, scope: str, version: int, online: int) -> None:
         """The tracker's callback: where a scope stands, after a renewal."""
@@ -148,7 +148,7 @@ class Online:
     def _mind(self, feed: Feed) -> None:
         """See that what the room's roster misses is read, unless it comes by itself."""
         if feed.roster.misses:
-            self._hub.once(("recover", feed.room), lambda: self._recover(feed))
+            self._hub.soon(("recover", feed.room), lambda: self._recover(feed))
 
     async def _recover(self, feed: Feed) -> None:
         for _ in range(READS):
@@ -165,8 +165,9 @@ class Online:
         newest = feed.roster.newest
         try:
             state = await self.tracker.store.state(str(feed.room))
+            self._reading.over()
         except AWAY as error:
-            logger.warning("Presence of room %s can't be read: %s", feed.room, error)
+            self._reading.met(f"room {feed.room}: {error}")
             return
         before = feed.roster.version
         if feed.roster.reset(state, newest):

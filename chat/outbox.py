@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
+from chat.plain import plain
+from core import tasks
+
 logger = logging.getLogger(__name__)
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -46,6 +49,16 @@ class Parcel:
         """As finished WebSocket frames; the server's are unmasked, so all readers get the same."""
         return self._line_frames if lines else self._single_frames
 
+    def plain(self) -> "Parcel":
+        """The same for a client that knows no protocol. Mostly that is this one: a room of people
+        who only write costs nothing more."""
+        return self if self._plain is None else self._plain
+
+    @cached_property
+    def _plain(self) -> "Parcel | None":  # not itself, which would keep it alive
+        objects = [one for one in map(plain, self.objects) if one is not None]
+        return None if objects == list(self.objects) else Parcel(objects)
+
     @cached_property
     def _lines(self) -> list[bytes]:
         return list(_gathered(self.objects, settings.CHAT_FRAME_OUT_MAX))
@@ -60,10 +73,14 @@ class Parcel:
 
 
 class Outbox:
-    """Sends parcels to one connection. `lines`: the client takes many objects a frame."""
+    """Sends parcels to one connection. `lines`: the client takes many objects a frame. `is_plain`:
+    it knows no protocol."""
 
-    def __init__(self, send: Send, *, lines: bool, wire: Wire | None) -> None:
+    def __init__(
+        self, send: Send, *, lines: bool, wire: Wire | None, is_plain: bool = False
+    ) -> None:
         self.lines = lines
+        self.is_plain = is_plain
         self._send = send
         self._wire = wire
         self._queue: deque[Parcel] = deque()
@@ -77,6 +94,10 @@ class Outbox:
 
     def push(self, parcel: Parcel) -> None:
         """Send it, now or when the reader takes more. Raises Overflow over the bound."""
+        if self.is_plain:
+            parcel = parcel.plain()
+            if not parcel.objects:
+                return
         if self._wire is not None:
             self._write(self._wire, parcel.frames(self.lines), len(parcel.objects))
         else:
@@ -122,7 +143,7 @@ class Outbox:
         self._queue.append(parcel)
         self._bytes += sum(map(len, parcel.objects))
         if self._sender is None:
-            self._sender = asyncio.create_task(self._drain())
+            self._sender = tasks.spawn("sending to a connection", self._drain())
         elif len(self._queue) > 1 and (
             self._bytes > settings.CHAT_OUTBOX_BYTES
             or sum(len(parcel.objects) for parcel in self._queue) > settings.CHAT_OUTBOX_FRAMES

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from chat.commands import Post
-from chat.errors import Refused
+from chat.errors import Gone, Refused
 from chat.events import POSTED, Change, MessageState, Person, change_of
 from core.statements import Statement, as_json, fetch
 
@@ -28,21 +28,19 @@ _LOCK = Statement(
 
 # Its plan is kept. `LATERAL … LIMIT 1` makes each look-up one walk down an index, whatever the
 # tables were like when it was planned: in a young database a join would read all messages.
-_POST = Statement(
-    "chat_post",
-    ["json"],
-    """
+_SQL = """
 WITH input AS (
     SELECT * FROM json_to_recordset($1)
         AS t(n int, room_id bigint, author_id bigint, client_id uuid, kind text, body text,
-             reply_to_id bigint)
+             reply_to_id bigint{joins})
 ), weighed AS (
     SELECT input.*, author.username, author.display_name,
            earlier.id AS earlier_id,
            least(ceil(extract(epoch FROM slow.until - now())), room.slow_mode_seconds)::float
                AS wait,
            CASE
-               WHEN room.id IS NULL OR author.id IS NULL OR NOT author.is_active THEN 'forbidden'
+               WHEN room.id IS NULL THEN 'gone'
+               WHEN author.id IS NULL OR NOT author.is_active THEN 'forbidden'
                WHEN sanction.banned OR room.kind <> 'open' AND member.id IS NULL THEN 'forbidden'
                WHEN earlier.id IS NOT NULL THEN 'earlier'
                WHEN room.is_archived THEN 'archived'
@@ -92,7 +90,8 @@ WITH input AS (
     SELECT judged.*, row_number() OVER (PARTITION BY room_id ORDER BY n) AS place
       FROM judged WHERE verdict IS NULL
 ), advanced AS (
-    UPDATE chat_room room SET message_count = message_count + fresh.many, head = head + fresh.many
+    UPDATE chat_room room
+       SET message_count = message_count + fresh.many, head = head + fresh.many{wanted}
       FROM (SELECT room_id, count(*) AS many FROM placed GROUP BY room_id) fresh
      WHERE room.id = fresh.room_id
     RETURNING room.id, room.message_count - fresh.many AS seq, room.head - fresh.many AS pos
@@ -104,14 +103,30 @@ WITH input AS (
       FROM placed JOIN advanced ON advanced.id = placed.room_id
      ORDER BY n
     RETURNING id, room_id, seq, pos, author_id, client_id, created_at
-)
+){joined}
 SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
        coalesce(nullif(judged.display_name, ''), judged.username),
        written.id, written.seq, written.pos, written.created_at
   FROM judged
   LEFT JOIN written ON judged.verdict IS NULL AND written.room_id = judged.room_id
         AND written.author_id = judged.author_id AND written.client_id = judged.client_id
-""",
+"""
+_POST = Statement("chat_post", ["json"], _SQL.format(joins="", wanted="", joined=""))
+# Where somebody writes who is no member yet, as in a room in which nothing was said before: it is
+# wanted now. A statement of its own, since members are most, and need none of it.
+_POST_AND_JOIN = Statement(
+    "chat_post_and_join",
+    ["json"],
+    _SQL.format(
+        joins=", joins boolean",
+        wanted=", vacant_since = NULL",
+        joined=""", joined AS (
+    INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
+    SELECT DISTINCT room_id, author_id, 'member', 0, 'all', now() FROM placed WHERE joins
+     ORDER BY room_id, author_id
+    ON CONFLICT (room_id, user_id) DO NOTHING
+)""",
+    ),
 )
 
 _REFUSALS = {
@@ -150,8 +165,9 @@ def post_all(jobs: Sequence["Job"]) -> list[Change | Refused | int]:
 
 def _write(jobs: Sequence["Job"], picked: Sequence[int]) -> dict[int, Sequence[Any]]:
     posts = []
+    statement = _POST
     for n in picked:
-        room, author, command = jobs[n]
+        room, author, command, joins = jobs[n]
         assert isinstance(command, Post)
         kind, body = as_kind(command.message)
         posts.append(
@@ -163,10 +179,13 @@ def _write(jobs: Sequence["Job"], picked: Sequence[int]) -> dict[int, Sequence[A
                 "kind": kind,
                 "body": body,
                 "reply_to_id": command.reply_to,
+                "joins": joins,  # read by that statement only
             }
         )
+        if joins:
+            statement = _POST_AND_JOIN
     lock = [] if connection.in_atomic_block else [(_LOCK, [_ids({jobs[n].room for n in picked})])]
-    rows = fetch(*lock, (_POST, [as_json(posts)]))
+    rows = fetch(*lock, (statement, [as_json(posts)]))
     return {row[0]: row[1:] for row in rows}
 
 
@@ -179,6 +198,8 @@ def _outcome(job: "Job", row: Sequence[Any]) -> Change | Refused | int:
     verdict, earlier, wait, name, pk, seq, pos, created = row
     if verdict == "earlier":
         return int(earlier)
+    if verdict == "gone":
+        return Gone()
     if verdict is not None:
         return Refused(verdict, _REFUSALS[verdict], wait if verdict == "slow_mode" else None)
     command = job.command

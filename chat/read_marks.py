@@ -42,6 +42,29 @@ SELECT input.n, coalesce(marked.read_pos, member.read_pos, 0)
 )
 
 
+# Before that, whoever reads in a room that was silent when they came. Ordered, for the same reason.
+_JOIN = Statement(
+    "chat_join_readers",
+    ["json"],
+    """
+INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
+SELECT DISTINCT room.id, person.id, 'member', 0, 'all', now()
+  FROM json_to_recordset($1) AS input(room_id bigint, user_id bigint, pos bigint, joins boolean)
+  JOIN chat_room room ON room.id = input.room_id
+  JOIN core_user person ON person.id = input.user_id
+ WHERE input.joins AND input.pos > 0 AND room.kind = 'open' AND room.message_count > 0
+   AND person.is_active
+   AND NOT EXISTS (
+       SELECT FROM chat_sanction s
+        WHERE s.user_id = person.id AND s.kind = 'ban'
+          AND (s.room_id = room.id OR s.room_id IS NULL)
+          AND (s.until IS NULL OR s.until > now()))
+ ORDER BY room.id, person.id
+ON CONFLICT (room_id, user_id) DO NOTHING
+""",
+)
+
+
 class ReadTo(NamedTuple):
     """The user's read position in the room is now `pos`."""
 
@@ -54,8 +77,11 @@ def mark_all(jobs: Sequence["Job"]) -> list[ReadTo]:
     A position only moves forward, and not past the room's head.
     """
     marks = []
-    for n, (room, user, command) in enumerate(jobs):
+    for n, (room, user, command, joins) in enumerate(jobs):
         assert isinstance(command, Read)
-        marks.append({"n": n, "room_id": room, "user_id": user, "pos": command.pos})
-    positions = dict(fetch((_MARK, [as_json(marks)])))
+        mark = {"n": n, "room_id": room, "user_id": user, "pos": command.pos, "joins": joins}
+        marks.append(mark)
+    given = [as_json(marks)]
+    join = [(_JOIN, given)] if any(job.joins for job in jobs) else []
+    positions = dict(fetch(*join, (_MARK, given)))
     return [ReadTo(positions[n]) for n in range(len(jobs))]

@@ -57,11 +57,6 @@ def _call(function: Callable[[], T]) -> T:
     except (OperationalError, InterfaceError) as error:
         if isinstance(error.__cause__, PoolTimeout):  # it has waited for seconds: let people know
             raise
-        if connection.in_atomic_block or not _has_broken():
+        if connection.in_atomic_block or connection.connection is not None:
             raise
-        connection.close()
     return function()  # on a new connection: the old one may have been cut long before
-
-
-def _has_broken() -> bool:
-    return connection.connection is None or not connection.is_usable()

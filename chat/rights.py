@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import Error as DatabaseError
 
 from chat.reading import reading
+from core import tasks
 from core.models import User
 from core.statements import Statement, as_json, fetch
+from core.trouble import Trouble
 
 if TYPE_CHECKING:
     from chat.connection import Connection
@@ -38,7 +40,9 @@ class Ending(Enum):
 
     SIGNED_OUT = 4401, "You are signed out."  # by oneself, or the session was over
     DEACTIVATED = 4401, "This account is closed."
-    SESSION_REPLACED = 1000, ""  # by a sign-in or a sign-up; or the password has changed
+    # The session was replaced by a sign-in or a sign-up, or the password has changed; the room is
+    # gone, or is a private one now.
+    COME_BACK = 1000, ""
     BANNED = 4403, "You are banned."
     REMOVED = 4403, "You were removed from this room."
 
@@ -52,10 +56,10 @@ _FIND = Statement(
     "chat_rights",
     ["json"],
     """
-SELECT held.place, verdict.ending, person.is_invisible, mute.is_on
+SELECT held.place, verdict.ending, person.is_invisible, mute.is_on, member.id IS NOT NULL
   FROM json_to_recordset($1)
        AS held(place int, person bigint, room bigint, session text, password text,
-               invisible boolean, muted boolean)
+               invisible boolean, muted boolean, member boolean)
   LEFT JOIN core_user person ON person.id = held.person
   LEFT JOIN chat_room room ON room.id = held.room
   LEFT JOIN chat_membership member ON member.room_id = held.room AND member.user_id = held.person
@@ -63,7 +67,7 @@ SELECT held.place, verdict.ending, person.is_invisible, mute.is_on
        WHEN person.is_active IS NOT TRUE THEN 'DEACTIVATED'
        WHEN held.session IS NOT NULL
             AND encode(sha256(convert_to(person.password, 'UTF8')), 'hex') <> held.password
-            THEN 'SESSION_REPLACED'
+            THEN 'COME_BACK'
        WHEN held.session IS NOT NULL AND NOT EXISTS (
             SELECT FROM django_session s
              WHERE s.session_key = held.session AND s.expire_date > now()) THEN 'SIGNED_OUT'
@@ -72,7 +76,9 @@ SELECT held.place, verdict.ending, person.is_invisible, mute.is_on
              WHERE s.user_id = held.person AND s.kind = 'ban'
                AND (s.room_id = held.room OR s.room_id IS NULL)
                AND (s.until IS NULL OR s.until > now())) THEN 'BANNED'
-       WHEN room.id IS NULL OR room.kind <> 'open' AND member.id IS NULL THEN 'REMOVED'
+       WHEN room.id IS NULL THEN 'COME_BACK'
+       WHEN room.kind <> 'open' AND member.id IS NULL
+            THEN CASE WHEN held.member THEN 'REMOVED' ELSE 'COME_BACK' END
        END AS ending) verdict
  CROSS JOIN LATERAL (SELECT EXISTS (
             SELECT FROM chat_sanction s
@@ -80,7 +86,7 @@ SELECT held.place, verdict.ending, person.is_invisible, mute.is_on
                AND (s.room_id = held.room OR s.room_id IS NULL)
                AND (s.until IS NULL OR s.until > now())) AS is_on) mute
  WHERE verdict.ending IS NOT NULL OR person.is_invisible <> held.invisible
-    OR mute.is_on <> held.muted
+    OR mute.is_on <> held.muted OR member.id IS NOT NULL AND NOT held.member
 """,
 )
 
@@ -101,39 +107,34 @@ class Rights:
         self._everybody = everybody
         self._see = see
         self._newcomers: set[Connection] = set()
-        self._waiting: set[str] = set()  # which of the two checks is planned, or runs
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._checking: dict[str, tasks.Kept] = {}
+        self._trouble = Trouble(logger, "Could not check who may still be here")
 
     def came(self, connection: "Connection") -> None:
         """Check it in a moment, with all who come meanwhile; and from then on, with everybody.
         Also for one of whose person something has changed."""
         self._newcomers.add(connection)
-        self._plan("newcomers", GATHER, self._check_newcomers)
-        self._plan("everybody", EVERY, self._check_everybody)
+        self._keep("rights of newcomers", self._check_newcomers)
+        self._keep("rights of everybody", self._check_everybody)
+
+    def _keep(self, name: str, work: Check) -> None:
+        if name not in self._checking or self._checking[name].done():
+            # Vital: it keeps out who is banned, and may no longer read.
+            self._checking[name] = tasks.keep(name, work, vital=True)
 
     async def _check_newcomers(self) -> None:
-        newcomers, self._newcomers = self._newcomers, set()
-        await self._check(newcomers)
-        self._waiting.discard("newcomers")
-        if self._newcomers:
-            self._plan("newcomers", GATHER, self._check_newcomers)
+        while self._newcomers:
+            await asyncio.sleep(GATHER)
+            newcomers, self._newcomers = self._newcomers, set()
+            await self._check(newcomers)
 
     async def _check_everybody(self) -> None:
-        everybody = list(self._everybody())
-        await self._check(everybody)
-        self._waiting.discard("everybody")
-        if everybody:  # while there is nobody, there is no timer
-            self._plan("everybody", EVERY, self._check_everybody)
-
-    def _plan(self, name: str, delay: float, check: Check) -> None:
-        if name not in self._waiting:
-            self._waiting.add(name)
-            asyncio.get_running_loop().call_later(delay, self._spawn, check)
-
-    def _spawn(self, check: Check) -> None:
-        task = asyncio.create_task(check())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        while True:
+            await asyncio.sleep(EVERY)
+            everybody = list(self._everybody())
+            if not everybody:  # while there is nobody, there is no timer
+                return
+            await self._check(everybody)
 
     async def _check(self, connections: Collection["Connection"]) -> None:
         held = [one for one in connections if not one.is_closing]
@@ -141,23 +142,23 @@ class Rights:
             return
         try:
             found = await reading(changed)(held)
+            self._trouble.over()
         except DatabaseError as error:
-            logger.warning("Could not check who may still be here: %s", error)
+            self._trouble.met(error)
             return
-        except Exception:
-            logger.exception("Checking who may still be here failed")
-            return
-        for place, ending, is_invisible, is_muted in found:
+        for place, ending, is_invisible, is_muted, is_member in found:
             if ending is not None:
                 held[place].end_with(Ending[ending])
             else:
                 held[place].is_muted = is_muted
+                held[place].is_member |= is_member
                 self._see(held[place], is_invisible)
 
 
 def changed(held: Sequence["Connection"]) -> list[tuple[Any, ...]]:
     """Of those whose rights or visibility are not what they came with: the place in `held`, why
-    they must go (the name of an Ending, or None), whether they want to be seen, and are muted."""
+    they must go (the name of an Ending, or None), whether they do not want to be seen, are muted,
+    and are a member."""
     rows = [
         {
             "place": place,
@@ -167,6 +168,7 @@ def changed(held: Sequence["Connection"]) -> list[tuple[Any, ...]]:
             "password": one.password,
             "invisible": one.is_invisible,
             "muted": one.is_muted,
+            "member": one.is_member,
         }
         for place, one in enumerate(held)
     ]

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import count
+from statistics import median_low
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -17,10 +18,11 @@ from django.utils.text import slugify
 from faker import Faker
 
 from chat.conversations import Line, converse
-from chat.models import Membership, Message, Reaction, Revision, Room
+from chat.models import Address, Imported, Membership, Message, Reaction, Revision, Room
 from chat.phrases import TOPICS, Topic
 from core.models import User
 
+SOURCE = "seed"
 CHUNK = 4_000  # lines; several days of a quiet room go in together
 LOCALES = ["en_GB", "en_US", "es_ES", "de_DE", "pl_PL", "pt_BR", "ja_JP", "el_GR", "ru_RU"]
 
@@ -59,22 +61,23 @@ def fill_rooms(
     """Make a room for each of `sizes` and let people talk in it. Returns rooms and messages added.
 
     A room commits as a whole; one that is already there is left alone, so that a second run
-    adds nothing and a run that was interrupted goes on.
+    adds nothing and a run that was interrupted goes on. Some of the smaller half are archived, as
+    rooms are that nobody needs any more.
     """
+    sizes = list(sizes)
+    small = median_low(sizes) if sizes else 0
     rooms = messages = 0
     for (topic, slug), size in zip(topics(seed), sizes, strict=False):
         rng = random.Random(f"{seed}/{slug}")
         with transaction.atomic():
-            room, is_new = Room.objects.get_or_create(
-                slug=slug,
-                defaults={
-                    "title": topic.title,
-                    "topic": topic.about,
-                    "kind": Room.Kind.PRIVATE if rng.random() < 0.15 else Room.Kind.OPEN,
-                    "is_archived": rng.random() < 0.05,
-                },
+            room = _new_room(
+                slug,
+                title=topic.title,
+                topic=topic.about,
+                kind=Room.Kind.PRIVATE if rng.random() < 0.15 else Room.Kind.OPEN,
+                is_archived=rng.random() < 0.1 and size < small,
             )
-            if is_new:
+            if room is not None:
                 members = rng.sample(users, min(len(users), rng.randint(3, 8 + size // 200)))
                 names = [member.name.split(" ")[0] for member in members]
                 days = converse(rng, topic, names, size, until)
@@ -83,6 +86,18 @@ def fill_rooms(
             else:
                 progress(size)
     return rooms, messages
+
+
+def _new_room(slug: str, **fields: Any) -> Room | None:
+    """None where it has been made before. A private one, whose address nobody guesses, is known by
+    the one that it would have."""
+    known = Imported.objects.filter(source=SOURCE, key=slug)
+    if known.exists() or Address.objects.filter(slug=slug).exists():
+        return None
+    room = Room.objects.create(slug=slug, **fields)
+    if room.slug != slug:
+        Imported.objects.create(source=SOURCE, key=slug, room=room)
+    return room
 
 
 def _fill(

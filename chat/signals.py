@@ -1,7 +1,9 @@
 """What open sockets hear of changes made elsewhere (pages, the admin, a shell), after the commit: a
 sign-out, a closed account, a new password, a ban or a removal ends them; a mute is kept to; a
-person's new name and a room's new title, topic or archive are shown. What is missed, chat/rights.py
-and chat/people.py find."""
+person's new name and a room's new title, topic, kind, address or archive are shown. What is missed,
+chat/rights.py and chat/people.py find.
+
+And a vacant room that is given a member is wanted."""
 
 from typing import Any
 
@@ -13,28 +15,30 @@ from chat.access import as_fields
 from chat.broadcast import tell_processes
 from chat.models import Membership, Room, Sanction
 from chat.rights import Ending
+from chat.vacancy import want
 from core.models import User
-from core.sessions import session_replaced
+from core.sessions import session_ended
 
 NAMES = {"username", "display_name"}
 
 
 def connect() -> None:
     user_logged_out.connect(_signed_out, dispatch_uid="chat.signed_out")
-    session_replaced.connect(_replaced, dispatch_uid="chat.replaced")
+    session_ended.connect(_session_ended, dispatch_uid="chat.session_ended")
     post_save.connect(_account_changed, sender=User, dispatch_uid="chat.account_changed")
     post_save.connect(_sanctioned, sender=Sanction, dispatch_uid="chat.sanctioned")
     post_delete.connect(_removed, sender=Membership, dispatch_uid="chat.removed")
+    post_save.connect(_wanted, sender=Membership, dispatch_uid="chat.wanted")
     post_save.connect(_updated, sender=Room, dispatch_uid="chat.updated")
 
 
 def _signed_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
-    if user is not None and request.session.session_key:
-        _end(user.pk, Ending.SIGNED_OUT, session=request.session.session_key)
+    # The session is still there. Where the database takes no writes it stays, and so do they.
+    request.session.is_signing_out = True
 
 
-def _replaced(sender: Any, user: int, session: str, **kwargs: Any) -> None:
-    _end(user, Ending.SESSION_REPLACED, session=session)
+def _session_ended(sender: Any, user: int, session: str, signed_out: bool, **kwargs: Any) -> None:
+    _end(user, Ending.SIGNED_OUT if signed_out else Ending.COME_BACK, session=session)
 
 
 def _account_changed(
@@ -45,7 +49,7 @@ def _account_changed(
     if not instance.is_active:
         _end(instance.pk, Ending.DEACTIVATED)
     elif getattr(instance, "_password", None) is not None:  # Django's sign of a new one
-        _end(instance.pk, Ending.SESSION_REPLACED)
+        _end(instance.pk, Ending.COME_BACK)
     if update_fields is None or NAMES & set(update_fields):  # not each sign-in
         _tell({"type": "user.renamed", "user": instance.pk, "name": instance.name})
 
@@ -61,6 +65,11 @@ def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
     room = Room.objects.filter(pk=instance.room_id).exclude(kind=Room.Kind.OPEN)
     if room.exists():
         _end(instance.user_id, Ending.REMOVED, room=instance.room_id)
+
+
+def _wanted(sender: Any, instance: Membership, created: bool, **kwargs: Any) -> None:
+    if created:
+        want(instance.room_id)
 
 
 def _updated(sender: Any, instance: Room, created: bool, **kwargs: Any) -> None:

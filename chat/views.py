@@ -5,7 +5,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -14,6 +14,8 @@ from django.views.decorators.http import require_safe
 from chat import attendance, entry
 from chat.broadcast import tell_processes
 from chat.forms import RoomNameForm
+from chat.models import Membership, Room
+from chat.models.room import is_nearly_made
 from core import guests, throttle
 from core.models import User
 from core.views import next_page
@@ -49,26 +51,27 @@ def rooms(request: HttpRequest) -> HttpResponseBase:
     if not request.user.is_authenticated and not settings.CHAT_GUESTS:
         return redirect_to_login(request.get_full_path())
     if request.GET.get("part") == "list":  # what a room's page fetches anew now and then
-        (yours,) = attendance.filled_in(entry.rooms_of(request.user))
+        (yours,) = attendance.filled_in(*entry.told_apart(entry.rooms_of(request.user)))
         current = request.GET.get("current")
         line = next((each for each in yours if each.slug == current and each.other), None)
         context = {"yours": yours, "current": current, "line": line}
         return render(request, "chat/_fresh.html", context)
-    form = RoomNameForm(request.GET if "name" in request.GET else None, label_suffix="")
+    typed = request.GET if "name" in request.GET else None
+    form = RoomNameForm(typed, label_suffix="", host=request.get_host())
     if request.GET.get("part") == "found":  # what the page asks while somebody types
         if not throttle.allowed("look-up", LOOK_UPS, throttle.address_of(request)):
             return throttle.too_many(request, "Too many look-ups from your address. Wait a moment.")
-        name = request.GET["name"].strip() if form.is_valid() else ""
-        (found,) = attendance.filled_in(entry.found_by_name(name, request.user))
+        found = entry.found_by_name(form.named if form.is_valid() else "", request.user)
+        (found,) = attendance.filled_in(*entry.told_apart(found))
         return render(request, "chat/_found.html", {"found": found})
     if form.is_valid():
         return redirect("room", slug=form.cleaned_data["name"])
-    yours, others = attendance.filled_in(
-        entry.rooms_of(request.user), entry.rooms_beside(request.user)
-    )
+    lines = entry.told_apart(entry.rooms_of(request.user), entry.rooms_beside(request.user))
+    yours, others = attendance.filled_in(*lines)
     more_yours, more_others = entry.left_out(request.user, yours, others)
     lists = {"yours": yours, "more_yours": more_yours, "others": others, "more_others": more_others}
-    return render(request, "chat/rooms.html", {"form": form, **lists})
+    asking = {"form": form, "may_open": entry.may_open(request.user)}
+    return render(request, "chat/rooms.html", lists | asking)
 
 
 @never_cache
@@ -79,23 +82,29 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
         return redirect_to_login(request.get_full_path())
     try:
         # First, so that an address without a room makes no guest and no room.
-        if entry.find(slug, request.user) is None and slug != entry.slug_for(slug):
-            return _other_spelling(slug)
-        if request.method == "HEAD":  # of whoever checks links: to look is not to come in
-            return HttpResponse()
-        user = request.user if isinstance(request.user, User) else guests.welcome(request)
-        found, membership = entry.enter(slug, user, throttle.address_of(request))
+        there = entry.find(slug, request.user)
     except entry.NoSuchRoom:
-        raise Http404("There is no such room.") from None
-    except guests.TooManyGuests:
-        return throttle.too_many(
-            request, "Too many guests from your address just now. Sign in, or wait."
-        )
-    except entry.TooManyRooms:
-        return throttle.too_many(
-            request, "Too many new rooms from your address just now. Wait a minute."
-        )
-    yours, (line,) = attendance.filled_in(entry.rooms_of(user), [entry.line_of(found, user)])
+        return _elsewhere(request, slug)
+    if there is not None and there.slug != slug:  # its address of before
+        return redirect("room", slug=there.slug)
+    if request.method == "HEAD":  # of whoever checks links: to look is not to come in
+        return HttpResponse()
+    return _enter(request, slug)
+
+
+def _enter(request: HttpRequest, slug: str) -> HttpResponse:
+    try:
+        user = request.user if isinstance(request.user, User) else guests.welcome(request)
+        return _page(request, user, *entry.enter(slug, user, throttle.address_of(request)))
+    except entry.NoSuchRoom:  # since a moment ago
+        return _no_room(request)
+    except (guests.TooManyGuests, entry.TooManyRooms) as error:
+        return throttle.too_many(request, str(error))
+
+
+def _page(request: HttpRequest, user: User, found: Room, membership: Membership) -> HttpResponse:
+    lines = entry.told_apart(entry.rooms_of(user), [entry.line_of(found, user)])
+    yours, (line,) = attendance.filled_in(*lines)
     context = {
         "room": found,
         "line": line,
@@ -134,9 +143,15 @@ def visibility(request: HttpRequest) -> HttpResponseBase:
     return redirect(next_page(request) or "rooms")
 
 
-def _other_spelling(slug: str) -> HttpResponse:
-    """Capitals and the like are one room with its plain address, not a second one beside it."""
+def _elsewhere(request: HttpRequest, slug: str) -> HttpResponse:
+    """Nothing for this visitor, whatever is here. Capitals and the like are one room with its plain
+    address, not a second one beside it. A private room's address with a mistake leads to no open
+    room, in which a member would write for everybody."""
     plain = entry.slug_for(slug)
-    if not plain:
-        raise Http404("There is no such room.")
+    if plain in ("", slug) or is_nearly_made(slug):
+        return _no_room(request)
     return redirect("room", slug=plain)
+
+
+def _no_room(request: HttpRequest) -> HttpResponse:
+    return render(request, "chat/no_room.html", status=404)

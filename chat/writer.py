@@ -21,7 +21,9 @@ from psycopg_pool import PoolTimeout
 from chat import actions
 from chat.actions import Job, Outcome, Unsure
 from chat.commands import Read
-from chat.errors import Refused
+from chat.errors import Gone, Refused
+from core import tasks
+from core.database import writing
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +33,6 @@ RETRY_AFTER = 2.0  # seconds, told to senders while the database is away
 # SQLSTATE classes after which the same transaction may succeed: deadlock and serialization
 # failures, connection trouble, and the server's shutting down or being started.
 TRANSIENT = ("40", "08", "57")
-READ_ONLY = "25006"  # what was the primary is a standby now; a new connection may find the other
 
 # Whoever wants to know the outcome; the writer only hands it back.
 Origin = Any
@@ -49,7 +50,7 @@ class Writer:
         self._announce = announce
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._accepted = 0
-        self._task: asyncio.Task[None] | None = None
+        self._task: tasks.Kept | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._open = True
@@ -59,7 +60,7 @@ class Writer:
         if not self._open or self._accepted >= settings.CHAT_WRITER_QUEUE:
             raise Refused("unavailable", "The server is busy; send it again.", RETRY_AFTER)
         if self._task is None:
-            self._start()
+            self._task = tasks.keep("writer", self._work, vital=True)
         self._accepted += 1
         self._idle.clear()
         self._queue.put((job, origin))
@@ -72,7 +73,7 @@ class Writer:
         finally:
             self._queue.put(None)  # else the thread, and so the process, would never end
         if self._task is not None:
-            await self._task
+            await self._task.wait()
 
     def give_up(self) -> None:
         """Refuse what still waits, so that its senders know, and send it again elsewhere."""
@@ -85,22 +86,37 @@ class Writer:
         self._queue.put(None)
         self._finish(abandoned, [_unavailable()] * len(abandoned))
 
-    def _start(self) -> None:
+    async def _work(self) -> None:
         # One call that lasts as long as the process: the thread keeps its database connection,
         # and a batch costs one wake-up each way instead of a future and a thread hop.
         executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
         run = database_sync_to_async(self._run, thread_sensitive=False, executor=executor)
-        self._task = asyncio.create_task(run(asyncio.get_running_loop()))
-        self._task.add_done_callback(lambda _: executor.shutdown(wait=False))
+        thread = tasks.spawn("writer's thread", run(asyncio.get_running_loop()))
+        try:
+            await asyncio.shield(thread)
+        except asyncio.CancelledError:
+            self._queue.put(None)  # there is to be one thread, also where we begin again
+            await asyncio.wait([thread])
+            raise
+        finally:
+            executor.shutdown(wait=False)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread."""
         while batch := self._gather():
             reads = [waiting for waiting in batch if isinstance(waiting[0].command, Read)]
             rest = [waiting for waiting in batch if not isinstance(waiting[0].command, Read)]
-            for part in filter(None, (rest, reads)):
-                outcomes = _write([job for job, _ in part])
-                loop.call_soon_threadsafe(self._finish, part, outcomes)
+            unwritten = [part for part in (rest, reads) if part]
+            try:
+                while unwritten:
+                    outcomes = _write([job for job, _ in unwritten[0]])
+                    loop.call_soon_threadsafe(self._finish, unwritten.pop(0), outcomes)
+            except BaseException:
+                # Perhaps it was written. Their senders send it again, and it is written once.
+                for part in unwritten:
+                    refusals = [_unavailable()] * len(part)
+                    loop.call_soon_threadsafe(self._finish, part, refusals)
+                raise
 
     def _gather(self) -> list[Waiting]:
         """Wait for a job, then take all that are there. Empty: it is time to end."""
@@ -132,8 +148,8 @@ def _write(jobs: Sequence[Job]) -> list[Outcome]:
     try:
         return _retried(jobs)
     except Exception as error:
-        if isinstance(error, (OperationalError, InterfaceError)) or _state(error) == READ_ONLY:
-            logger.warning("Could not write to the database: %s", _line(error))
+        if isinstance(error, (OperationalError, InterfaceError)):
+            writing.met(error)
             return [_unavailable()] * len(jobs)
         if len(jobs) > 1:
             logger.warning("A batch of %d failed, trying one by one: %s", len(jobs), _line(error))
@@ -148,7 +164,8 @@ def _one_by_one(jobs: Sequence[Job]) -> list[Outcome]:
     for job in jobs:
         outcomes += _write([job])
         last = outcomes[-1]
-        if isinstance(last, Refused) and last.code == "unavailable":
+        is_away = isinstance(last, Refused) and last.code == "unavailable"
+        if is_away and not isinstance(last, Gone):
             break  # the others would wait as long, one after the other
     return outcomes + [_unavailable()] * (len(jobs) - len(outcomes))
 
@@ -158,43 +175,31 @@ def _retried(jobs: Sequence[Job]) -> list[Outcome]:
     for attempt in range(TRIES):
         error: Error
         try:
-            return actions.apply(jobs, unsure)
+            outcomes = actions.apply(jobs, unsure)
+            writing.over()
+            return outcomes
         except Unsure as lost:
             unsure, error = lost, lost.error
         except Error as failed:
             error = failed
-        _recover(error)
         if attempt == TRIES - 1 or not _is_transient(error):
             break
         time.sleep(random.uniform(0.5, 1.0) * 0.05 * 4**attempt)
     if unsure is None:
         raise error
     # Not one by one either: what may be there already must not be carried out once more.
-    logger.warning("It is not known what of a batch of %d was written: %s", len(jobs), _line(error))
+    writing.met(f"It is not known what of a batch of {len(jobs)} was written: {error}")
     return [_unavailable()] * len(jobs)
 
 
-def _recover(error: Error) -> None:
-    """Drop a connection that the error has left unusable; the next use opens another."""
-    if connection.connection is None:
-        return
-    if _state(error) == READ_ONLY:
-        connection.connection.close()  # else it would go back to the pool, as a good one
-    if connection.connection.closed or not connection.is_usable():
-        connection.close()
-
-
-def _state(error: Exception) -> str | None:
-    return getattr(error.__cause__, "sqlstate", None)
-
-
 def _is_transient(error: Error) -> bool:
-    state = _state(error)
     if isinstance(error.__cause__, PoolTimeout):  # it has tried for seconds: let the senders know
         return False
-    if state is None:  # the connection broke before the server could say why
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state is None or connection.connection is None:
+        # The connection broke before the server could say why, or was given up: another may do.
         return isinstance(error, (OperationalError, InterfaceError))
-    return state.startswith(TRANSIENT) or state == READ_ONLY
+    return state.startswith(TRANSIENT)
 
 
 def _unavailable() -> Refused:

@@ -1,16 +1,19 @@
 """Parts for admin lists that stay quick however many rows the table has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import BadRequest, ValidationError
 from django.core.paginator import Paginator
-from django.db import connection, models, transaction
+from django.db import DataError, connection, models, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -46,6 +49,14 @@ class CappedChangeList(ChangeList):
         self.full_result_count = self.result_count
 
 
+class Autocomplete(AutocompleteSelect):
+    """Shows no choice where the value cannot be a row. Django's looks for its row, and fails."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
+        model = self.field.remote_field.model
+        return super().optgroups(name, [each for each in value if _is_key(model, each)], attr)
+
+
 class QuickList(admin.ModelAdmin):
     """A list without a full count, and filters that do not render thousands of choices."""
 
@@ -60,6 +71,31 @@ class QuickList(admin.ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CappedChangeList
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        try:
+            return super().get_changelist_instance(request)
+        except DataError as error:  # PostgreSQL cannot read a filter's value: `?kind__regex=(`
+            raise IncorrectLookupParameters from error
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Only our filters. Django lets any field be compared in any way: `?topic__contains=` would
+        read a whole table, and `?created_at__year=-1` fail as the query is made."""
+        field, _, comparison = lookup.partition("__")
+        if field in self.list_filter:
+            return comparison in ("", "exact", "isnull")
+        return lookup in {getattr(spec, "parameter_name", None) for spec in self.list_filter}
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> forms.ModelChoiceField | None:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        _refuse_what_is_no_key(self.model, request)
+        return super().response_action(request, *args, **kwargs)
+
     @property
     def media(self) -> forms.Media:
         """With the scripts of the autocomplete filters, which Django only adds to forms."""
@@ -68,6 +104,20 @@ class QuickList(admin.ModelAdmin):
             if isinstance(spec, type) and issubclass(spec, ChosenFilter):
                 media += spec.widget(self.model, self.admin_site).media
         return media
+
+
+def _refuse_what_is_no_key(model: type[models.Model], request: HttpRequest) -> None:
+    """Raise BadRequest where what was chosen for an action cannot be a row; Django would fail."""
+    if not all(_is_key(model, each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+        raise BadRequest("What was chosen is no row.")
+
+
+def _is_key(model: type[models.Model], value: str) -> bool:
+    try:
+        model._meta.pk.to_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 class ReadOnly(QuickList):
@@ -160,9 +210,9 @@ class ChosenFilter(InputFilter):
     """Rows of one room, one person…: looked up by typing, never ten thousand options."""
 
     @classmethod
-    def widget(cls, model: Any, admin_site: admin.AdminSite) -> AutocompleteSelect:
+    def widget(cls, model: Any, admin_site: admin.AdminSite) -> Autocomplete:
         field = model._meta.get_field(cls.field_name or cls.parameter_name)
-        return AutocompleteSelect(field, admin_site, attrs={"data-placeholder": "all"})
+        return Autocomplete(field, admin_site, attrs={"data-placeholder": "all"})
 
     def form_field(self, model: Any, model_admin: Any) -> forms.Field:
         field = model._meta.get_field(self.field_name or self.parameter_name)
@@ -186,7 +236,7 @@ class DayFilter(InputFilter):
             input_formats=["%Y-%m-%d"],
             widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
             # one day more must still be a date, in every time zone
-            validators=[_within_calendar],
+            validators=[within_calendar],
         )
 
     def narrow(self, queryset: models.QuerySet, chosen: date) -> models.QuerySet:
@@ -195,7 +245,9 @@ class DayFilter(InputFilter):
         return queryset.filter(**{f"{self.field_name}__gte": start, f"{self.field_name}__lt": end})
 
 
-def _within_calendar(day: date) -> None:
+def within_calendar(day: date) -> None:
+    """A validator. At the calendar's ends a time is none in another time zone, and one that
+    PostgreSQL has and Python has not breaks every page that shows it."""
     if not 1900 < day.year < 9000:
         raise forms.ValidationError("Not a day of ours.")
 

@@ -3,15 +3,27 @@
 import os
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpResponseBadRequest
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
-pages = get_asgi_application()  # before the apps' modules are imported
+django.setup(set_prefix=False)  # before the apps' modules are imported
 
 from channels.routing import URLRouter  # noqa: E402
 
 from chat.routing import websocket_urlpatterns  # noqa: E402
 
+
+class _Pages(ASGIHandler):
+    def create_request(self, scope: Any, body_file: Any) -> Any:
+        try:
+            return super().create_request(scope, body_file)
+        except ValueError:  # a Content-Type with a charset that Python does not know
+            return None, HttpResponseBadRequest()
+
+
+_pages = _Pages()
 _rooms = URLRouter(websocket_urlpatterns)
 
 
@@ -28,7 +40,7 @@ async def _sockets(scope: Any, receive: Any, send: Any) -> None:
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        await pages(scope, receive, send)
+        await _pages(scope, receive, send)
     elif scope["type"] == "websocket":
         await _sockets(scope, receive, send)
     else:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks  # noqa: A004
 from limits import parse
 
-from core import address
+from core import address, dotenv, service_url
 from core.errors import Problem
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,11 @@ AT_LEAST_0 = (
     *("PRESENCE_GATHER_SECONDS", "PRESENCE_LIST_MAX", "PRESENCE_SHOWN", "PRESENCE_COUNT_SECONDS"),
 )
 OURS = ("CHAT_", "PRESENCE_")  # what our settings' names begin with, where others' may not
-RATES = ("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_INS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS")
+RATES = (
+    *("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_INS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS"),
+    *("CHAT_NEW_ROOMS_PER_ADDRESS", "CHAT_NEW_ROOMS_PER_PERSON"),
+    "CHAT_SIGN_UP_TRIES_PER_ADDRESS",
+)
 
 
 class Check(Protocol):
@@ -74,10 +78,10 @@ def hosts() -> Iterator[CheckMessage]:
             hint="Set it to the names that people type, as ALLOWED_HOSTS=chat.example.org.",
             id="core.E001",
         )
-    for name in settings.ALLOWED_HOSTS:
+    for number, name in enumerate(settings.ALLOWED_HOSTS, 1):
         if not re.fullmatch(r"\*|\.?[\w.-]+|\[[0-9a-fA-F:.]+\]", name):
             yield Error(
-                f"{name!r} in ALLOWED_HOSTS is not the name of a host.",
+                f"Entry {number} of ALLOWED_HOSTS is not the name of a host.",
                 hint="Write the name alone, without https:// and without a port, as "
                 "chat.example.org. (ORIGINS wants them.)",
                 id="core.E017",
@@ -92,18 +96,18 @@ def hosts() -> Iterator[CheckMessage]:
     seen_as = _seen_by_others()
     if settings.DEBUG and seen_as:
         yield Warning(
-            f"DEBUG is on, and others can reach it ({seen_as}): errors show the code and settings.",
+            f"DEBUG is on, and {seen_as} lets others in: errors show the code and settings.",
             hint="Set DEBUG=off, unless everybody on this network may see them.",
             id="core.W002",
         )
 
 
 def _seen_by_others() -> str:
-    host = os.environ.get("HOST") or address.DEFAULT_HOST
-    names = [name for name in settings.ALLOWED_HOSTS if name not in LOCAL_HOSTS]
+    """Return the setting that lets them, or ''."""
+    host = os.environ.get("HOST", "").strip() or address.DEFAULT_HOST
     if not address.is_loopback(host.strip("[]")):
-        return f"HOST={host}"
-    return f"ALLOWED_HOSTS={','.join(names)}" if names else ""
+        return "HOST"
+    return "ALLOWED_HOSTS" if set(settings.ALLOWED_HOSTS) - LOCAL_HOSTS else ""
 
 
 @check
@@ -115,10 +119,10 @@ def origins() -> Iterator[CheckMessage]:
             hint="Set it to where people find the chat, as ORIGINS=https://chat.example.org.",
             id="core.W004",
         )
-    for origin in settings.ORIGINS:
+    for number, origin in enumerate(settings.ORIGINS, 1):
         if not _is_full_origin(origin):
             yield Error(
-                f"{origin!r} in ORIGINS is not a full origin.",
+                f"Entry {number} of ORIGINS is not a full origin.",
                 hint="Write scheme and host, and the port where there is one, and nothing more, "
                 "as https://chat.example.org. There are no wildcards: each page that may act with "
                 "a visitor's session is named.",
@@ -126,7 +130,7 @@ def origins() -> Iterator[CheckMessage]:
             )
         elif settings.HTTPS and urlsplit(origin).scheme != "https":
             yield Error(
-                f"{origin!r} in ORIGINS is not https, and HTTPS is on.",
+                f"Entry {number} of ORIGINS is not https, and HTTPS is on.",
                 hint="Write https://…, or set HTTPS=off where there is no TLS in front.",
                 id="core.E003",
             )
@@ -167,13 +171,7 @@ def secrets() -> Iterator[CheckMessage]:
 
 @check
 def services() -> Iterator[CheckMessage]:
-    if not settings.REDIS_URL.startswith(("redis://", "rediss://")):
-        yield Error(
-            "REDIS_URL is not an address of Redis.",
-            hint="Write redis://HOST:6379/0, or rediss://… for TLS.",
-            id="core.E004",
-        )
-    if settings.REDIS_CLUSTER and urlsplit(settings.REDIS_URL).path not in ("", "/", "/0"):
+    if settings.REDIS_CLUSTER and service_url.redis(settings.REDIS_URL).database:
         yield Error(
             "REDIS_URL names a database, and REDIS_CLUSTER is on: a cluster has only the first.",
             hint="Write redis://HOST:6379/0.",
@@ -191,9 +189,10 @@ def limits() -> Iterator[CheckMessage]:
     for name in RATES:
         if not _is_rate(getattr(settings, name)):
             yield Error(
-                f"{name} is {getattr(settings, name)!r}, which is no rate.",
+                f"{name} is no rate.",
                 hint="Write a number a time, as 60/minute or 10/hour; empty is no limit, and 0 "
-                "would shut everybody out. Who wants no guests sets CHAT_GUESTS=off.",
+                "would shut everybody out. Who wants no guests sets CHAT_GUESTS=off, and who wants "
+                "no new rooms CHAT_NEW_ROOMS=moderators.",
                 id="core.E007",
             )
     if settings.CHAT_HISTORY_PAGE > settings.CHAT_HISTORY_MAX:
@@ -244,11 +243,15 @@ def presence() -> Iterator[CheckMessage]:
 def unknown() -> Iterator[CheckMessage]:
     """A setting that is misspelt would be at its default, and nobody would know."""
     known = [name for name in dir(settings) if name.startswith(OURS)]
-    for name in sorted(os.environ):
-        if name.startswith(OURS) and name not in known:
-            meant = get_close_matches(name, known, 1)
-            yield Warning(
-                f"{name} is set, and there is no such setting.",
-                hint=f"Is {meant[0]} meant?" if meant else ".env.example has all there are.",
-                id="core.W005",
-            )
+    wrong = {name for name in os.environ if name.startswith(OURS) and name not in known}
+    file, example = dotenv.place(), settings.BASE_DIR / ".env.example"
+    if file is not None and file.exists() and example.exists():  # in there all names are for us
+        known += re.findall("^#? ?([A-Z][A-Z_]+)=", example.read_text(), re.MULTILINE)
+        wrong |= dotenv.read(file).keys() - set(known)
+    for name in sorted(wrong):
+        meant = get_close_matches(name, known, 1)
+        yield Warning(
+            f"{name} is set, and there is no such setting.",
+            hint=f"Is {meant[0]} meant?" if meant else ".env.example has all there are.",
+            id="core.W005",
+        )

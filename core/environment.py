@@ -6,16 +6,21 @@ another variable.
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 import environ
 
+from core import service_url
 from core.errors import Problem
 
 YES, NO = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 UNSET = environ.Env.NOTSET
+IN_PRODUCTION = (
+    " With SECRET_KEY, or with DEBUG=off, this is a server in production; where neither is set it"
+    " is a developer's, and needs nothing."
+)
 T = TypeVar("T")
 
 
@@ -46,11 +51,14 @@ class Env(environ.Env):
     def get_value(
         self, var: str, cast: Any = None, default: Any = UNSET, parse_default: bool = False
     ) -> Any:
-        text = os.environ.get(var)
+        text = _read(var)
         says_none = text == "" and default is not UNSET and cast in (str, list)
         if not text and not says_none:
             if default is UNSET:
-                raise Problem(f"{var} is not set. Set it, or put it into .env (see .env.example).")
+                why = IN_PRODUCTION if os.environ.get("SECRET_KEY") else ""
+                raise Problem(
+                    f"{var} is not set. Set it, or put it into .env (see .env.example).{why}"
+                )
             return default
         cast, wanted = CASTS.get(cast, (str, "text"))
         return self._checked(var, wanted, cast)
@@ -67,20 +75,49 @@ class Env(environ.Env):
         )
 
     def db_url(self, var: str, default: Any = UNSET, engine: str | None = None) -> dict[str, Any]:
-        url = self.get_value(var, default=default)
-        config: dict[str, Any] = {}
-        if url.startswith(("postgres://", "postgresql://")):
-            with suppress(ValueError):
-                config = self.db_url_config(url, engine=engine)
-        if not config.get("NAME"):  # said without the value: a password is in it
-            wanted = "an address of PostgreSQL, as postgres://USER:PASSWORD@HOST:PORT/NAME"
-            raise Problem(f"{var} must be {wanted}.")
-        return config
+        """Return Django's settings of the PostgreSQL at an address; its options are libpq's."""
+        return self._address(
+            var,
+            "an address of PostgreSQL, as postgres://USER:PASSWORD@HOST:5432/NAME",
+            lambda text: {"ENGINE": engine, **service_url.postgresql(text)},
+        )
+
+    def redis_url(self, var: str) -> str:
+        return self._address(
+            var,
+            "an address of Redis, as redis://:PASSWORD@HOST:6379/0, or with rediss:// for TLS",
+            lambda text: service_url.redis(text) and text,
+        )
+
+    def _address(self, var: str, wanted: str, check: Callable[[str], T]) -> T:
+        text = self.get_value(var)
+        try:
+            return check(text)
+        except service_url.NoAddress:
+            raise Problem(f"{var} must be {wanted}. {service_url.ESCAPES}") from None
 
     @staticmethod
     def _checked(var: str, wanted: str, cast: Callable[[str], T], default: str = "") -> T:
-        text = os.environ.get(var) or default
         try:
-            return cast(text)
+            return cast(_read(var) or default)
         except (ValueError, LookupError, OSError):
-            raise Problem(f"{var} is {text!r}; it must be {wanted}.") from None
+            # without the value: people also put a secret behind the wrong name
+            raise Problem(f"{var} must be {wanted}.") from None
+
+
+def _read(var: str) -> str | None:
+    """Return a variable without the spaces and line breaks around it, which files bring along."""
+    text = os.environ.get(var)
+    if text is None:
+        return None
+    text = text.strip()
+    if not is_text(text):
+        raise Problem(f"{var} has a line break or a character in it that is no text.")
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        raise Problem(f"{var} stands in quotes: leave them out. (Only in .env they are taken off.)")
+    return text
+
+
+def is_text(text: str) -> bool:
+    """Tell whether there is no control character but tabs in it, and no byte outside UTF-8."""
+    return not any(category(one) in ("Cc", "Cs") and one != "\t" for one in text)

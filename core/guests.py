@@ -12,6 +12,9 @@ from core.models import User
 class TooManyGuests(Exception):
     """This address has had its share of new guests for now."""
 
+    def __str__(self) -> str:
+        return "Too many guests from your address just now. Sign in, or wait."
+
 
 def welcome(request: HttpRequest) -> User:
     """Make the visitor of a page a guest, with a session. Raises TooManyGuests."""

@@ -2,29 +2,35 @@
 
 import logging
 from collections.abc import Callable
-from functools import cache
 
-from django.conf import settings
-from django.db import DatabaseError, ProgrammingError, connection
+from django.db import DatabaseError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from redis import Redis
 from redis.exceptions import RedisError
 
-from core import database
+from core import database, probes, redis_server, tasks
+from core.postgresql.failures import failure_of
+from core.trouble import Trouble
 
 logger = logging.getLogger(__name__)
+
+WITHIN = 1.5  # seconds to get a connection: who asks waits not much longer for an answer
 
 
 class ProbeMiddleware(MiddlewareMixin):
     """Answers before anything else looks at the request: who asks from beside us comes without
-    https, and by an address that is not in ALLOWED_HOSTS."""
+    https, and by an address that is not in ALLOWED_HOSTS. For others it is an address like any."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         probe = PROBES.get(request.path_info)
-        return None if probe is None else probe(request)
+        if probe is None or probes.is_passed_on(request):
+            return None
+        answer = probe(request)
+        if answer.status_code == 405 or probes.is_beside_us(request):
+            return answer
+        return probes.without_details(answer)
 
 
 @never_cache
@@ -37,31 +43,58 @@ def live(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 where PostgreSQL answers and has our tables, else 503. Without Redis the chat goes on: it
-    is only named."""
+    """200 where PostgreSQL can be written to and has our tables, and vital work goes on; else 503.
+
+    Without Redis the chat goes on: it is only named. So is other work that has failed and begins
+    again (`down`): then something comes late.
+    """
+    postgresql = _postgresql()
     answers = {
-        "postgresql": "ok" if _answers("postgresql", _ask_postgresql) else "away",
-        "tables": "ok" if _answers("tables", _ask_tables) else "missing",
+        "postgresql": postgresql,
+        "tables": _tables() if postgresql == "ok" else "unknown",
         "redis": "ok" if _answers("redis", _ask_redis) else "away",
     }
-    well = answers["postgresql"] == answers["tables"] == "ok"
+    well = answers["postgresql"] == answers["tables"] == "ok" and not tasks.down(vital=True)
     return JsonResponse(
-        {"status": "ok" if well else "unavailable"} | answers, status=200 if well else 503
+        {"status": "ok" if well else "unavailable"} | answers | {"down": tasks.down()},
+        status=200 if well else 503,
     )
+
+
+troubles = {
+    name: Trouble(logger, f"Not ready, {name}") for name in ("postgresql", "tables", "redis")
+}
+
+
+def _postgresql() -> str:
+    """ "ok", or in a word what is wrong."""
+    try:
+        _ask_postgresql()
+    except DatabaseError as error:
+        failure = failure_of(error)
+        troubles["postgresql"].met(error)
+        return failure.word
+    troubles["postgresql"].over()
+    return "ok"
+
+
+def _tables() -> str:
+    return "ok" if _answers("tables", _ask_tables) else "missing"
 
 
 def _answers(name: str, ask: Callable[[], object]) -> bool:
     try:
         ask()
     except (DatabaseError, RedisError, OSError) as error:
-        logger.warning("Not ready, %s: %s", name, error)
+        troubles[name].met(error)
         return False
+    troubles[name].over()
     return True
 
 
 def _ask_postgresql() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
+    database.ensure_connection(WITHIN)
+    database.ensure_writes()
 
 
 def _ask_tables() -> None:
@@ -70,12 +103,7 @@ def _ask_tables() -> None:
 
 
 def _ask_redis() -> None:
-    _redis().ping()
-
-
-@cache
-def _redis() -> Redis:
-    return Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    redis_server.ask()
 
 
 PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": ready, "/livez": live}

@@ -9,6 +9,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import parse_cookie
 from django.utils.crypto import constant_time_compare
 
+from core import former_cookies
 from core.models import User
 
 
@@ -25,23 +26,29 @@ class Claim(NamedTuple):
 
 
 def session_key(scope: Any) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            cookies = parse_cookie(value.decode("latin-1"))
-            if key := cookies.get(settings.SESSION_COOKIE_NAME):
-                return key
-    return None
+    cookies = _cookies(scope)
+    return cookies.get(settings.SESSION_COOKIE_NAME) or cookies.get(former_cookies.NAME)
 
 
 def claim_of(scope: Any) -> Claim | None:
     """Whom the session of a socket is for; to be held against the account. None: nobody."""
-    key = session_key(scope)
-    if key is None:
+    cookies = _cookies(scope)
+    if key := cookies.get(settings.SESSION_COOKIE_NAME):
+        store: SessionBase | None = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    else:
+        store = former_cookies.session(cookies.get(former_cookies.NAME))
+    if store is None:
         return None
-    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(key)
     if (
         SESSION_KEY not in store
         or store.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS
     ):
         return None
     return Claim(User._meta.pk.to_python(store[SESSION_KEY]), store.get(HASH_SESSION_KEY, ""))
+
+
+def _cookies(scope: Any) -> dict[str, str]:
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            return parse_cookie(value.decode("latin-1"))
+    return {}

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-import environ
-
-from core import address, secret
+from core import address, dotenv, secret
+from core.environment import Env
 from core.errors import Problem
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,8 +23,10 @@ LOCAL_DIR = BASE_DIR / ".local"
 # Commands that never ask a database; for these no server starts.
 WITHOUT_DATABASE = {
     *("help", "version", "collectstatic", "findstatic", "makemessages", "compilemessages"),
-    *("diffsettings", "startapp", "startproject"),
+    *("diffsettings", "startapp", "startproject", "test"),
 }
+# Commands that serve, and how each is told another port.
+SERVING = {"run": "make run PORT=", "runserver": "manage.py runserver "}
 NOT_STARTED = {
     "DATABASE_URL": "postgres://not-started.invalid/chat",
     "REDIS_URL": "redis://not-started.invalid",
@@ -37,29 +38,25 @@ def prepare(arguments: Sequence[str]) -> None:
 
     The servers live until this process ends, or longer where others use them too.
     """
-    read_env_file()
+    dotenv.load()
     developers = not os.environ.get("SECRET_KEY")
-    if arguments and arguments[0] == "run" and not _asks_only(arguments):
+    if arguments and arguments[0] in SERVING and not _asks_only(arguments):
+        if arguments[0] == "runserver":
+            address.choose_as_runserver(arguments[1:])
         host, port = address.chosen()
-        address.ensure_free(host, port)  # said before anything takes time
+        # Said before anything takes time.
+        address.ensure_free(host, port, command=SERVING[arguments[0]])
         if developers and not address.is_loopback(host):  # asked to be seen under other names
             os.environ.setdefault("ALLOWED_HOSTS", "*")
     if developers:
         _fill_in()
     missing = [name for name in NOT_STARTED if not os.environ.get(name)]
-    if not missing or not environ.Env().bool("DEBUG", default=False):
+    if not missing or not Env().bool("DEBUG", default=False):
         return
     if _needs_database(arguments):
         _start(missing)
     else:
         os.environ.update({name: NOT_STARTED[name] for name in missing})
-
-
-def read_env_file() -> None:
-    """Read `.env`, or the file that ENV_FILE names (empty: none). What is set already wins."""
-    path = os.environ.get("ENV_FILE", str(BASE_DIR / ".env"))
-    if path and Path(path).is_file():
-        environ.Env.read_env(path)
 
 
 def _fill_in() -> None:
@@ -96,7 +93,9 @@ def _start(missing: Sequence[str]) -> None:
             signal.signal(number, _leave)
     share = Share(LOCAL_DIR)
     atexit.register(share.close)  # after the threads that still use the database
-    os.environ.update(share.start(missing))
+    urls = share.start(missing)
+    os.environ.update(urls)
+    share.watch(urls)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -22,4 +22,6 @@ def keep(path: Path) -> str:
             pass
         finally:
             Path(draft).unlink()
+    if path.stat().st_mode & 0o077:  # restored or copied by something that did not keep it
+        path.chmod(0o600)
     return path.read_text().strip()

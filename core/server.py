@@ -9,22 +9,33 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import django
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 
-from core import address, checks, database
+from core import address, checks, database, installation, redis_server, tasks
 from core.errors import Problem
 
 logger = logging.getLogger("core.server")  # also where it is run as __main__
 
 
-def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> None:
+def serve(
+    host: str,
+    port: int,
+    *,
+    ready: Callable[[], None] | None = None,
+    return_within: float | None = None,
+    log_request: Callable[[str, str, dict[str, Any]], None] | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is called once it listens.
 
-    On the first signal the process takes no more sockets, tells the open ones when to come back,
-    and finishes the writes it has accepted; on the second it ends at once.
+    On the first signal the process takes no more sockets, tells the open ones when to come back
+    (`return_within` so many seconds), and finishes the writes it has accepted. When the same signal
+    comes again it ends at once; another one is the same wish: of Ctrl-C the outer process of
+    `runserver` hears as well, and passes it on. `log_request` is told of each (Daphne's
+    `action_logger`).
     """
     # Daphne installs its reactor when imported, which must come before anything of Twisted.
     from daphne.endpoints import build_endpoint_description_strings  # isort: skip
@@ -43,7 +54,11 @@ def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> N
         ],
         websocket_handshake_timeout=30,
         websocket_connect_timeout=30,
+        # What is a little too long is answered (too_long), and what is far too long not read.
+        websocket_max_message_size=4 * settings.CHAT_FRAME_IN_MAX,
+        websocket_max_frame_size=4 * settings.CHAT_FRAME_IN_MAX,
         ready_callable=ready,
+        action_logger=log_request,
         server_name="",
         signal_handlers=False,
         # Pings find readers that are gone without a word.
@@ -59,33 +74,38 @@ def serve(host: str, port: int, *, ready: Callable[[], None] | None = None) -> N
         for listener in server.listeners:
             listener.addCallback(lambda port: port and port.stopListening())
         try:
-            await Engine.current().leave()
+            await Engine.current().leave(return_within)
         finally:
             server.stop()
 
-    def on_signal() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-            loop.add_signal_handler(number, server.stop)
-        leaving.append(loop.create_task(leave()))
+    def on_signal(number: int) -> None:
+        loop.add_signal_handler(number, server.stop)
+        if not leaving:
+            leaving.append(tasks.spawn("leaving", leave()))
 
     leaving: list[asyncio.Task[None]] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_signal, number)
+    loop.call_soon(installation.watch)
     server.run()
     if not server.listening_addresses:  # somebody was faster; Daphne has logged why
         raise Problem(f"Cannot listen on {host}, port {port}.")
 
 
 def say_what_is_missing() -> None:
-    """What comes up later may be missing now; whoever starts us by hand should know."""
+    """What comes up later may be missing now; whoever starts us by hand should know. Raises a
+    Problem for what does not mend itself."""
     try:
         database.ensure_answer()
         if missing := database.unapplied_migrations():
             logger.warning("%d migrations are missing: run `manage.py migrate`.", len(missing))
         connection.close()
+    except database.Unfit:
+        raise
     except Problem as problem:
         logger.warning("%s", problem)
+    except OperationalError as error:  # it answered a moment ago
+        logger.warning("%s", database.explain(error))
     manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
     if not settings.DEBUG and not manifest.exists():
         logger.warning("There are no static files yet: pages need `manage.py collectstatic` first.")
@@ -96,6 +116,7 @@ def main() -> None:
     try:
         django.setup()
         checks.refuse_what_is_wrong()
+        redis_server.ensure_usable()
         say_what_is_missing()
         host, port = address.chosen()
         serve(host, port, ready=lambda: logger.info("Serving on %s", address.url(host, port)))

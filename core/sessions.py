@@ -16,8 +16,9 @@ from django.utils import timezone
 from core import statements
 
 # Somebody's session has ended, or goes on under another key: signed in as another, signed up, a
-# password changed. Sent with `user` (a pk) and `session` (the old key).
-session_replaced = Signal()
+# password changed. Sent with `user` (a pk), `session` (the old key) and `signed_out`, whether they
+# asked for that.
+session_ended = Signal()
 
 _FIND = statements.Statement(
     "core_session",
@@ -27,7 +28,20 @@ _FIND = statements.Statement(
 )
 
 
+# In each session that was written since our cookies have names of our own (core/former_cookies.py).
+_OWN_COOKIE = "_own_cookie"
+
+
 class SessionStore(db.SessionStore):
+    is_signing_out = False  # django.contrib.auth.logout has begun; its last step is `flush`
+
+    def encode(self, session_dict: dict[str, Any]) -> str:
+        return super().encode({**session_dict, _OWN_COOKIE: True})
+
+    def is_from_before(self) -> bool:
+        """There is such a session, and it was last written when cookies had Django's names."""
+        return _OWN_COOKIE not in self and bool(self.keys())
+
     def _get_session_from_db(self) -> Any:
         """The unexpired row; None, and a key no longer, where there is none (as Django's does)."""
         key = self.session_key or ""
@@ -49,16 +63,17 @@ class SessionStore(db.SessionStore):
         return data
 
     def cycle_key(self) -> None:
-        with self._replacing():
+        with self._ending():
             super().cycle_key()
 
     def flush(self) -> None:
-        with self._replacing():
+        with self._ending():
             super().flush()
 
     @contextmanager
-    def _replacing(self) -> Iterator[None]:
+    def _ending(self) -> Iterator[None]:
         user, key = self.get(SESSION_KEY), self.session_key
         yield
         if user is not None and key is not None:
-            session_replaced.send(type(self), user=int(user), session=key)
+            signed_out, self.is_signing_out = self.is_signing_out, False
+            session_ended.send(type(self), user=int(user), session=key, signed_out=signed_out)

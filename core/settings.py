@@ -9,14 +9,13 @@ from pathlib import Path
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from core import cookies, dotenv
 from core.environment import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = Env()
-ENV_FILE = env.str("ENV_FILE", default=str(BASE_DIR / ".env"))  # empty: none
-if ENV_FILE and Path(ENV_FILE).is_file():
-    Env.read_env(ENV_FILE)  # the real environment wins
+dotenv.load()  # the real environment wins
 
 # -- Who and where we are ---------------------------------------------------------------------
 
@@ -29,7 +28,8 @@ ALLOWED_HOSTS = env.list(
 # Full origins that may open sockets and post forms, as "https://chat.example.org".
 # In development the page's own host is enough.
 ORIGINS = env.list("ORIGINS", default=[])
-CSRF_TRUSTED_ORIGINS = ORIGINS
+# Django's check of these prints what it refuses; ours (core/checks.py) says it without.
+CSRF_TRUSTED_ORIGINS = [origin for origin in ORIGINS if "://" in origin]
 TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
 USE_TZ = True
 LANGUAGE_CODE = "en"
@@ -59,10 +59,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.health.ProbeMiddleware",
+    "core.unreadable.UnreadableMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    *(["core.static.MissingStaticFiles"] if DEBUG else []),
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "core.former_cookies.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -89,7 +91,7 @@ TEMPLATES = [
 
 # -- PostgreSQL, the truth --------------------------------------------------------------------
 
-DATABASES = {"default": env.db_url("DATABASE_URL", engine="django.db.backends.postgresql")}
+DATABASES = {"default": env.db_url("DATABASE_URL", engine="core.postgresql")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # under ASGI a fresh thread a request would leak them
 # The pool looks at a connection before it hands it out: after PostgreSQL was restarted each of them
 # would cost somebody a page.
@@ -105,25 +107,34 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
 
 # -- Redis: presence and fan-out --------------------------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL")
+REDIS_URL = env.redis_url("REDIS_URL")
 REDIS_CLUSTER = env.bool("REDIS_CLUSTER", default=False)  # REDIS_URL is one node of it
-# Of a cluster too this is one node: what is published on it reaches all.
+redis_node = {
+    "address": REDIS_URL,
+    "socket_connect_timeout": 2,
+    # without it the first send after Redis came back raises
+    "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3),
+}
+publish_layer = {
+    "BACKEND": "core.layers.PublishLayer",
+    "CONFIG": {"hosts": [redis_node | {"socket_timeout": 5}]},
+}
+# Two layers, since two things are wanted of one. The chat only wakes up its other processes, so it
+# publishes: nothing is kept, and nothing is dropped for being too much. Consumers of your own, and
+# the Channels tutorial, expect what is sent to wait for whoever receives it: that is the layer
+# `default`. Ours is asked for by its name, so that neither disturbs the other. All their names in
+# Redis begin with the installation's prefix (core/layers.py).
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [
-                {
-                    "address": REDIS_URL,
-                    "socket_timeout": 5,
-                    "socket_connect_timeout": 2,
-                    # without it the first send after Redis came back raises
-                    "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3),
-                }
-            ],
-        },
+        "BACKEND": "core.layers.QueueLayer",
+        # longer than the five seconds for which it waits for a message in one call
+        "CONFIG": {"hosts": [redis_node | {"socket_timeout": 10}]},
     },
+    "chat": publish_layer,
 }
+if REDIS_CLUSTER:
+    # Channels' queues need one node for all keys. What is published on a node reaches all of them.
+    CHANNEL_LAYERS["default"] = publish_layer
 
 # -- Security ---------------------------------------------------------------------------------
 
@@ -146,9 +157,15 @@ if HTTPS:
 # The proxy says in X-Real-IP who the client is, and lets no client say it (core/server.py).
 TRUSTED_PROXY = env.bool("TRUSTED_PROXY", default=False)
 SESSION_ENGINE = "core.sessions"
+_PORT = cookies.seen_port(debug=DEBUG, own=env.str("PORT", default="8000"), origins=ORIGINS)
+SESSION_COOKIE_NAME = cookies.named("session", https=HTTPS, port=_PORT)
+CSRF_COOKIE_NAME = cookies.named("csrf", https=HTTPS, port=_PORT)
+# In the session: its cookie's name could not be ours.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "core.reports.AddressesHidden"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -195,8 +212,16 @@ CHAT_OUTBOX_FRAMES = env.int("CHAT_OUTBOX_FRAMES", default=256)
 CHAT_OUTBOX_BYTES = env.int("CHAT_OUTBOX_BYTES", default=1_048_576)
 CHAT_WRITER_QUEUE = env.int("CHAT_WRITER_QUEUE", default=2_000)  # commands a process
 CHAT_GUESTS_PER_ADDRESS = env.str("CHAT_GUESTS_PER_ADDRESS", default="60/minute")
+# Who makes a room by entering an address that is free: anybody, members (no guests), or moderators
+# (who have staff status).
+CHAT_NEW_ROOMS = env.one_of(
+    "CHAT_NEW_ROOMS", ("anybody", "members", "moderators"), default="anybody"
+)
+CHAT_NEW_ROOMS_PER_ADDRESS = env.str("CHAT_NEW_ROOMS_PER_ADDRESS", default="60/hour")
+CHAT_NEW_ROOMS_PER_PERSON = env.str("CHAT_NEW_ROOMS_PER_PERSON", default="10/hour")
 CHAT_SIGN_INS_PER_ADDRESS = env.str("CHAT_SIGN_INS_PER_ADDRESS", default="60/minute")
 CHAT_SIGN_UPS_PER_ADDRESS = env.str("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hour")
+CHAT_SIGN_UP_TRIES_PER_ADDRESS = env.str("CHAT_SIGN_UP_TRIES_PER_ADDRESS", default="30/hour")
 
 # A crash is healed within this and a second: 45 seconds at the most.
 PRESENCE_LEASE_SECONDS = env.int("PRESENCE_LEASE_SECONDS", default=42)
@@ -218,12 +243,37 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {
+            "class": "core.logs.LineFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
+    "filters": {
+        "few refusals": {"()": "core.logs.FewRefusals"},
+        "seldom": {"()": "core.trouble.Seldom"},
+        "said": {"()": "core.outage.SaidHere"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["few refusals"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env.one_of("LOG_LEVEL", LEVELS, default="INFO")},
     "loggers": {
         "daphne": {"level": "WARNING"},
         "django": {"handlers": []},  # its own besides would say everything twice in DEBUG
         "django.channels": {"level": "WARNING"},
+        "django.request": {"filters": ["said"]},
+        # These say each of their tries while Redis or PostgreSQL is away.
+        "channels_redis.pubsub": {"filters": ["seldom"]},
+        "daphne.ws_protocol": {"filters": ["seldom"]},  # of handshakes that fail in it
+        "chat.mailbox": {"filters": ["seldom"]},  # of garbage that somebody puts into Redis
+        "presence.reader": {"filters": ["seldom"]},
+        "presence.store": {"filters": ["seldom"]},
+        "psycopg.pool": {"filters": ["seldom"]},
     },
 }

@@ -16,6 +16,11 @@ from psycopg.pq import Escaping
 
 _prepared: "WeakKeyDictionary[psycopg.Connection[Any], set[Statement]]" = WeakKeyDictionary()
 
+# One plan for all parameters, which is made once. LOCAL: several statements in one query are one
+# transaction, and a connection goes back to the pool as it came.
+_ONE_PLAN = b"SET LOCAL plan_cache_mode = force_generic_plan"
+_EVERYBODYS_PLANS = b"SET LOCAL plan_cache_mode = DEFAULT"
+
 
 class Statement:
     """`sql` with $1, $2 … of `types`."""
@@ -42,20 +47,20 @@ def fetch(*calls: Call) -> list[tuple[Any, ...]]:
         for statement, _ in calls:
             if statement not in known:
                 # By hand: psycopg's own prepared statements go with each ROLLBACK.
-                raw.execute("SET plan_cache_mode = force_generic_plan")
                 raw.execute(statement.prepare)
                 known.add(statement)
         # Literals without a type, which PostgreSQL knows from PREPARE. psycopg would find one out
         # for each value, and take longer for that than the round trip takes.
         quote = Escaping(raw.pgconn).escape_literal
         cursor = psycopg.ClientCursor(raw)
-        cursor.execute(
-            b"; ".join(
-                statement.execute % tuple(quote(str(value).encode()) for value in parameters)
-                for statement, parameters in calls
-            )
-        )
-        for _ in calls[1:]:
+        executions = [
+            statement.execute % tuple(quote(str(value).encode()) for value in parameters)
+            for statement, parameters in calls
+        ]
+        # Whoever has a transaction open goes on in it, with plans of their own.
+        after = [_EVERYBODYS_PLANS] if connection.in_atomic_block else []
+        cursor.execute(b"; ".join([_ONE_PLAN, *executions, *after]))
+        for _ in executions:
             cursor.nextset()
         return cursor.fetchall()
 

@@ -1,12 +1,13 @@
 """How often one address or one person may do what costs us. Counted in Redis, for all processes.
 
-A limit is written as "60/minute"; the empty string is no limit. Where Redis is away everything
-passes: a missing counter must not keep people out.
+A limit is written as "60/minute"; the empty string is no limit. While Redis is away, or full and
+takes no counts, or PostgreSQL has not told yet what our counters are called (core/installation.py),
+each process counts by itself: nobody is kept out by a missing counter, and nobody may try passwords
+without end.
 """
 
-import asyncio
 import logging
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -20,9 +21,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 
+from core import installation, service_url
+from core.counts import LocalCounts
+from core.trouble import Trouble
+
 logger = logging.getLogger(__name__)
 
 AWAY = (RedisError, RedisClusterException, OSError)
+
+counting = Trouble(logger, "Redis does not count, so each process does")
+alone = LocalCounts()  # meanwhile
 
 
 def allowed(action: str, limit: str, who: str) -> bool:
@@ -30,23 +38,21 @@ def allowed(action: str, limit: str, who: str) -> bool:
     if not limit:
         return True
     try:
-        return _limiter().hit(_item(limit), action, who)
+        is_allowed = _limiter(installation.prefix()).hit(_item(limit), action, who)
+        counting.over()
+        return is_allowed
     except AWAY as error:
-        logger.warning("Not counting %s, Redis is away: %s", action, error)
-        return True
+        counting.met(f"{action}: {error}")
+        return alone.hit(_item(limit), action, who)
 
 
 def forget(action: str, limit: str, who: str) -> None:
     """Begin to count anew: it was not what the limit is for."""
+    alone.clear(_item(limit), action, who)
     try:
-        _limiter().clear(_item(limit), action, who)
+        _limiter(installation.prefix()).clear(_item(limit), action, who)
     except AWAY as error:
-        logger.warning("Not counting %s, Redis is away: %s", action, error)
-
-
-async def allowed_async(action: str, limit: str, who: str) -> bool:
-    """`allowed`, without holding up the event loop."""
-    return await asyncio.to_thread(allowed, action, limit, who)
+        counting.met(f"{action}: {error}")
 
 
 def network(address: str | None) -> str:
@@ -75,14 +81,15 @@ def _item(limit: str) -> RateLimitItem:
     return parse(limit)
 
 
-@cache
-def _limiter() -> SlidingWindowCounterRateLimiter:
+@lru_cache(maxsize=1)
+def _limiter(prefix: str) -> SlidingWindowCounterRateLimiter:
     timeouts: dict[str, Any] = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
     if not settings.REDIS_CLUSTER:
-        storage = RedisStorage(settings.REDIS_URL, key_prefix="throttle", **timeouts)
+        storage = RedisStorage(settings.REDIS_URL, key_prefix=f"{prefix}throttle", **timeouts)
     else:
-        scheme, _, rest = settings.REDIS_URL.partition("://")
-        node = f"redis+cluster://{rest.partition('/')[0]}"
-        timeouts |= {"ssl": scheme == "rediss", "retry": Retry(NoBackoff(), 0)}
-        storage = RedisClusterStorage(node, key_prefix="throttle", **timeouts)
+        url = service_url.redis(settings.REDIS_URL)
+        node = f"redis+cluster://{url.place}"  # the rest apart: it would leave "%40" in a password
+        timeouts |= {"username": url.user or None, "password": url.password or None}
+        timeouts |= {"ssl": url.has_tls, "retry": Retry(NoBackoff(), 0)}
+        storage = RedisClusterStorage(node, key_prefix=f"{prefix}throttle", **timeouts)
     return SlidingWindowCounterRateLimiter(storage)

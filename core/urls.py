@@ -12,6 +12,7 @@ urlpatterns = [
     path("accounts/sign-out/", LogoutView.as_view(), name="sign-out"),
     path("accounts/sign-up/", views.sign_up, name="sign-up"),
     path("admin/login/", views.admin_sign_in),  # before the admin's own, which counts nothing
+    path("admin/password_change/", views.admin_password_change),
     path("admin/", admin.site.urls),
     path("robots.txt", robots.robots, name="robots"),
 ]

@@ -10,15 +10,18 @@ import asyncio
 from typing import Any
 
 from autobahn.websocket.protocol import WebSocketProtocol
-from daphne.server import Server
+from daphne import server as daphne
 from twisted.internet.tcp import Connection
+
+from core.flood import BoundedFactory
+from core.intake import Intake
+from core.requests import BoundedHTTPFactory
 
 UNREAD_FRAMES = 100  # that wait for one socket's application …
 UNREAD_BYTES = 1_048_576  # … and how large they may be together
-# Seconds that a client has to answer our close frame before it is cut off. Autobahn gives it one;
-# but who is closed for reading too slowly has a megabyte before that frame, and when it reads on
-# should see the code, not a connection that broke.
-CLOSE_HANDSHAKE = 10
+
+daphne.WebSocketFactory = BoundedFactory
+daphne.HTTPFactory = BoundedHTTPFactory
 
 
 class Wire:
@@ -31,7 +34,7 @@ class Wire:
         self._transport = transport
 
     def waiting(self) -> int:
-        """Bytes that the socket has not taken yet."""
+        """Bytes that the socket has not taken yet. `unsent`, without a call for each delivery."""
         transport = self._transport
         return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
@@ -49,7 +52,7 @@ class Wire:
             transport.write(frames[sent:])
 
 
-def hold_up(queue: "asyncio.Queue[Any]", transport: Any) -> None:
+def hold_up(queue: "asyncio.Queue[Any]", intake: Intake) -> None:
     """Read no more from the socket while its application is behind by so much: TCP then holds up
     the sender. Daphne would keep whatever comes, megabytes a second while a database hangs."""
     put, get = queue._put, queue._get
@@ -60,7 +63,7 @@ def hold_up(queue: "asyncio.Queue[Any]", transport: Any) -> None:
         put(item)
         waiting += _size(item)
         if queue.qsize() > UNREAD_FRAMES or waiting > UNREAD_BYTES:
-            transport.pauseProducing()
+            intake.hold("application")
 
     def bounded_get() -> Any:
         nonlocal waiting
@@ -68,7 +71,7 @@ def hold_up(queue: "asyncio.Queue[Any]", transport: Any) -> None:
         is_behind = queue.qsize() >= UNREAD_FRAMES or waiting > UNREAD_BYTES
         waiting -= _size(message)
         if is_behind and queue.qsize() <= UNREAD_FRAMES and waiting <= UNREAD_BYTES:
-            transport.resumeProducing()
+            intake.let_go("application")
         return message
 
     queue._put, queue._get = bounded_put, bounded_get  # type: ignore[method-assign]
@@ -78,17 +81,14 @@ def _size(message: dict[str, Any]) -> int:
     return len(message.get("text") or message.get("bytes") or "")
 
 
-class WiredServer(Server):
+class WiredServer(daphne.Server):
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
-        transport = getattr(protocol, "transport", None)
-        if scope["type"] == "websocket":  # Daphne sets its factory up without asking us
-            protocol.closeHandshakeTimeout = CLOSE_HANDSHAKE
-            # Past a line that Autobahn colours for each read, for a log that nobody keeps.
-            protocol.dataReceived = protocol._dataReceived
+        if scope["type"] != "websocket":
+            return super().create_application(protocol, scope)
         # Plain TCP only; behind TLS of its own Daphne's frames take the ordinary way.
-        if scope["type"] == "websocket" and isinstance(transport, Connection):
-            scope["extensions"] = {"chat.wire": Wire(protocol, transport)}
+        if isinstance(protocol.transport, Connection):
+            scope["extensions"] = {"chat.wire": Wire(protocol, protocol.transport)}
         queue = super().create_application(protocol, scope)
-        if scope["type"] == "websocket" and queue is not None:
-            hold_up(queue, transport)
+        if queue is not None:
+            hold_up(queue, protocol.intake)
         return queue

@@ -1,5 +1,7 @@
 """Clients of what the settings name: a Redis, or a Redis Cluster of which REDIS_URL is one node."""
 
+from functools import cache
+
 import redis
 from django.conf import settings
 from redis import asyncio as aioredis
@@ -32,8 +34,9 @@ def for_store() -> aioredis.Redis | AsyncRedisCluster:
     )
 
 
+@cache
 def for_pages() -> redis.Redis | RedisCluster:
-    """For code that is not async. A page waits for Redis a second at most, and tries once."""
+    """For a Reader. A page waits for Redis a second at most, and tries once."""
     if _is_cluster():
         return RedisCluster.from_url(
             settings.REDIS_URL,

@@ -1,18 +1,16 @@
-"""Presence for pages and the admin: plain functions, for code that is not async.
+"""Presence for pages and the admin: for code that is not async.
 
 Where Redis is away no page fails: numbers are as if nobody were there, and who is there is None.
 """
 
 import logging
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import redis
+from redis import Redis
 from redis.cluster import RedisCluster
 
-from presence import clients
-from presence.store import Change, changes_of, keys, source_of
+from presence.store import KEYS, Change, Prefix, changes_of, keys, source_of
 from presence.wire import AWAY
 
 logger = logging.getLogger(__name__)
@@ -25,68 +23,72 @@ class Lease(NamedTuple):
     connection: str
 
 
-def counts(scopes: Sequence[str]) -> dict[str, int]:
-    """How many users are in each scope."""
-    try:
-        with _redis().pipeline(transaction=False) as pipe:
-            for scope in scopes:
-                pipe.scard(keys(scope)[0])
-            return dict(zip(scopes, pipe.execute(), strict=True))
-    except AWAY as error:
-        logger.warning("Presence can't be read: %s", error)
-        return {}
+class Reader:
+    """`redis` gives the client, and `prefix` what keys begin with, as a Store's does."""
 
+    def __init__(
+        self, redis: Callable[[], Redis | RedisCluster], prefix: Prefix = lambda: ""
+    ) -> None:
+        self._redis = redis
+        self._prefix = prefix
 
-def present(scope: str, users: Sequence[str]) -> set[str]:
-    """Those of `users` who are in the scope."""
-    if not users:
-        return set()
-    try:
-        found = _redis().smismember(keys(scope)[0], list(users))
-    except AWAY as error:
-        logger.warning("Presence can't be read: %s", error)
-        return set()
-    return {user for user, is_in in zip(users, found, strict=True) if is_in}
+    def counts(self, scopes: Sequence[str]) -> dict[str, int]:
+        """How many users are in each scope."""
+        try:
+            with self._redis().pipeline(transaction=False) as pipe:
+                for scope in scopes:
+                    pipe.scard(keys(scope, self._prefix())[0])
+                return dict(zip(scopes, pipe.execute(), strict=True))
+        except AWAY as error:
+            logger.warning("Presence can't be read: %s", error)
+            return {}
 
+    def present(self, scope: str, users: Sequence[str]) -> set[str]:
+        """Those of `users` who are in the scope."""
+        if not users:
+            return set()
+        try:
+            found = self._redis().smismember(keys(scope, self._prefix())[0], list(users))
+        except AWAY as error:
+            logger.warning("Presence can't be read: %s", error)
+            return set()
+        return {user for user, is_in in zip(users, found, strict=True) if is_in}
 
-def leases(scope: str) -> list[Lease] | None:
-    """Every connection in the scope; None where that cannot be known now."""
-    try:
-        members: Any = _redis().zrange(keys(scope)[1], 0, -1)
-    except AWAY as error:
-        logger.warning("Presence can't be read: %s", error)
-        return None
-    parts = (member.decode().partition(":") for member in members)
-    return [Lease(user, connection) for user, _, connection in parts]
+    def leases(self, scope: str) -> list[Lease] | None:
+        """Every connection in the scope; None where that cannot be known now."""
+        try:
+            members: Any = self._redis().zrange(keys(scope, self._prefix())[1], 0, -1)
+        except AWAY as error:
+            logger.warning("Presence can't be read: %s", error)
+            return None
+        parts = (member.decode().partition(":") for member in members)
+        return [Lease(user, connection) for user, _, connection in parts]
 
+    def holds(self, scope: str, lease: Lease) -> bool | None:
+        """Whether there is this lease; None where that cannot be known now."""
+        try:
+            return self._redis().zscore(keys(scope, self._prefix())[1], ":".join(lease)) is not None
+        except AWAY as error:
+            logger.warning("Presence can't be read: %s", error)
+            return None
 
-def holds(scope: str, lease: Lease) -> bool | None:
-    """Whether there is this lease; None where that cannot be known now."""
-    try:
-        return _redis().zscore(keys(scope)[1], ":".join(lease)) is not None
-    except AWAY as error:
-        logger.warning("Presence can't be read: %s", error)
-        return None
-
-
-def forget(user: str, scopes: Sequence[str]) -> dict[str, list[Change]]:
-    """End all leases of `user` in these scopes, also those of a process that has died. Returns by
-    scope what that has changed, to be announced."""
-    try:
-        with _redis().pipeline(transaction=False) as pipe:
-            for scope in scopes:
-                pipe.sismember(keys(scope)[0], user)
-            there = [scope for scope, is_in in zip(scopes, pipe.execute(), strict=True) if is_in]
-        with _redis().pipeline(transaction=False) as pipe:
-            for scope in there:
-                pipe.execute_command("EVAL", source_of("forget"), 4, *keys(scope), user)
-            replies = dict(zip(there, pipe.execute(), strict=True))
-    except AWAY as error:
-        logger.warning("Presence can't be changed: %s", error)
-        return {}
-    return {scope: changes_of(changes) for scope, (changes, *_) in replies.items()}
-
-
-@cache
-def _redis() -> redis.Redis | RedisCluster:
-    return clients.for_pages()
+    def forget(self, user: str, scopes: Sequence[str]) -> dict[str, list[Change]]:
+        """End all leases of `user` in these scopes, also those of a process that has died.
+        Returns by scope what that has changed, to be announced."""
+        try:
+            with self._redis().pipeline(transaction=False) as pipe:
+                for scope in scopes:
+                    pipe.sismember(keys(scope, self._prefix())[0], user)
+                there = [
+                    scope for scope, is_in in zip(scopes, pipe.execute(), strict=True) if is_in
+                ]
+            with self._redis().pipeline(transaction=False) as pipe:
+                for scope in there:
+                    pipe.execute_command(
+                        "EVAL", source_of("forget"), KEYS, *keys(scope, self._prefix()), user
+                    )
+                replies = dict(zip(there, pipe.execute(), strict=True))
+        except AWAY as error:
+            logger.warning("Presence can't be changed: %s", error)
+            return {}
+        return {scope: changes_of(changes) for scope, (changes, *_) in replies.items()}

@@ -7,7 +7,8 @@ caller alone: so each coming and going is announced once, by whoever caused or f
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
@@ -15,13 +16,18 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from presence.wire import AWAY, Call, Calls, replies
 
 logger = logging.getLogger(__name__)
 
 SCRIPTS = Path(__file__).parent / "scripts"
+NAMES = ("users", "leases", "counts", "version")
+KEYS = len(NAMES)
+_SPOILED = re.compile("WRONGTYPE|user_script|not an integer")
+
+Prefix = Callable[[], str]
 
 
 class Change(NamedTuple):
@@ -55,10 +61,13 @@ class Store:
     """Presence in one Redis (or cluster). Raises one of AWAY where it can't.
 
     Where only some scopes can't be reached (a node of a cluster is down) those are left out.
+    `prefix` gives what all keys begin with, for several projects on one Redis; asked at each call,
+    it may raise one of AWAY, too. Where it has changed, that is as if Redis had been emptied.
     """
 
-    def __init__(self, redis: Redis | RedisCluster) -> None:
+    def __init__(self, redis: Redis | RedisCluster, prefix: Prefix = lambda: "") -> None:
         self._redis = redis
+        self._prefix = prefix
 
     async def hold(self, members: Members, lease: float) -> dict[str, Result]:
         """Take leases of `lease` seconds, renew them, or restore those that were lost; then end
@@ -76,8 +85,9 @@ class Store:
     async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
         """One call a scope, all in one round trip (on a cluster: one to each node)."""
         source, sha = _script(script)
+        prefix = self._prefix()
         calls: dict[str, Call] = {
-            scope: ("EVALSHA", sha, len(keys(scope)), *keys(scope), *first, *each)
+            scope: ("EVALSHA", sha, KEYS, *keys(scope, prefix), *first, *each)
             for scope, each in members.items()
         }
         found = await self._call(calls)
@@ -91,6 +101,14 @@ class Store:
                 found |= await self._call(again)
             except AWAY as error:
                 found |= dict.fromkeys(unknown, error)
+        spoiled = [scope for scope, one in found.items() if _is_spoiled(one)]
+        if spoiled:
+            logger.warning("Presence: the keys of %d scopes are not ours, made anew.", len(spoiled))
+            try:
+                await self._call({scope: ("DEL", *keys(scope, prefix)) for scope in spoiled})
+                found |= await self._call({scope: calls[scope] for scope in spoiled})
+            except AWAY as error:
+                found |= dict.fromkeys(spoiled, error)
         failed = {scope: one for scope, one in found.items() if isinstance(one, Exception)}
         if failed and len(failed) == len(found):
             raise next(iter(failed.values()))
@@ -108,6 +126,12 @@ def _is_unknown(reply: Any) -> bool:
     return isinstance(reply, NoScriptError)
 
 
+def _is_spoiled(reply: Any) -> bool:
+    """Whether the script has found something in its keys that it never puts there. Each process
+    holds its people again with the next renewal, as after a loss."""
+    return isinstance(reply, ResponseError) and _SPOILED.search(str(reply)) is not None
+
+
 @cache
 def source_of(script: str) -> str:
     return (SCRIPTS / "common.lua").read_text() + (SCRIPTS / f"{script}.lua").read_text()
@@ -120,9 +144,9 @@ def _script(name: str) -> tuple[str, str]:
     return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
-def keys(scope: str) -> list[str]:
-    """A scope's keys; all in one slot of a cluster."""
-    return [f"presence:{{{scope}}}:{name}" for name in ("users", "leases", "counts", "version")]
+def keys(scope: str, prefix: str = "") -> list[str]:
+    """A scope's keys; all in one slot of a cluster, if there is no brace in `prefix`."""
+    return [f"{prefix}presence:{{{scope}}}:{name}" for name in NAMES]
 
 
 def _ms(seconds: float) -> int:

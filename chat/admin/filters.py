@@ -1,9 +1,10 @@
 from typing import Any
 
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from chat.models import Message
+from chat.models import Message, Room
 from core.admin_lists import ChosenFilter, Narrowing
 
 
@@ -37,6 +38,21 @@ class DeletedFilter(Narrowing):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         return queryset.exclude(deleted_at=None) if self.narrows else queryset
+
+
+class VacantFilter(admin.SimpleListFilter):
+    """Rooms that are in nobody's list: their address was entered, and nothing was said."""
+
+    title = "use"
+    parameter_name = "use"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("vacant", "opened by address, nothing said"), ("used", "all others")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Room]) -> QuerySet[Room]:
+        if self.value() == "vacant":
+            return queryset.vacant()  # type: ignore[attr-defined]
+        return queryset.not_vacant() if self.value() == "used" else queryset  # type: ignore[attr-defined]
 
 
 class UpToFilter(Narrowing):

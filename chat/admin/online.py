@@ -6,10 +6,10 @@ from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 
+from chat.attendance import reader
 from chat.broadcast import tell_processes
 from chat.models import AuditEntry, Room
 from core.models import User
-from presence import reader
 from presence.reader import Lease
 
 SHOWN_MAX = 200  # people; a crowd's page must come in a moment

@@ -1,8 +1,10 @@
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -12,13 +14,21 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
+from chat.access import as_fields
+from chat.addresses import is_about_an_address
 from chat.admin import links, online
 from chat.admin.audit import Audited
-from chat.models import Message, Room
-from chat.models.room import unguessable_slug
+from chat.admin.filters import VacantFilter
+from chat.broadcast import tell_processes
+from chat.entry import slug_for
+from chat.models import Address, Message, Room
+from chat.models.room import is_unguessable, made_address, unguessable_slug
 from core.admin_lists import QuickList
 from core.models import User
 
+SHOWN = 40  # characters of a name; a guest may have chosen it
+TOLD_AT_ONCE = 100  # rooms in one message to the servers
+NOT_TOLD = "The servers can't be told now: pages that are open show it when they are loaded again."
 TRY_AGAIN = "The servers can't be told now. Try again in a moment."
 
 
@@ -28,20 +38,43 @@ class RoomForm(forms.ModelForm):
         if slug := self.fields.get("slug"):  # who may only look has none
             slug.required = False
             slug.help_text = (
-                "Who guesses the address of a private room can tell that it is taken. Left empty, "
-                "a private room gets one that nobody guesses."
+                "Only an open room has one that is typed; a private one gets one that nobody "
+                "guesses. Addresses of before lead to the room, and are never another room's."
             )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if "slug" in self.fields and not cleaned.get("slug") and "slug" not in self.errors:
-            if cleaned.get("kind", self.instance.kind) != Room.Kind.PRIVATE:
+        if "slug" not in self.fields or "slug" in self.errors:
+            return cleaned
+        slug, before = cleaned.get("slug"), self.instance.slug
+        if cleaned.get("kind", self.instance.kind) != Room.Kind.PRIVATE:
+            if not slug:
                 self.add_error("slug", "A room needs an address, unless it is private.")
-            cleaned["slug"] = unguessable_slug(Room.Kind.PRIVATE)
+            elif slug != before and (problem := what_is_wrong_with(slug)):
+                self.add_error("slug", problem)
+        elif slug and slug != before:
+            self.add_error(
+                "slug", "The address of a private room is made for it; leave this empty."
+            )
+        else:  # the model sees that it is one that nobody guesses
+            cleaned["slug"] = before or unguessable_slug(Room.Kind.PRIVATE)
+        taken = Address.objects.filter(slug=slug)  # also of a room that is gone
+        if self.instance.pk is not None:
+            taken = taken.exclude(room=self.instance.pk)
+        if slug and taken.exists() and "slug" not in self.errors:
+            self.add_error("slug", "This is, or was, the address of another room.")
         return cleaned
 
 
-SHOWN = 40  # characters of a name; a guest may have chosen it
+def what_is_wrong_with(slug: str) -> str:
+    """Why no open room may be given this address: nobody could come there by a name, and who tried
+    would make another room. Empty where nothing is wrong."""
+    if made_address(slug):
+        return "Addresses like this are made for private rooms. Write another."
+    plain = slug_for(slug)
+    if not plain:
+        return "An address needs at least one letter or digit."
+    return "" if slug == plain else f"Write it as “{plain}”: no name leads to this one."
 
 
 @admin.register(Room)
@@ -50,7 +83,8 @@ class RoomAdmin(Audited, QuickList):
 
     form = RoomForm
     list_display = ("called", "address", "sort", "said", "members", "last", "is_archived")
-    list_filter = ("kind", "is_archived")
+    list_filter = ("kind", "is_archived", VacantFilter)
+    actions = ("archive", "unarchive", "hide_address")
     search_fields = ("slug", "title")
     ordering = ("slug",)
     sortable_by = ("address",)
@@ -59,11 +93,12 @@ class RoomAdmin(Audited, QuickList):
         "message_count",
         "created_at",
         "see_also",
+        "led_here",
         "direct_low",
         "direct_high",
     )
     fieldsets = (
-        (None, {"fields": ("slug", "title", "topic", "kind", "see_also")}),
+        (None, {"fields": ("slug", "led_here", "title", "topic", "kind", "see_also")}),
         ("Rules", {"fields": ("is_archived", "slow_mode_seconds")}),
         ("Log", {"fields": ("message_count", "head", "created_at")}),
     )
@@ -85,13 +120,14 @@ class RoomAdmin(Audited, QuickList):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A direct room belongs to its two people and stays what and where it is.
 
-        A private one that became open would show everybody what was said in confidence.
+        A private one that became open would show everybody what was said in confidence. Only then
+        may it have an address that is typed.
         """
         fields = super().get_readonly_fields(request, obj)
         if obj and obj.kind == Room.Kind.DIRECT:
             return (*fields, "kind", "slug")
         if obj and obj.kind == Room.Kind.PRIVATE and not request.user.is_superuser:
-            return (*fields, "kind")
+            return (*fields, "kind", "slug")
         return fields
 
     def formfield_for_choice_field(
@@ -101,8 +137,63 @@ class RoomAdmin(Audited, QuickList):
             kwargs["choices"] = [c for c in Room.Kind.choices if c[0] != Room.Kind.DIRECT]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except IntegrityError as error:
+            if not is_about_an_address(error):
+                raise
+            # The form found the address free, and it was until now.
+            messages.error(request, "Nothing was changed: that address was taken just now.")
+            return redirect(request.get_full_path())
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    # -- many at once -------------------------------------------------------------------------
+
+    @admin.action(description="Archive selected rooms", permissions=["change"])
+    def archive(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
+        self._set_archived(request, queryset, True)
+
+    @admin.action(description="Open selected rooms again", permissions=["change"])
+    def unarchive(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
+        self._set_archived(request, queryset, False)
+
+    def _set_archived(self, request: HttpRequest, queryset: QuerySet[Room], archived: bool) -> None:
+        """One statement, however many rooms were chosen."""
+        chosen = queryset.exclude(is_archived=archived).values("pk")
+        with transaction.atomic():
+            # In pk order, as those who post lock them.
+            locked = (
+                Room.objects.filter(pk__in=chosen).order_by("pk").select_for_update(no_key=True)
+            )
+            rooms = [room for room in locked if room.is_archived != archived]
+            Room.objects.filter(pk__in=[room.pk for room in rooms]).update(
+                is_archived=archived, vacant_since=None
+            )
+            for room in rooms:
+                room.is_archived = archived
+                self.log_change(request, room, "Archived." if archived else "Opened again.")
+        _tell(request, rooms)
+        self.message_user(request, f"{len(rooms)} {'archived' if archived else 'opened again'}.")
+
+    @admin.action(
+        description="Give selected private rooms an address that nobody guesses",
+        permissions=["change"],
+    )
+    def hide_address(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
+        """To those that have one that people guess, from before these were made for them."""
+        with transaction.atomic():
+            private = Room.objects.filter(pk__in=queryset.values("pk"), kind=Room.Kind.PRIVATE)
+            locked = private.order_by("pk").select_for_update(no_key=True)
+            rooms = [room for room in locked if not is_unguessable(room.slug)]
+            for room in rooms:
+                room.slug = unguessable_slug(room.kind)
+                self.log_change(request, room, "Given an address that nobody guesses.")
+            Room.objects.bulk_update(rooms, ["slug"], batch_size=1_000)
+        _tell(request, rooms)
+        self.message_user(request, f"{len(rooms)} given another address.")
 
     # -- who is online ------------------------------------------------------------------------
 
@@ -165,7 +256,9 @@ class RoomAdmin(Audited, QuickList):
         return room.kind  # in one word; the filter beside it explains them
 
     @admin.display(description="messages", ordering="message_count")
-    def said(self, room: Room) -> SafeString:
+    def said(self, room: Room) -> SafeString | str:
+        if room.is_vacant:
+            return "none, opened by address"
         return links.rows("message", f"{room.message_count:,}", room=room.pk)
 
     @admin.display(description="members")
@@ -175,6 +268,13 @@ class RoomAdmin(Audited, QuickList):
     @admin.display(description="last message")
     def last(self, room: Room) -> Any:
         return getattr(room, "last_at", None)
+
+    @admin.display(description="addresses of before")
+    def led_here(self, room: Room) -> str:
+        if room.pk is None:
+            return "–"
+        before = Address.objects.filter(room=room.pk).exclude(slug=room.slug).order_by("slug")
+        return ", ".join(before.values_list("slug", flat=True)) or "–"
 
     @admin.display(description="see also")
     def see_also(self, room: Room) -> SafeString | str:
@@ -187,3 +287,11 @@ class RoomAdmin(Audited, QuickList):
             links.rows("membership", "members", room=room.pk),
             links.rows("sanction", "sanctions", room=room.pk),
         )
+
+
+def _tell(request: HttpRequest, rooms: Sequence[Room]) -> None:
+    """Show what became of these rooms where they are open; in a few messages, however many."""
+    news = [{"type": "room.update", "fields": as_fields(room)} for room in rooms]
+    starts = range(0, len(news), TOLD_AT_ONCE)
+    if not all(tell_processes(*news[start : start + TOLD_AT_ONCE]) for start in starts):
+        messages.warning(request, NOT_TOLD)

@@ -1,3 +1,4 @@
+from chat.models.address import Address
 from chat.models.audit import AuditEntry
 from chat.models.imported import Imported
 from chat.models.membership import Membership
@@ -8,6 +9,7 @@ from chat.models.room import Room
 from chat.models.sanction import Sanction
 
 __all__ = [
+    "Address",
     "AuditEntry",
     "Imported",
     "Membership",

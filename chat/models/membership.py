@@ -5,15 +5,21 @@ from django.db import connection, models
 
 
 class MembershipManager(models.Manager["Membership"]):
-    def join(self, room: Any, user: Any) -> None:
-        """Make `user` a member, unless they are one. One statement: a crowd may come at once."""
+    def join(self, room: Any, user: Any) -> bool:
+        """Make `user` a member of an open room, unless they are one; False where it is not open.
+
+        One statement: a crowd may come at once, and the room turn private in the same moment.
+        """
         with connection.cursor() as cursor:
-            cursor.execute(_JOIN, [room.pk, user.pk])
+            cursor.execute(_JOIN, [user.pk, room.pk])
+            is_new = bool(cursor.rowcount)
+        return is_new or self.filter(room=room, user=user).exists()
 
 
 _JOIN = """
 INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
-VALUES (%s, %s, 'member', 0, 'all', now()) ON CONFLICT (room_id, user_id) DO NOTHING
+SELECT id, %s, 'member', 0, 'all', now() FROM chat_room WHERE id = %s AND kind = 'open'
+    ON CONFLICT (room_id, user_id) DO NOTHING
 """
 
 

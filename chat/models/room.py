@@ -17,12 +17,23 @@ SLUG_PATTERN = r"[-\w\u0080-\U0010ffff]+"
 SLUG_MAX = 80
 # Marks that nobody sees: variation selectors (❤️ ends with one) and the like.
 _UNSEEN = re.compile("[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+# An address that we make is a kind, "--" and 16 of these signs, or the 32 hexadecimal digits of the
+# trigger chat_room_unguessable. That (migration 0008) has the same rule, only wider: it takes any
+# 16 small letters and digits, or more, for ours.
+_SIGNS = "abcdefghjkmnpqrstuvwxyz23456789"
+_KINDS = "(private|direct)"
+_MADE = re.compile(f"{_KINDS}([{_SIGNS}]{{16}}|[0-9a-f]{{32}})")
+
+
+def is_unseen(character: str) -> bool:
+    """Whether it is a mark that nobody sees."""
+    return bool(_UNSEEN.match(character))
 
 
 def stands_in_slug(character: str) -> bool:
     """A letter of any script, a mark on one (हिन्दी is another word without), a digit, "-", "_"."""
     if unicodedata.category(character) in ("Mn", "Mc"):
-        return not _UNSEEN.match(character)
+        return not is_unseen(character)
     return character.isalnum() or character in "-_"
 
 
@@ -32,11 +43,34 @@ def validate_slug(slug: str) -> None:
 
 
 def unguessable_slug(kind: str) -> str:
-    """An address that nobody finds by trying.
+    """An address that nobody finds by trying."""
+    return f"{kind}--{get_random_string(16, _SIGNS)}"
 
-    No name leads to one with "--" (chat.entry.slug_for), so nobody makes another room there.
+
+def made_address(name: str) -> str:
+    """The address of our making that `name` spells; empty where it spells none.
+
+    Only letters and digits count: people write capitals, programs turn "--" into a dash or break
+    the line, and an open room at what is left would look the same to whoever looks for theirs.
     """
-    return f"{kind}--{get_random_string(16, 'abcdefghjkmnpqrstuvwxyz23456789')}"
+    made = _MADE.fullmatch("".join(filter(str.isalnum, _folded(name))))
+    return "--".join(made.groups()) if made else ""
+
+
+def is_unguessable(slug: str) -> bool:
+    """Whether it is one that we made."""
+    return slug != "" and made_address(slug) == slug
+
+
+def is_nearly_made(slug: str) -> bool:
+    """Whether it begins like one that we made, and is none: cut short, or with a letter more."""
+    kept = "".join(each for each in _folded(slug) if each.isalnum() or each == "-")
+    return re.match(f"{_KINDS}--", kept.lstrip("-")) is not None and not made_address(slug)
+
+
+def _folded(text: str) -> str:
+    """Without capitals, wide letters and the like."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 class RoomQuerySet(models.QuerySet["Room"]):
@@ -55,7 +89,14 @@ class RoomQuerySet(models.QuerySet["Room"]):
         return self.filter(Q(kind=Room.Kind.OPEN) | Exists(membership)).exclude(Exists(ban))
 
     def listed(self) -> "RoomQuerySet":
-        return self.filter(is_archived=False).exclude(kind=Room.Kind.DIRECT)
+        return self.not_vacant().filter(is_archived=False).exclude(kind=Room.Kind.DIRECT)
+
+    def vacant(self) -> "RoomQuerySet":
+        """Those that `is_vacant` says it of."""
+        return self.filter(vacant_since__isnull=False, message_count=0)
+
+    def not_vacant(self) -> "RoomQuerySet":
+        return self.filter(Q(vacant_since=None) | Q(message_count__gt=0))
 
     def direct_between(self, one: Any, other: Any) -> "RoomQuerySet":
         low, high = sorted((one.pk, other.pk))
@@ -67,6 +108,10 @@ class Room(models.Model):
 
     `message_count` is the last `seq` given out, `head` the last `pos`. Both only grow, under
     this row's lock, in the transaction that writes the message.
+
+    `slug` is its address now; those of before still lead to it (chat.models.Address). That of a
+    private room is made by us, whatever is asked for: at a name that people guess they would find
+    that it is taken. One from before that rule stays until it is changed.
     """
 
     class Kind(models.TextChoices):
@@ -84,6 +129,9 @@ class Room(models.Model):
     slow_mode_seconds = models.PositiveIntegerField(default=0)
     retention_days = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Set where somebody has merely entered a free address: when anybody was last there, while
+    # nothing is said. See `is_vacant` and chat/vacancy.py.
+    vacant_since = models.DateTimeField(null=True, blank=True, editable=False)
     # The two people of a direct room, lower pk first.
     direct_low = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -117,6 +165,14 @@ class Room(models.Model):
                 name="room_head_covers_messages", condition=Q(head__gte=F("message_count"))
             ),
         ]
+        indexes = [
+            # Never with message_count in the condition: each post would have to write an index.
+            models.Index(
+                fields=["vacant_since"],
+                name="room_vacant",
+                condition=Q(vacant_since__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         """For the admin: two rooms may have the same title."""
@@ -124,12 +180,34 @@ class Room(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Without the log's counters, which are `reserve`'s: a form that was open while people
-        wrote would turn them back, and the next message would take a place that is taken."""
+        wrote would turn them back, and the next message would take a place that is taken.
+
+        Who saves the whole of a vacant room wants it: it stays. A private room's address may become
+        another one.
+        """
         if not self._state.adding and kwargs.get("update_fields") is None:
+            self.vacant_since = None
             kept = {"id", "head", "message_count", *self.get_deferred_fields()}
             names = [field.attname for field in self._meta.concrete_fields]
             kwargs["update_fields"] = [name for name in names if name not in kept]
+        fields = kwargs.get("update_fields")
+        if (fields is None or {"kind", "slug"} & set(fields)) and self._needs_another_address():
+            self.slug = unguessable_slug(self.kind)
+            kwargs["update_fields"] = None if fields is None else {*fields, "slug"}
         super().save(*args, **kwargs)
+
+    def _needs_another_address(self) -> bool:
+        """A private room that is at one which people guess, and has not been there before."""
+        if self.kind != Room.Kind.PRIVATE or is_unguessable(self.slug):
+            return False
+        before = Room.objects.filter(pk=self.pk, kind=self.kind, slug=self.slug)
+        return self._state.adding or not before.exists()
+
+    @property
+    def is_vacant(self) -> bool:
+        """It came into being because somebody entered its address, and nothing was said yet: it is
+        in nobody's list, makes nobody a member, and goes when it has been empty for a day."""
+        return self.vacant_since is not None and self.message_count == 0
 
     @property
     def name(self) -> str:

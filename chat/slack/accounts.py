@@ -19,7 +19,6 @@ from chat.slack.export import Person
 from core.models import User
 
 SOURCE = "slack"
-_NAME_MAX = 80
 _USERNAME_MAX = 140  # of 150, less what makes it unique
 _BATCH = 1_000
 
@@ -27,8 +26,10 @@ _BATCH = 1_000
 class Accounts:
     """Slack id → primary key of the user; makes the users that are missing."""
 
-    def __init__(self, people: Mapping[str, Person]) -> None:
+    def __init__(self, people: Mapping[str, Person], profiles: Mapping[str, str]) -> None:
+        """`profiles`: names of people of other organizations, by their ids."""
         self.people = people
+        self.profiles = profiles
         self.made = 0
         self._pks: dict[str, int] = {}
 
@@ -57,7 +58,7 @@ class Accounts:
         users = [
             User(
                 username=username,
-                display_name=person.display_name[:_NAME_MAX],
+                display_name=person.display_name,
                 is_active=person.is_active,
                 password=make_password(None),
             )
@@ -77,7 +78,7 @@ class Accounts:
             return person
         if author.key == "USLACKBOT":
             return Person(author.key, "slackbot", "Slackbot", is_active=True)
-        name = author.name or f"unknown {author.key}"
+        name = author.name or self.profiles.get(author.key) or f"unknown {author.key}"
         return Person(author.key, name, name, is_active=author.is_bot)
 
 

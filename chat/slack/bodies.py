@@ -1,90 +1,77 @@
-"""The text of a message: what Slack showed, as far as an export has it."""
+"""The text of a message: what a reader of Slack saw, as far as an export has it.
+
+Slack keeps it in several places: `blocks` over `text`, which is then a stand-in for programs that
+know no blocks; files; what hangs below it (`attachments`); and of old a comment on a file.
+"""
 
 import re
-from urllib.parse import urlsplit
+from collections import Counter
+from typing import NamedTuple
 
+from chat.models import Message
 from chat.models.message import BODY_MAX
+from chat.slack.attachments import attachment_lines
+from chat.slack.blocks import blocks_text
 from chat.slack.entries import Entry, What
+from chat.slack.filelinks import file_lines
 from chat.slack.markup import Names
-from chat.slack.values import clean, objects_of, text_of
+from chat.slack.tally import LeftOut
+from chat.slack.values import clean, text_of
 
 # An entry of nothing but an attachment, where the export has none of it. The message keeps its
 # place and its author, and replies to it keep what they answer.
 EMPTY = "(no text)"
 CUT = " […]"
+# Slack's page made these words up from what the entry is.
+_UNSAID = {"huddle_thread": "started a huddle", "sh_room_created": "started a call"}
 
 
-def body_of(entry: Entry, names: Names) -> tuple[str, list[str]]:
-    """The text to store, and what had to be done to it (for the report)."""
+class Body(NamedTuple):
+    text: str
+    remarks: list[str]  # what had to be done to it, for the report
+    left: LeftOut  # what is in the entry and not in the text
+
+
+def body_of(entry: Entry, names: Names, room_id: str) -> Body:
+    """`room_id`: Slack's id of the room that the entry is in."""
+    left: LeftOut = Counter()
     if entry.what is What.DELETED:
-        return "", []
+        return Body("", [], left)
     remarks = []
     raw = entry.raw.get("text")
-    text = clean(raw) if isinstance(raw, str) else ""
-    if text != (raw or ""):
+    source = clean(raw) if isinstance(raw, str) else ""
+    if source != (raw or ""):
         remarks.append("had characters that cannot be stored; they became \ufffd")
-    if entry.what is What.FILE or entry.kind == entry.kind.NOTICE:
-        text = _without_author(text, entry.author.key)
-    at = "" if entry.kind == entry.kind.NOTICE else "@"
-    parts = [names.readable(text, at=at), *_file_lines(entry, text)]
-    if entry.what is What.BOT or not any(part.strip() for part in parts):
-        parts += _attachment_lines(entry, names)
-    body = "\n".join(part for part in parts if part.strip())
-    if not body:
+    parts = [_said(entry, source, names, left), *file_lines(entry.raw, source)]
+    parts += attachment_lines(
+        entry.raw, names, left, room_id=room_id, has_text=any(part.strip() for part in parts)
+    )
+    text = "\n".join(part for part in parts if part.strip())
+    if not text:
+        text = _UNSAID.get(entry.subtype, "")
+    if not text:
         remarks.append(f'has no text; it became "{EMPTY}"')
-        return EMPTY, remarks
-    if len(body) > BODY_MAX:
+        return Body(EMPTY, remarks, left)
+    if len(text) > BODY_MAX:
         remarks.append(f"was longer than {BODY_MAX:,} characters; the rest was cut off")
-        body = body[: BODY_MAX - len(CUT)] + CUT
-    return body, remarks
+        text = text[: BODY_MAX - len(CUT)] + CUT
+    return Body(text, remarks, left)
+
+
+def _said(entry: Entry, source: str, names: Names, left: LeftOut) -> str:
+    """What stands in the message itself."""
+    is_notice = entry.kind is Message.Kind.NOTICE
+    own_words = is_notice and source.strip()
+    if not own_words and (text := blocks_text(entry.raw.get("blocks"), names, left)):
+        return text
+    if is_notice or entry.what in (What.FILE, What.COMMENT):
+        source = _without_author(source, entry.author.key)
+    text = names.readable(source, at="" if is_notice else "@")
+    if entry.what is What.COMMENT and not text.strip():
+        return names.readable(text_of(entry.raw, "comment", "comment"))
+    return text
 
 
 def _without_author(text: str, author: str) -> str:
     """For "<@U1> has joined the channel": the page puts the name there, as it is by then."""
     return re.sub(rf"^<@{re.escape(author)}(\|[^<>]*)?> ", "", text)
-
-
-def _file_lines(entry: Entry, text: str) -> list[str]:
-    """A line for each file that the text does not link already, as "name (url)"."""
-    lines = []
-    for file in objects_of(entry.raw, "files"):
-        file_id = text_of(file, "id")
-        if file_id and file_id in text:
-            continue
-        name = text_of(file, "title") or text_of(file, "name") or "a file"
-        url = _file_url(file)
-        if file.get("mode") == "tombstone":
-            lines.append("(a file that was deleted)")
-        elif not (url and url in text):
-            lines.append(f"{name} ({url})" if url else name)
-    return lines
-
-
-def _file_url(file: object) -> str:
-    """Where the file is. Never with the query: `?t=xoxe-…` in it opens every file of the export."""
-    for key in ("permalink", "url_private", "external_url"):
-        url = text_of(file, key)
-        if url.startswith(("https://", "http://")):
-            try:
-                return url if key == "external_url" else urlsplit(url)._replace(query="").geturl()
-            except ValueError:
-                continue
-    return ""
-
-
-def _attachment_lines(entry: Entry, names: Names) -> list[str]:
-    """What a bot posts beside its text, or instead of it."""
-    lines: list[str] = []
-    for attachment in objects_of(entry.raw, "attachments"):
-        title, link = text_of(attachment, "title"), text_of(attachment, "title_link")
-        texts = [
-            names.readable(text_of(attachment, "pretext")),
-            f"{names.readable(title)} ({link})"
-            if title and link
-            else names.readable(title or link),
-            names.readable(text_of(attachment, "text")),
-        ]
-        if not any(texts):
-            texts = [names.readable(text_of(attachment, "fallback"))]
-        lines += filter(None, texts)
-    return lines

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from chat.models import Message
-from chat.slack.values import is_id, is_ts, objects_of, parts_of, text_of, time_of, word
+from chat.slack.values import is_id, is_ts, micros_of, name_of, objects_of, text_of, time_of, word
 
 # Any fixed UUID will do, so long as it never changes: the same entry gets the same client_id.
 NAMESPACE = uuid.UUID("8f0d3f0e-2b55-5c0a-9d0e-5a1ac6e6a3f1")
@@ -19,6 +19,7 @@ class What(Enum):
     MESSAGE = "messages"
     REPLY = "replies in threads"
     FILE = "file shares, as links"
+    COMMENT = "comments on files"
     BOT = "bot posts"
     ACTION = "/me, as actions"
     JOIN = "joins, as notices"
@@ -32,9 +33,10 @@ _SUBTYPES = {
     "bot_message": What.BOT,
     "slackbot_response": What.BOT,
     "me_message": What.ACTION,
-    "file_share": What.FILE,
+    **dict.fromkeys(("file_share", "file_mention"), What.FILE),
+    "file_comment": What.COMMENT,
     "tombstone": What.DELETED,
-    "thread_broadcast": What.MESSAGE,
+    **dict.fromkeys(("thread_broadcast", "reply_broadcast"), What.MESSAGE),
     **dict.fromkeys(("channel_join", "group_join"), What.JOIN),
     **dict.fromkeys(("channel_leave", "group_leave"), What.LEAVE),
     **dict.fromkeys(
@@ -47,6 +49,8 @@ _SUBTYPES = {
             *("channel_convert_to_private", "channel_posting_permissions"),
             *("pinned_item", "unpinned_item", "bot_add", "bot_remove", "bot_enable"),
             *("bot_disable", "reminder_add", "joiner_notification", "app_conversation_join"),
+            *("app_conversation_leave", "channel_canvas_updated", "document_mention"),
+            *("huddle_thread", "sh_room_created", "sh_room_shared"),
         ),
         What.NOTICE,
     ),
@@ -61,15 +65,24 @@ _KINDS = {
 }
 
 
+_PROFILE_NAMES = ("display_name", "real_name", "name", "first_name")
+# In any of these there is something that Slack showed.
+_CONTENT = ("blocks", "attachments", "files", "file", "comment")
+
+
 class Skipped(Exception):
-    """This entry cannot become a message; its text says why."""
+    """This entry becomes no message, as is right; its text says why."""
+
+
+class Lost(Skipped):
+    """This entry should have become a message and cannot."""
 
 
 class Author(NamedTuple):
     """`key` is Slack's id of a person, or of a bot with the name it posted under."""
 
     key: str
-    name: str  # where users.json has none; may be ""
+    name: str = ""  # of a bot
     is_bot: bool = False
 
 
@@ -85,13 +98,17 @@ class Entry:
     odd_subtype: str
 
     @property
-    def order(self) -> tuple[int, int]:
-        """By number: as text, "99" comes after "100"; as float, microseconds run together."""
-        return parts_of(self.ts)
+    def subtype(self) -> str:
+        return text_of(self.raw, "subtype")
+
+    @property
+    def micros(self) -> int:
+        """Microseconds since 1970."""
+        return micros_of(self.ts)
 
     @property
     def created_at(self) -> datetime:
-        return time_of(self.ts)
+        return time_of(self.micros)
 
     @property
     def kind(self) -> Message.Kind:
@@ -110,12 +127,12 @@ class Entry:
 def read_entry(raw: object, file: str, number: int) -> Entry:
     """The `number`th entry of `file`, or Skipped with its place and why."""
     if not isinstance(raw, dict):
-        raise Skipped("is no object")
+        raise Lost("is no object")
     ts = raw.get("ts")
     if not is_ts(ts):
-        raise Skipped("has no time that can be read")
+        raise Lost("has no time that can be read")
     if raw.get("type", "message") != "message":
-        raise Skipped(f"is no message but of type {word(raw.get('type'))}")
+        raise Lost(f"is no message but of type {word(raw.get('type'))}")
     subtype = raw.get("subtype")
     is_known = subtype is None or (isinstance(subtype, str) and subtype in _SUBTYPES)
     what = _what(raw, subtype)
@@ -129,7 +146,7 @@ def read_entry(raw: object, file: str, number: int) -> Entry:
         author=_author(raw, what),
         raw=raw,
         thread=thread if is_ts(thread) and thread != ts else None,
-        edited_at=time_of(edited_ts) if is_ts(edited_ts) else None,
+        edited_at=time_of(micros_of(edited_ts)) if is_ts(edited_ts) else None,
         odd_subtype="" if is_known else word(subtype),
     )
 
@@ -145,18 +162,25 @@ def client_id(room_id: str, ts: str) -> uuid.UUID:
     return uuid.uuid5(NAMESPACE, f"{room_id}:{ts}")
 
 
+def profile_name(raw: dict[str, Any]) -> str:
+    """What who wrote an entry is called, where it says: somebody of another organization, who is
+    not in users.json, has their profile in what they wrote in a shared channel."""
+    return name_of(*(text_of(raw, "user_profile", key) for key in _PROFILE_NAMES))
+
+
 def _what(raw: dict[str, Any], subtype: object) -> What:
-    if subtype in ("message_changed", "message_deleted"):
+    if subtype in ("message_changed", "message_deleted", "message_replied"):
         raise Skipped("is a log line about another message")
     if isinstance(subtype, str) and subtype in _SUBTYPES:
         what = _SUBTYPES[subtype]
     elif subtype is not None:
         # Whatever it is, Slack showed its text; lose nothing.
-        if not text_of(raw, "text"):
-            raise Skipped(f"is of the unknown subtype {word(subtype)} and has no text")
+        if not text_of(raw, "text") and not any(raw.get(key) for key in _CONTENT):
+            raise Lost(f"is of the unknown subtype {word(subtype)} and has no text")
         what = What.NOTICE
     else:
-        what = What.BOT if raw.get("bot_id") else What.MESSAGE
+        is_bot = raw.get("bot_id") or (not is_id(raw.get("user")) and text_of(raw, "username"))
+        what = What.BOT if is_bot else What.MESSAGE
     if what is What.MESSAGE and raw.get("files"):
         return What.FILE  # newer exports have no subtype for it
     return what
@@ -164,15 +188,19 @@ def _what(raw: dict[str, Any], subtype: object) -> What:
 
 def _author(raw: dict[str, Any], what: What) -> Author:
     user = raw.get("user")
-    if what is What.BOT:
-        name = text_of(raw, "username") or text_of(raw, "bot_profile", "name")
-        bot_id = raw.get("bot_id") if is_id(raw.get("bot_id")) else ""
-        # A hook may post under many names; each was a voice of its own to those who read it.
-        if text_of(raw, "username") or not is_id(user):
-            if not bot_id and not name:
-                raise Skipped("does not say who wrote it")
-            return Author(f"{bot_id}/{name}"[:120], name or f"bot {bot_id}", is_bot=True)
-    if not is_id(user):
-        raise Skipped("does not say who wrote it")
-    profile = raw.get("user_profile")
-    return Author(user, text_of(profile, "display_name") or text_of(profile, "real_name"))
+    if not is_id(user) and isinstance(comment := raw.get("comment"), dict):
+        user = comment.get("user")  # a comment on a file, of old
+    # A hook may post under many names; each was a voice of its own to those who read it.
+    if (what is What.BOT and text_of(raw, "username")) or not is_id(user):
+        return _voice(raw)
+    return Author(user)
+
+
+def _voice(raw: dict[str, Any]) -> Author:
+    """A bot or a hook: by its id and the name that it posted under, of which it may lack one."""
+    name = text_of(raw, "username") or text_of(raw, "bot_profile", "name")
+    bot_id = raw.get("bot_id") if is_id(raw.get("bot_id")) else ""
+    if not bot_id and not name:
+        raise Lost("does not say who wrote it")
+    key = f"{bot_id}/{name}"[:120]
+    return Author(key, name_of(name) or f"bot {bot_id}".strip(), is_bot=True)

@@ -1,17 +1,16 @@
 """Which people, rooms and day files an export has. Nothing here touches the database."""
 
-import re
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from chat.models import Room
-from chat.slack.files import ExportError, Files, Unreadable, read_list
-from chat.slack.values import is_id, text_of
+from chat.slack.files import PEOPLE_LISTS, ExportError, File, Files, Unreadable
+from chat.slack.folders import Claim, Folders, settle
+from chat.slack.reading import entries_of
+from chat.slack.values import is_id, name_of, text_of
 
-DAY_FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.json")
 # The most private first: a folder that two lists claim belongs to the first of them.
 ROOM_LISTS = {
     "dms.json": Room.Kind.DIRECT,
@@ -19,6 +18,13 @@ ROOM_LISTS = {
     "groups.json": Room.Kind.PRIVATE,
     "channels.json": Room.Kind.OPEN,
 }
+# What Slack puts beside the talk: logs of apps, and lists of what is not in the export itself.
+COMPANIONS = frozenset(
+    {
+        *("integration_logs.json", "canvases.json", "content_flags.json", "lists.json"),
+        *("file_conversations.json", "huddle_transcripts.json", "canvas_in_the_conversation.json"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -34,12 +40,16 @@ class SlackRoom:
     id: str
     name: str
     kind: Room.Kind
-    folder: str
     topic: str
     created: datetime | None
     is_archived: bool
     members: tuple[str, ...]
-    files: tuple[str, ...]  # the day files, oldest first
+    files: tuple[File, ...] = ()  # the day files, oldest first
+
+    @property
+    def label(self) -> str:
+        """What its folder is called, for the account."""
+        return self.name or self.id
 
 
 @dataclass
@@ -47,92 +57,93 @@ class Export:
     files: Files
     people: dict[str, Person] = field(default_factory=dict)
     rooms: list[SlackRoom] = field(default_factory=list)
-    # What could not be taken: (where, why).
+    # Entries of the lists that could not be taken, and ones that come twice: (where, why).
     odd: list[tuple[str, str]] = field(default_factory=list)
-    # Day files in folders of no listed room: nobody can tell who may read them.
-    homeless: tuple[str, ...] = ()
-    # Other files in a room's folder, such as canvases.
-    other: tuple[str, ...] = ()
+    twice: list[tuple[str, str]] = field(default_factory=list)
+    roomless: dict[str, list[File]] = field(default_factory=dict)  # folder of no room → its days
+    folderless: list[str] = field(default_factory=list)  # rooms of the lists
+    companions: list[str] = field(default_factory=list)  # files known to hold no messages
+    strays: list[str] = field(default_factory=list)  # files that fit nothing
 
     @classmethod
     def load(cls, files: Files) -> "Export":
         """Raises ExportError where the lists of an export are missing or cannot be read."""
-        if "users.json" not in files.names:
+        if not any(files.listing.named(name) for name in PEOPLE_LISTS):
             raise ExportError("it has no users.json")
-        if files.names.isdisjoint(ROOM_LISTS):
+        if not any(files.listing.named(name) for name in ROOM_LISTS):
             raise ExportError("it has no channels.json")
         export = cls(files)
-        export._load_people()
+        for name in PEOPLE_LISTS:
+            export._load_people(name)
         export._load_rooms()
         return export
 
-    def _load_people(self) -> None:
-        for where, entry in self._objects("users.json"):
+    def _load_people(self, list_name: str) -> None:
+        here: set[str] = set()
+        for where, entry in self._objects(list_name):
             person = _person(entry)
-            if person.id in self.people:
-                self.odd.append((where, "comes twice"))
-            else:
-                self.people[person.id] = person
+            if person.id in here:
+                self.twice.append((where, "comes twice"))
+            here.add(person.id)
+            self.people.setdefault(person.id, person)
 
     def _load_rooms(self) -> None:
-        folders: dict[str, list[str]] = defaultdict(list)
-        other = []
-        for name in sorted(self.files.names):
-            folder, _, file = name.rpartition("/")
-            if DAY_FILE.fullmatch(file):
-                folders[folder].append(name)
-            elif folder and not file.startswith("._"):  # a Mac leaves those in zips
-                other.append(name)
-        self.other = tuple(other)
-        seen: set[str] = set()
+        rooms: dict[str, tuple[SlackRoom, str]] = {}
         for list_name, kind in ROOM_LISTS.items():
-            if list_name not in self.files.names:
-                continue
             for where, entry in self._objects(list_name):
-                if entry["id"] in seen:
-                    self.odd.append((where, "comes twice"))
-                    continue
-                seen.add(entry["id"])
-                folder = _folder(entry, folders)
-                files = tuple(folders.pop(folder, ()))
-                self.rooms.append(_room(entry, kind, folder, files))
-        self.homeless = tuple(name for names in folders.values() for name in names)
+                if entry["id"] in rooms:
+                    self.twice.append((where, "comes twice"))
+                else:
+                    rooms[entry["id"]] = _room(entry, kind), list_name
+        folders = Folders.of(self.files.listing)
+        found = settle(
+            [Claim(room.id, (room.name, room.id)) for room, _ in rooms.values()], folders.names
+        )
+        for room, list_name in rooms.values():
+            days = tuple(folders.take(found.get(room.id, ())))
+            self.rooms.append(replace(room, files=days))
+            if room.id not in found:
+                self.folderless.append(f"{room.label} ({room.id} in {list_name})")
+        self.roomless = {name: days for name, days in folders.days.items() if days}
+        self._sort_out(folders.others)
+
+    def _sort_out(self, others: list[File]) -> None:
+        lists = {*PEOPLE_LISTS, *ROOM_LISTS}
+        for file in others:
+            if file.name.casefold() not in lists:
+                is_known = file.base.casefold() in COMPANIONS
+                (self.companions if is_known else self.strays).append(file.name)
+        self.strays += self.files.listing.outside
 
     def _objects(self, list_name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """The list's entries that are objects with an id, each with its place for the report."""
-        try:
-            entries = read_list(self.files, list_name)
-        except Unreadable as error:
-            raise ExportError(f"its {list_name} {error}") from error
-        for number, entry in enumerate(entries, 1):
-            where = f"{list_name}: entry {number}"
-            if not isinstance(entry, dict):
-                self.odd.append((where, "is no object"))
-            elif not is_id(entry.get("id")):
-                self.odd.append((where, "has no id"))
-            else:
-                yield where, entry
+        for file in self.files.listing.named(list_name):
+            try:
+                for number, entry in enumerate(entries_of(self.files.chunks(file)), 1):
+                    where = f"{list_name}: entry {number}"
+                    if not isinstance(entry, dict):
+                        self.odd.append((where, "is no object"))
+                    elif not is_id(entry.get("id")):
+                        self.odd.append((where, "has no id"))
+                    else:
+                        yield where, entry
+            except Unreadable as error:
+                raise ExportError(f"its {list_name} {error}") from error
 
 
 def _person(entry: dict[str, Any]) -> Person:
     username = text_of(entry, "name")
-    name = (
-        text_of(entry, "profile", "display_name")
-        or text_of(entry, "profile", "real_name")
-        or text_of(entry, "real_name")
-        or username
-        or entry["id"]
+    name = name_of(
+        text_of(entry, "profile", "display_name"),
+        text_of(entry, "profile", "real_name"),
+        text_of(entry, "real_name"),
+        username,
+        entry["id"],
     )
     return Person(entry["id"], username or name, name, entry.get("deleted") is not True)
 
 
-def _folder(entry: dict[str, Any], folders: dict[str, list[str]]) -> str:
-    """A room's folder is called by its name; a direct room has none, so by its id."""
-    names = (text_of(entry, "name"), entry["id"])
-    return next((name for name in names if name in folders), names[0] or names[1])
-
-
-def _room(entry: dict[str, Any], kind: Room.Kind, folder: str, files: tuple[str, ...]) -> SlackRoom:
+def _room(entry: dict[str, Any], kind: Room.Kind) -> SlackRoom:
     # Some tools that write exports put every conversation into channels.json, with these marks.
     if kind == Room.Kind.OPEN and any(
         entry.get(mark) for mark in ("is_private", "is_group", "is_mpim", "is_im")
@@ -143,12 +154,10 @@ def _room(entry: dict[str, Any], kind: Room.Kind, folder: str, files: tuple[str,
         id=entry["id"],
         name=text_of(entry, "name"),
         kind=kind,
-        folder=folder,
         topic=text_of(entry, "topic", "value") or text_of(entry, "purpose", "value"),
         created=_created(entry.get("created")),
         is_archived=entry.get("is_archived") is True,
         members=tuple(dict.fromkeys(filter(is_id, members if isinstance(members, list) else ()))),
-        files=files,
     )
 
 

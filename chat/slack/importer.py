@@ -1,33 +1,55 @@
 """A whole export into the database, room by room."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from django.db import DatabaseError, connection, transaction
 
 from chat.models import Room
-from chat.slack import messages, rooms
+from chat.slack import rooms
 from chat.slack.accounts import Accounts
-from chat.slack.entries import Author, Entry, Skipped, place, read_entry
+from chat.slack.entries import Author, Entry, Lost, Skipped, place, read_entry
 from chat.slack.export import Export, SlackRoom
-from chat.slack.files import ExportError, Unreadable, open_files, read_list
+from chat.slack.files import ExportError, open_files
+from chat.slack.index import Index
 from chat.slack.markup import Names
-from chat.slack.report import Report, Tally
+from chat.slack.messages import Intake
+from chat.slack.reading import entries_of
+from chat.slack.report import Report
+from chat.slack.survey import Survey, survey
+from chat.slack.tally import NAMED_MAX, Tally
 
 logger = logging.getLogger(__name__)
 
 # Any fixed number; two imports at once would give the same people two accounts.
 _LOCK = 7_306_115_201
 
-Progress = Callable[[list[SlackRoom]], Iterable[SlackRoom]]
+
+class Bar(Protocol):
+    def update(self, count: int, /) -> object: ...
 
 
-def import_export(path: Path, *, progress: Progress = iter) -> Report:
-    """Bring in the export at `path` and say what became of it.
+# (what is done, how much of it, in which unit) → something that is told of each part of it
+Progress = Callable[[str, int, str], AbstractContextManager[Bar]]
 
-    `progress` wraps the walk over the rooms. Raises ExportError where nothing can be imported.
+
+class _Unseen:
+    def update(self, count: int, /) -> object:
+        return None
+
+
+def unseen(what: str, total: int, unit: str) -> AbstractContextManager[Bar]:
+    return nullcontext(_Unseen())
+
+
+def import_export(path: Path, *, progress: Progress = unseen, name_all: bool = False) -> Report:
+    """Bring in the export at `path` and say what became of it; `name_all`: of each entry.
+
+    Raises ExportError where nothing can be imported.
     """
     with open_files(path) as files:
         try:
@@ -35,99 +57,109 @@ def import_export(path: Path, *, progress: Progress = iter) -> Report:
         except ExportError as error:
             raise ExportError(f"{path} is no Slack export that can be read: {error}.") from error
         with _alone():
-            return Importer(export).run(progress)
+            size = sum(file.size for room in export.rooms for file in room.files)
+            size += sum(file.size for days in export.roomless.values() for file in days)
+            with progress("Reading", size, "B") as bar:
+                found = survey(export, bar.update)
+            return Importer(export, found, most=None if name_all else NAMED_MAX).run(progress)
 
 
 class Importer:
-    def __init__(self, export: Export) -> None:
+    def __init__(self, export: Export, found: Survey, *, most: int | None) -> None:
         self.export = export
-        self.report = Report()
-        self.accounts = Accounts(export.people)
-        self.names = _names(export)
+        self.found = found
+        self.most = most
+        self.report = Report(tally=Tally(most), most=most)
+        self.accounts = Accounts(export.people, found.profiles)
+        self.names = _names(export, found)
 
     def run(self, progress: Progress) -> Report:
         report, export = self.report, self.export
-        report.odd = export.odd
-        report.other_files = list(export.other)
+        report.entries = self.found.entries
+        report.note_export(export, self.found)
         report.people = len(export.people)
-        report.people_new = self.accounts.ensure(Author(one, "") for one in export.people)
+        report.people_new = self.accounts.ensure(Author(one) for one in export.people)
         report.rooms = len(export.rooms)
-        for room in progress(export.rooms):
-            self._room(room)
-        self._homeless()
+        with progress("Importing", sum(self.found.counts.values()), " entries") as bar:
+            for room in export.rooms:
+                self._room(room, bar)
         return report
 
-    def _room(self, slack: SlackRoom) -> None:
+    def _room(self, slack: SlackRoom, bar: Bar) -> None:
         """One room fails without harming the others, whatever it is that fails."""
-        tally = Tally()
-        before = self.report.entries
+        tally = Tally(self.most)
+        told = _Told(bar)
         try:
-            entries = self._entries(slack.files, tally)
-            entries.sort(key=lambda entry: entry.order)  # stable: ties stay as the files have them
-            self.report.others_new += self.accounts.ensure(self._voices(slack, entries))
+            index = self._index(slack)
+            self.report.others_new += self.accounts.ensure(index.voices.values())
             with transaction.atomic():
                 room, first = rooms.find_or_make(slack, self.names, self.accounts)
-                intake = messages.Intake(room, slack.id, self.accounts, self.names, tally)
-                fresh = intake.take(entries)
-                members = rooms.settle_members(slack, room, self.accounts, fresh, first=first)
+                intake = Intake(room, index, self.accounts, self.names, tally, told.update)
+                intake.take(self._entries(slack, tally))
+                joined = index.joined(intake.plan.new(), intake.plan.users)
+                members = rooms.settle_members(slack, room, self.accounts, joined, first=first)
         except Exception as error:
             logger.debug("Room %s failed", slack.id, exc_info=True)
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()  # the next room may find it back
-            self.report.failed.append((slack.folder, _one_line(error)))
-            self.report.in_failed += self.report.entries - before
+            self.report.failed.append((slack.label, _one_line(error)))
+            self.report.in_failed += self.found.counts[slack.id]
             return
+        finally:
+            bar.update(self.found.counts[slack.id] - told.count)  # what was skipped
         tally.also("memberships", members)
         self.report.tally.add(tally)
         if first:
             self.report.rooms_new += 1
             self._note_address(slack, room)
 
-    def _entries(self, files: Iterable[str], tally: Tally) -> list[Entry]:
-        entries = []
-        for file in files:
-            for number, raw in self._raw(file):
-                try:
-                    entries.append(read_entry(raw, file, number))
-                except Skipped as reason:
-                    tally.skip(place(raw, file, number), str(reason))
-        return entries
-
-    def _raw(self, file: str) -> Iterable[tuple[int, object]]:
-        try:
-            found = read_list(self.export.files, file)
-        except Unreadable as error:
-            self.report.unread_files.append((file, str(error)))
-            return ()
-        self.report.entries += len(found)
-        return enumerate(found, 1)
-
-    def _voices(self, slack: SlackRoom, entries: list[Entry]) -> Iterable[Author]:
-        """Everybody who needs a user: who wrote, who reacted, who belongs to a direct room."""
-        for entry in entries:
-            yield entry.author
-            for _, users in entry.reactions:
-                yield from (Author(user, "") for user in users)
+    def _index(self, slack: SlackRoom) -> Index:
+        index = Index(slack.id)
         if slack.kind == Room.Kind.DIRECT:
-            yield from (Author(member, "") for member in slack.members)
+            index.add_people(slack.members)
+        for entry in self._entries(slack, Tally(0)):
+            index.add(entry)
+        return index
+
+    def _entries(self, slack: SlackRoom, tally: Tally) -> Iterator[Entry]:
+        """The room's entries, file by file; those that cannot be taken go into the tally."""
+        count = 0
+        for file in slack.files:
+            if file in self.found.unread:
+                continue
+            for number, raw in enumerate(entries_of(self.export.files.chunks(file)), 1):
+                count += 1
+                try:
+                    entry = read_entry(raw, file.name, number)
+                except Skipped as reason:
+                    where = place(raw, file.name, number)
+                    tally.skip(where, str(reason), is_lost=isinstance(reason, Lost))
+                else:
+                    yield entry
+        if count != self.found.counts[slack.id]:
+            raise RuntimeError("its files changed while they were read")
 
     def _note_address(self, slack: SlackRoom, room: Room) -> None:
         renamed = room.slug.removeprefix(rooms.slug_of(slack)).startswith("-slack")
         if renamed and room.kind == Room.Kind.OPEN:
-            self.report.renamed.append((slack.folder, f"/chat/{room.slug}/"))
-
-    def _homeless(self) -> None:
-        for file in self.export.homeless:
-            for number, raw in self._raw(file):
-                self.report.tally.skip(
-                    place(raw, file, number), "is in the folder of no room in the lists"
-                )
+            self.report.renamed.append((slack.label, f"/chat/{room.slug}/"))
 
 
-def _names(export: Export) -> Names:
+@dataclass
+class _Told:
+    bar: Bar
+    count: int = 0
+
+    def update(self, count: int) -> None:
+        self.count += count
+        self.bar.update(count)
+
+
+def _names(export: Export, found: Survey) -> Names:
     public = {room.id: room.name for room in export.rooms if room.kind == Room.Kind.OPEN}
+    people = {person.id: person.display_name for person in export.people.values()}
     return Names(
-        users={person.id: person.display_name for person in export.people.values()},
+        users=found.profiles | people,
         rooms=public,
         private=frozenset(room.id for room in export.rooms) - public.keys(),
     )

@@ -17,7 +17,7 @@ _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Names:
-    """What ids in the markup stand for.
+    """What ids in the markup stand for; `rooms` are the open ones.
 
     `private` are rooms whose names must not come to light in other rooms: who may not read a
     room cannot tell that it exists.
@@ -37,6 +37,11 @@ class Names:
     def user(self, user_id: str, label: str = "") -> str:
         return self.users.get(user_id) or label or f"unknown {user_id}"
 
+    def room(self, room_id: str, label: str = "") -> str:
+        if room_id in self.private:
+            return "private-channel"
+        return self.rooms.get(room_id) or label or "private-channel"
+
     def _token(self, token: str, at: str) -> str:
         target, _, label = token.partition("|")
         label = _unescape(label)
@@ -44,15 +49,10 @@ class Names:
             case "@":
                 return at + self.user(target[1:], label.removeprefix("@"))
             case "#":
-                return "#" + self._room(target[1:], label.removeprefix("#"))
+                return "#" + self.room(target[1:], label.removeprefix("#"))
             case "!":
                 return _command(target[1:], label)
-        return _link(_unescape(target), label)
-
-    def _room(self, room_id: str, label: str) -> str:
-        if room_id in self.private:
-            return "private-channel"
-        return self.rooms.get(room_id) or label or "private-channel"
+        return link(_unescape(target), label)
 
 
 def _command(command: str, label: str) -> str:
@@ -61,10 +61,11 @@ def _command(command: str, label: str) -> str:
     return label or {"date": "a date", "subteam": "@group"}.get(word, f"@{word}")
 
 
-def _link(url: str, label: str) -> str:
+def link(url: str, label: str) -> str:
+    """ "label (url)", or one of them where they say the same."""
     shown = url.removeprefix("mailto:")
-    if not label or label == shown:
-        return shown
+    if not label or not shown or label == shown:
+        return shown or label
     if label in (url, re.sub("^https?://", "", url)):  # the author typed "example.com"
         return label
     return f"{label} ({shown})"

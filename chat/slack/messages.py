@@ -1,11 +1,11 @@
 """A room's entries as messages: told apart from those that are there, numbered, written in bulk."""
 
-import uuid
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from django.db import connection
+from django.db import connection, reset_queries
 from django.utils import timezone
 
 from chat.models import Message, Reaction, Room
@@ -13,31 +13,27 @@ from chat.models.reaction import EMOJI_MAX
 from chat.slack.accounts import SOURCE, Accounts
 from chat.slack.bodies import body_of
 from chat.slack.emoji import emoji
-from chat.slack.entries import Entry, What, client_id
+from chat.slack.entries import Entry, What
+from chat.slack.index import Fate, Index, Numbers, Plan
 from chat.slack.markup import Names
-from chat.slack.report import Tally
+from chat.slack.tally import Tally
+from chat.slack.values import micros_of
 
-_BATCH = 5_000
+_BATCH = 1_000
 _COPY = (
     "COPY chat_message (seq, pos, room_id, id, author_id, client_id, kind, body, reply_to_id,"
     " created_at, edited_at, deleted_at) FROM STDIN"
 )
-Key = tuple[int, uuid.UUID]  # author and client_id: a message's identity in its room
-
-
-@dataclass
-class Draft:
-    """An entry on its way to becoming a message."""
-
-    entry: Entry
-    author: int
-    client_id: uuid.UUID
-    pk: int = 0
-    reply_to: int | None = None
-
-    @property
-    def key(self) -> Key:
-        return self.author, self.client_id
+# By the unique index of author and client_id.
+_HERE = (
+    "SELECT wanted.number, message.id FROM unnest(%s::bigint[], %s::bigint[], %s::uuid[])"
+    " AS wanted (number, author_id, client_id) JOIN chat_message message ON message.room_id = %s"
+    " AND message.author_id = wanted.author_id AND message.client_id = wanted.client_id"
+)
+_WHY_NOT = {
+    Fate.TWICE: "comes twice in the export",
+    Fate.TOO_OLD: "is older than the room keeps its messages",
+}
 
 
 @dataclass
@@ -45,111 +41,125 @@ class Intake:
     """One room's import, in the caller's transaction; `room` is locked."""
 
     room: Room
-    slack_id: str
+    index: Index
     accounts: Accounts
     names: Names
     tally: Tally
+    done: Callable[[int], object] = lambda count: None  # told of entries that are dealt with
 
-    def take(self, entries: list[Entry]) -> list[Entry]:
-        """Write those of `entries` (in order) that are new, at the end of the room's log.
+    def __post_init__(self) -> None:
+        users, order = self.index.users(self.accounts), self.index.in_order()
+        self.plan = Plan(self.index, users, order, self._here(users, order), _oldest(self.room))
+        self._pks = _reserve_pks(self.plan.count)
+        self._parents = self._earlier_parents() | self.plan.parents(self._pks)
 
-        Returns the entries that were written.
-        """
-        earlier = self._earlier(entries)
-        drafts = list(self._fresh(entries, earlier))
-        if drafts:
-            for draft, pk in zip(drafts, _reserve_pks(len(drafts)), strict=True):
-                draft.pk = pk
-            self._resolve_replies(drafts, earlier)
-            self._copy(drafts)
-            self._react(drafts)
-        return [draft.entry for draft in drafts]
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Write those of `entries` that are new, at the end of the room's log. `entries` are
+        those of the index, in its order; raises RuntimeError where they are others by now."""
+        first = self.room.reserve(messages=self.plan.count) if self.plan.count else (0, 0)
+        numbered = enumerate(entries)
+        total = 0
+        while count := self._take_some(numbered, *first):
+            total += count
+            self.done(count)
+            reset_queries()  # kept with DEBUG
+        if total != len(self.index):
+            raise RuntimeError("its files changed while they were read")
 
-    def _client_id(self, ts: str) -> uuid.UUID:
-        return client_id(self.slack_id, ts)
+    def _take_some(self, numbered: Iterator[tuple[int, Entry]], seq: int, pos: int) -> int:
+        """One run of rows. No entry is kept: some are large. Returns how many were looked at."""
+        count = 0
+        reactions: list[Reaction] = []
+        # COPY, because INSERT would send every search vector back.
+        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for number, entry in numbered:
+                count += 1
+                if number >= len(self.index) or self.index.times[number] != entry.micros:
+                    raise RuntimeError("its files changed while they were read")
+                if self._is_new(number, entry):
+                    rank = self.plan.ranks[number]
+                    row = (seq + rank, pos + rank, self.room.pk, *self._values(number, entry))
+                    copy.write_row(row)
+                    reactions += self._reactions_of(entry, self._pks[rank])
+                if max(count, len(reactions)) >= _BATCH:
+                    break
+        Reaction.objects.bulk_create(reactions, batch_size=_BATCH)
+        self.tally.also("reactions", len(reactions))
+        return count
 
-    def _earlier(self, entries: list[Entry]) -> dict[Key, int]:
-        """The messages that earlier imports wrote for these entries and the threads they answer.
+    def _is_new(self, number: int, entry: Entry) -> bool:
+        fate = Fate(self.plan.fates[number])
+        if fate is Fate.HERE:
+            self.tally.already_there += 1
+        elif fate is not Fate.NEW:
+            self.tally.skip(entry.where, _WHY_NOT[fate])
+        return fate is Fate.NEW
+
+    def _here(self, users: Numbers, order: list[int]) -> Numbers:
+        """Of each entry the primary key of the message that an earlier import wrote, or 0.
 
         Only messages of imported accounts count: nobody else can claim an entry's place by
         posting under the client_id that it is going to get.
         """
+        found = array("q", bytes(8 * len(order)))
+        if not self.room.head:
+            return found
+        for start in range(0, len(order), _BATCH):
+            part = order[start : start + _BATCH]
+            ids = [self.index.client_id(number) for number in part]
+            with connection.cursor() as cursor:
+                authors = [users[number] for number in part]
+                cursor.execute(_HERE, [part, authors, ids, self.room.pk])
+                for number, pk in cursor:
+                    found[number] = pk
+            reset_queries()
+        return found
+
+    def _earlier_parents(self) -> dict[int, int]:
+        """Time → message, of threads that began in an earlier export."""
         if not self.room.head:
             return {}
-        times = {entry.ts for entry in entries} | {one.thread for one in entries if one.thread}
-        wanted = {self._client_id(ts) for ts in times}
-        # The whole room once: asking for each would take the index as often as there are entries.
+        times = set(self.index.threads) - set(self.index.times) - {-1}
+        wanted = {self.index.client_id_at(time): time for time in times}
         rows = Message.objects.filter(room=self.room, author__imported__source=SOURCE)
-        values = rows.values_list("author_id", "client_id", "pk")
-        return {(who, key): pk for who, key, pk in values.iterator(_BATCH) if key in wanted}
+        # The whole room once: no index finds them without their authors.
+        values = rows.values_list("client_id", "pk") if wanted else ()
+        return {wanted[key]: pk for key, pk in values if key in wanted}
 
-    def _fresh(self, entries: list[Entry], earlier: dict[Key, int]) -> Iterator[Draft]:
-        oldest = _oldest_kept(self.room)
-        seen: set[Key] = set()
-        for entry in entries:
-            draft = Draft(entry, self.accounts[entry.author.key], self._client_id(entry.ts))
-            if draft.key in seen:
-                self.tally.skip(entry.where, "comes twice in the export")
-            elif draft.key in earlier:
-                self.tally.already_there += 1
-            elif oldest and entry.created_at < oldest:
-                self.tally.skip(entry.where, "is older than the room keeps its messages")
-            else:
-                yield draft
-            seen.add(draft.key)
-
-    def _resolve_replies(self, drafts: list[Draft], earlier: dict[Key, int]) -> None:
-        """A thread's first message may be outside the export, or have been skipped."""
-        parents = {key: pk for (_, key), pk in earlier.items()}
-        for draft in reversed(drafts):  # of two entries at one time the first began the thread
-            parents[draft.client_id] = draft.pk
-        for draft in drafts:
-            if draft.entry.thread is None:
-                continue
-            draft.reply_to = parents.get(self._client_id(draft.entry.thread))
-            if draft.reply_to is None:
-                self.tally.remark(
-                    draft.entry.where, "answers a message that is not there; it came in alone"
-                )
-            else:
-                self.tally.also("replies to a message")
-
-    def _copy(self, drafts: list[Draft]) -> None:
-        """COPY, because INSERT would send every search vector back."""
-        seq, pos = self.room.reserve(messages=len(drafts))
-        with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-            for place, draft in enumerate(drafts):
-                copy.write_row((seq + place, pos + place, self.room.pk, *self._values(draft)))
-
-    def _values(self, draft: Draft) -> tuple[object, ...]:
-        entry = draft.entry
-        body, remarks = body_of(entry, self.names)
-        if entry.odd_subtype:
-            remarks.append(f"is of the unknown subtype {entry.odd_subtype}; it became a notice")
-        for remark in remarks:
+    def _values(self, number: int, entry: Entry) -> tuple[object, ...]:
+        body = body_of(entry, self.names, self.index.room_id)
+        reply_to = self._reply_to(entry)
+        for remark in body.remarks:
             self.tally.remark(entry.where, remark)
+        if entry.odd_subtype:
+            self.tally.remark(
+                entry.where, f"is of the unknown subtype {entry.odd_subtype}; it became a notice"
+            )
+        self.tally.left.update(body.left)
         if entry.edited_at:
             self.tally.also("edited")
-        is_reply = entry.what is What.MESSAGE and draft.reply_to is not None
+        is_reply = entry.what is What.MESSAGE and reply_to is not None
         self.tally.became[What.REPLY if is_reply else entry.what] += 1
         # Slack does not tell when a message was deleted.
         deleted_at = entry.created_at if entry.what is What.DELETED else None
         return (
-            *(draft.pk, draft.author, draft.client_id, entry.kind.value, body, draft.reply_to),
+            *(self._pks[self.plan.ranks[number]], self.plan.users[number]),
+            *(self.index.client_id(number), entry.kind.value, body.text, reply_to),
             *(entry.created_at, entry.edited_at, deleted_at),
         )
 
-    def _react(self, drafts: list[Draft]) -> None:
-        reactions = [
-            Reaction(message_id=draft.pk, user_id=user, emoji=sign)
-            for draft in drafts
-            for sign, user in self._reactions_of(draft.entry)
-        ]
-        Reaction.objects.bulk_create(reactions, batch_size=_BATCH)
-        self.tally.also("reactions", len(reactions))
+    def _reply_to(self, entry: Entry) -> int | None:
+        """A thread's first message may be outside the export, or have been skipped."""
+        if entry.thread is None:
+            return None
+        if parent := self._parents.get(micros_of(entry.thread)):
+            self.tally.also("replies to a message")
+        else:
+            self.tally.remark(entry.where, "answers a message that is not there; it came in alone")
+        return parent
 
-    def _reactions_of(self, entry: Entry) -> list[tuple[str, int]]:
-        """(emoji, user), each once; two of Slack's names may mean one emoji."""
+    def _reactions_of(self, entry: Entry, message: int) -> list[Reaction]:
+        """Each once; two of Slack's names may mean one emoji."""
         found: dict[str, dict[int, None]] = {}
         for name, users in entry.reactions:
             sign = emoji(name)
@@ -159,16 +169,24 @@ class Intake:
                 found.setdefault(sign, {}).update((self.accounts[user], None) for user in users)
             else:
                 self.tally.remark(entry.where, "has too many kinds of reactions; some left out")
-        return [(sign, user) for sign, users in found.items() for user in users]
+        reactions = [
+            Reaction(message_id=message, user_id=user, emoji=sign)
+            for sign, users in found.items()
+            for user in users
+        ]
+        if len(reactions) > Reaction.ALL_MAX:
+            self.tally.remark(entry.where, "has too many reactions; some left out")
+        return reactions[: Reaction.ALL_MAX]
 
 
-def _oldest_kept(room: Room) -> datetime | None:
+def _oldest(room: Room) -> int:
+    """Microseconds since 1970 from which on the room keeps its messages."""
     if room.retention_days is None:
-        return None
-    return timezone.now() - timedelta(days=room.retention_days)
+        return 0
+    return int((timezone.now() - timedelta(days=room.retention_days)).timestamp() * 1_000_000)
 
 
-def _reserve_pks(count: int) -> list[int]:
+def _reserve_pks(count: int) -> Numbers:
     """Known before writing, so that replies can name them in the same run of rows."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -176,4 +194,4 @@ def _reserve_pks(count: int) -> list[int]:
             " FROM generate_series(1, %s)",
             [count],
         )
-        return [pk for (pk,) in cursor.fetchall()]
+        return array("q", (pk for (pk,) in cursor))

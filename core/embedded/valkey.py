@@ -22,7 +22,9 @@ class Valkey(Server):
 
     def prepare(self) -> None:
         config = self.directory / "valkey.conf"
-        config.touch(mode=0o600)  # the password is in it, since arguments can be read by anybody
+        # the password is in it, since arguments can be read by anybody
+        config.touch(mode=0o600)
+        config.chmod(0o600)
         config.write_text(
             f'bind {HOST}\nrequirepass {self.password}\nsave ""\nappendonly no\n'
             "set-proc-title no\n"  # keep the arguments: they are how we find it

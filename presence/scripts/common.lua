@@ -43,6 +43,11 @@ local function reap()
     end
 end
 
+-- An error where it is no number: the reply would end there.
+local function version_now()
+    return (assert(tonumber(redis.call('GET', version) or 0), 'the version is no number'))
+end
+
 -- Returns the changes, the version, how many are here, and in how many milliseconds the next lease ends (-1: none).
 local function done()
     local first = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')[2]
@@ -52,6 +57,5 @@ local function done()
     local keep = last and math.max(0, last - now) + keep_after or keep_empty
     for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, keep) end
     local ends = first and math.max(0, first - now) or -1
-    local v = tonumber(redis.call('GET', version) or 0)
-    return {changes, v, redis.call('SCARD', users), ends}
+    return {changes, version_now(), redis.call('SCARD', users), ends}
 end

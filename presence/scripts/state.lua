@@ -1,2 +1,2 @@
 -- Who is here, with the version that this is the state of.
-return {redis.call('SMEMBERS', users), tonumber(redis.call('GET', version) or 0)}
+return {redis.call('SMEMBERS', users), version_now()}

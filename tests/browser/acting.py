@@ -60,6 +60,16 @@ def choose(page: Page, text: str, what: str) -> None:
     page.locator(f'message-menu [data-do="{what}"]').click()
 
 
+def enter_listed(context: BrowserContext, room: str) -> Page:
+    """The same in a room that lists show, since something was said in it."""
+    page = enter(context, room)
+    say(page, "hello")
+    expect(stored(page, "hello")).to_have_count(1)
+    page.reload()
+    wait_until_connected(page)
+    return page
+
+
 def online(page: Page) -> Locator:
     return page.locator("people-list .person")
 
@@ -99,8 +109,8 @@ def leave_unsent(page: Page, client_id: str, text: str, **more: Any) -> None:
     """Leave a message as a page that was closed does; the next page of the room finds it."""
     page.evaluate(
         """draft => {
-          const {slug, userId} = document.getElementById("room").dataset;
-          const key = `chat:unsent:${slug}:${userId}:${draft.client_id}`;
+          const {roomId, userId} = document.getElementById("room").dataset;
+          const key = `chat:unsent:#${roomId}:${userId}:${draft.client_id}`;
           localStorage.setItem(key, JSON.stringify(draft));
         }""",
         {"client_id": client_id, "message": text, "reply_to": None, "at": 1, **more},

@@ -263,6 +263,20 @@ def test_two_tabs_of_a_room_keep_two_texts(new_context: NewContext) -> None:
     expect(one.locator(INPUT)).to_have_value("")
 
 
+def test_the_sign_beside_the_title_follows_a_room_that_turns_private(
+    new_context: NewContext,
+) -> None:
+    context = new_context()
+    tell = told_by_the_server(context)
+    page = enter(context, new_room())
+    signs = {kind: page.locator(f".talk-title .kind.{kind}") for kind in ("open", "private")}
+    for kind, other in (("private", "open"), ("open", "private")):
+        room = {"id": 1, "slug": "x", "title": "", "topic": "", "kind": kind}
+        tell({"type": "room.updated", "room": room})
+        expect(signs[kind]).to_be_visible()
+        expect(signs[other]).to_be_hidden()
+
+
 def test_a_title_is_shown_as_it_is(new_context: NewContext) -> None:
     context, title = new_context(), "Cash $& Carry $' $1"
     tell = told_by_the_server(context)

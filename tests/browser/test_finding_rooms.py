@@ -10,7 +10,12 @@ from chat.models import Room
 Room.objects.bulk_create(Room(slug=f"crowd-{n:03}") for n in range(250))
 Room.objects.create(slug="zz-last", title="The last garden")
 Room.objects.create(slug="zz-closed", is_archived=True)
-Room.objects.create(slug="zz-secret", kind="private")
+Room.objects.create(slug="", kind="private", title="zz-secret")
+"""
+NAMESAKES = """
+from chat.models import Room
+for slug in ("plain-one", "plain-two"):
+    Room.objects.create(slug=slug, title="A plain and rather long name of a room")
 """
 NONE = "No room here is called that. Enter opens /chat/{}/"
 
@@ -81,3 +86,20 @@ def test_what_is_listed_is_not_shown_twice(rooms: Page) -> None:
     expect(rooms.locator("#found")).to_be_hidden()
     rooms.fill("#room-name-input", "")
     expect(rooms.locator("#lists [data-room]").locator("visible=true")).not_to_have_count(10)
+
+
+def test_rooms_of_one_name_show_their_addresses(crowded: ChatServer, page: Page) -> None:
+    crowded.manage("shell", "--no-imports", "-c", NAMESAKES)
+    page.goto("/chat/")
+    page.fill("#room-name-input", "plain")
+    shown = page.locator("[data-room]").locator("visible=true").locator(".address")
+    expect(shown).to_have_text(["plain-one", "plain-two"])
+    page.goto("/chat/plain-one/")
+    page.goto("/chat/plain-two/")
+    beside = page.locator("room-list .address")
+    expect(beside).to_have_count(2)
+    for one in beside.all():
+        expect(one).to_be_visible()
+        box = one.bounding_box()
+        assert box is not None
+        assert box["width"] > 20, "a long name leaves it no place"

@@ -321,6 +321,39 @@ class TestDrafts:
         """
         assert run(page, "drafts", script) == [[0, ""], [0, ""]]
 
+    def test_they_follow_a_room_whatever_its_address(self, page: Page) -> None:
+        """Kept by the room's address until now; the person 71 must not lose theirs to 7."""
+        script = f"""{self.SET_UP}
+          const old = (client_id) => JSON.stringify({{client_id, message: "old", at: 1}});
+          storage.setItem("chat:unsent:lobby:7:a", old("a"));
+          storage.setItem("chat:unsent:lobby:71:b", old("b"));
+          storage.setItem("chat:draft:lobby:7", "half");
+          storage.setItem("chat:draft:lobby:71", "theirs");
+          open = false;
+          const enter = (room, slug) => new all.Drafts({{
+            storage, session: new all.MemoryStorage(), room, slug, user: 7, send: () => open}});
+          const here = enter(5, "lobby");
+          const found = [here.list.map((each) => each.client_id), here.text];
+          const look = (each) => [each.list.length, each.text];
+          const renamed = look(enter(5, "salon"));
+          const other = look(enter(6, "lobby"));
+          here.follow(9);  // opened anew
+          here.confirm([{{client_id: "a"}}]);
+          here.add("more");
+          const anew = enter(9, "salon");
+          return [found, renamed, other, [anew.list.map((each) => each.message), anew.text],
+                  storage.getItem("chat:draft:lobby:71"),
+                  storage.getItem("chat:unsent:lobby:71:b") === old("b")];
+        """
+        assert run(page, "drafts", script) == [
+            [["a"], "half"],
+            [1, "half"],
+            [0, ""],
+            [["more"], "half"],
+            "theirs",
+            True,
+        ]
+
     def test_what_a_page_may_not_send_is_kept_for_one_that_may(self, page: Page) -> None:
         script = f"""{self.SET_UP}
           const failed = drafts.add("refused");
@@ -363,7 +396,7 @@ class TestKeepingFresh:
     SET_UP = """
       globalThis.fetched = 0;
       globalThis.fetch = async () => { fetched += 1; return new Response("<p>"); };
-      all.keepFresh("/x", () => {});
+      all.keepFresh(() => "/x", () => {});
     """
 
     def test_pages_that_came_together_do_not_ask_together(self, page: Page) -> None:

@@ -258,6 +258,9 @@ NAMES = [
     *("हिन्दी", "हिन्द", "ภาษาไทย", "שָׁלוֹם", "عَرَبِيّ", "தமிழ்", "Tiếng Việt", "ΟΔΟΣ", "ﬁsh", "½", "x²"),
     *("❤️", "❤️ tea", "1️⃣ one", "\u0301", "e!\u0301", "a\u034fb", "I\u0307", "i\u0307\u0301"),
     *("C", "C++", "C#"),
+    *("private--7k2m9p4q8r3s6t5v", "Private-7K2M9P4Q8R3S6T5V", "\u200bdirect -- " + "0f" * 16),
+    *("private—7k2m9p4q8r3s6t\u00ad5v", "ｐrivate--7k2m9p4q8r3s6tß", "private" + "o" * 16),
+    *("private" + "_" * 57 + "a" * 16 + "x", "private--7k2m9p4q8r3s6t5", "private-party"),
 ]
 
 

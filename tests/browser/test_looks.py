@@ -32,6 +32,7 @@ WIDEST = "Math.max(document.documentElement.scrollWidth, document.body.scrollWid
 
 
 def no_serious_violations(page: Page) -> None:
+    page.wait_for_load_state()  # with its style sheets: else links are dark on dark
     found = Axe().run(page).response["violations"]
     serious = [
         (rule["id"], [node["html"][:200] for node in rule["nodes"]])
@@ -260,6 +261,7 @@ def test_only_what_others_have_just_said_is_read_out(new_context: NewContext) ->
     say(one, "my own")
     say(other, "hello")
     expect(spoken).to_have_text([f"{name}: hello"])
+    expect(stored(other, "hello")).to_have_count(1)  # its sender may hear of it last
     other.press(INPUT, "ArrowUp")
     other.fill(INPUT, "hello again")
     other.press(INPUT, "Enter")

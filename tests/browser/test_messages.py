@@ -197,3 +197,28 @@ def test_a_moderator_may_delete_anything_and_says_why(new_context: NewContext) -
     moderator.press("dialog input", "Enter")
     expect(stored(member, "something rude")).to_have_count(0)
     expect(member.locator(".message").last).to_have_class(re.compile("deleted"))
+
+
+def test_a_message_whose_frame_is_too_long_is_shown_as_failed_and_keeps_its_text(
+    new_context: NewContext,
+) -> None:
+    """Within the characters of a message: JSON writes each of these in six bytes."""
+    room = new_room()
+    context = new_context()
+    page = enter(context, room)
+    page.evaluate(
+        """() => {
+          const input = document.querySelector("#chat-message-input");
+          input.value = "kept " + "\\u0001".repeat(3500);
+          input.dispatchEvent(new Event("input"));
+        }"""
+    )
+    page.press(INPUT, "Enter")
+    draft = page.locator(".draft")
+    expect(draft.locator(".detail")).to_have_text("A frame holds 16,384 bytes at most.")
+    expect(draft.locator(".body")).to_contain_text("kept")
+    page.reload()
+    expect(draft.locator(".detail")).to_have_text("A frame holds 16,384 bytes at most.")
+    expect(draft.locator(".body")).to_contain_text("kept")
+    say(page, "a short one")
+    expect(stored(page, "a short one")).to_have_count(1)

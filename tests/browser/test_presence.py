@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.acting import (
     INPUT,
     enter,
+    enter_listed,
     new_room,
     online,
     say,
@@ -67,7 +68,7 @@ def switch(page: Page) -> Any:
 def test_the_lists_count_who_is_in_a_room(hasty: tuple[ChatServer, Any]) -> None:
     _, new_window = hasty
     room = new_room()
-    one = enter(new_window(), room)
+    one = enter_listed(new_window(), room)
     lists = with_clock(new_window()).new_page()
     lists.goto("/chat/")
     card = lists.locator("[data-room]", has_text=room)
@@ -87,7 +88,7 @@ def test_the_lists_count_who_is_in_a_room(hasty: tuple[ChatServer, Any]) -> None
 def test_one_sees_how_many_are_in_one_s_other_rooms(new_context: NewContext) -> None:
     quiet, lively = new_room(), new_room()
     context = with_clock(new_context())
-    enter(context, lively).close()
+    enter_listed(context, lively).close()
     page = enter(context, quiet)
     enter(new_context(), lively), enter(new_context(), lively)
     later(page)
@@ -291,7 +292,7 @@ class TestCrowd:
     def test_a_hundred_are_named_and_the_rest_counted(self, new_context: NewContext) -> None:
         context = new_context()
         tell = told_by_the_server(context)
-        page = enter(context, new_room())
+        page = enter_listed(context, new_room())
         people = [{"id": 9_000 + n, "name": f"Person {n:03}"} for n in range(100)]
         tell(
             {

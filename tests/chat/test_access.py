@@ -101,6 +101,8 @@ def test_an_open_room_comes_into_being_when_somebody_enters_it(
     room = Room.objects.get(slug="öffentlich-室")
     assert room.kind == "open"
     assert client.frames[0]["room"]["slug"] == "öffentlich-室"
+    assert not room.memberships.exists()  # not before somebody says something
+    client.say("hello")
     assert Membership.objects.filter(room=room, user=cast.member).count() == 1
 
 

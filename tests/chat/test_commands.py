@@ -244,6 +244,29 @@ def test_a_text_is_too_long_past_the_limit_and_not_at_it(kind: str, settings: Se
     assert refused.client_id == SOME_ID
 
 
+@pytest.mark.parametrize("times", [1, 1.5, 3.9])
+def test_a_frame_that_is_too_long_is_refused_by_its_name(settings: Settings, times: float) -> None:
+    text = "x" * int(settings.CHAT_FRAME_IN_MAX * times)
+    refused = refusal(a_frame(message=text, ref="r", client_id=SOME_ID, more=[{"ref": 2}]))
+    assert (refused.code, refused.ref, refused.client_id) == ("too_long", "r", SOME_ID)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"ref": 1, "message": "%s"' % ("x" * 20_000),
+        '["%s", {"ref": 1}]' % ("x" * 20_000),
+        '{"ref": 1, "message": ' + "[" * 20_000 + "]" * 20_000 + "}",
+        '{"ref": 1, "message": "\ud800%s"}' % ("x" * 20_000),
+        '{"ref": [1], "client_id": true, "message": "%s"}' % ("x" * 20_000),
+        '{"ref": 1, "message": "%s"}' % ("x" * 200_000),  # nobody reads so much for a name
+    ],
+)
+def test_what_has_no_name_that_can_be_read_is_too_long_all_the_same(frame: str) -> None:
+    refused = refusal(frame)
+    assert (refused.code, refused.ref, refused.client_id) == ("too_long", None, None)
+
+
 def test_a_frame_is_too_long_by_its_bytes_and_not_its_characters(settings: Settings) -> None:
     settings.CHAT_FRAME_IN_MAX = 100
     framing = len('{"message":""}')

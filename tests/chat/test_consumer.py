@@ -469,7 +469,8 @@ def uvicorn(chat: ChatServer) -> Iterator[Any]:
             return True
 
         wait_until(accepts, "uvicorn does not start")
-        server = ChatServer.__new__(ChatServer)
+        server = ChatServer(chat.env, log)
+        server.port, server.env = chat.port, chat.env  # after which its cookie is called
         server.ws_url = f"ws://127.0.0.1:{port}"
         yield server
     finally:

@@ -11,9 +11,11 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 from django.db import connection
+from redis import OutOfMemoryError, Redis
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -83,7 +85,7 @@ class Follower:
     async def _connect(self, server: ChatServer, seconds: float, abruptly: bool) -> None:
         async with connect(
             address(server, self._room, self.log.cursor),
-            additional_headers={"Cookie": f"sessionid={self._session}"},
+            additional_headers={"Cookie": f"{server.cookie()}={self._session}"},
             subprotocols=["chat.v1"] if self._lines else None,  # type: ignore[list-item]
             max_size=None,
             max_queue=None,
@@ -113,7 +115,7 @@ class Actor:
 
     def __init__(self, server: ChatServer, room: Room, user: User) -> None:
         self._address = address(server, room)
-        self._session = session_of(user)
+        self._cookie = f"{server.cookie()}={session_of(user)}"
         self.confirmed: dict[str, Frame] = {}
         self.mine: list[int] = []
         self.unanswered: dict[str, Frame] = {}
@@ -121,7 +123,7 @@ class Actor:
     async def act(self, rng: random.Random, until: asyncio.Event) -> None:
         async with connect(
             self._address,
-            additional_headers={"Cookie": f"sessionid={self._session}"},
+            additional_headers={"Cookie": self._cookie},
             max_size=None,
             max_queue=None,
             proxy=None,
@@ -421,6 +423,30 @@ def test_while_redis_is_killed_and_started_again_the_chat_goes_on(
     redis_server.start()  # emptied, and in a moment
     for client in (here, there, newcomer):
         wait_until(lambda c=client: _online(c) == 3, "presence did not come back")
+
+
+def test_while_redis_is_full_the_chat_goes_on_and_presence_comes_back(
+    pair: list[ChatServer], redis_server: RedisServer, cast: Cast, enter: Enter
+) -> None:
+    """It evicts nothing and stores nothing more; what it publishes still arrives."""
+    here, there = enter(pair[0], cast.room, cast.member), enter(pair[1], cast.room, cast.owner)
+    wait_until(lambda: _online(here) == 2, "the two do not see each other")
+    with Redis.from_url(redis_server.url) as redis:
+        redis.config_set("maxmemory", 1)
+        with pytest.raises(OutOfMemoryError):
+            redis.set("more", "x")
+        here.say("is there room?")
+        there.until("chat.message", message="is there room?")
+        newcomer = enter(pair[1], cast.room, cast.moderator)
+        newcomer.say("for messages, yes")
+        here.until("chat.message", message="for messages, yes")
+        assert newcomer.asks(type="ping")["type"] == "pong"
+        assert httpx.get(f"{pair[0].url}/healthz").status_code == 200
+        redis.config_set("maxmemory", 0)
+    for client in (here, there, newcomer):
+        wait_until(lambda c=client: _online(c) == 3, "presence did not come back")
+    for server in pair:
+        assert "Traceback" not in server.log.read_text()
 
 
 def test_while_redis_does_not_answer_the_chat_goes_on(

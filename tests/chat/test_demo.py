@@ -8,8 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from chat.factories import RoomFactory
 from chat.models import Membership, Message, Reaction, Room
 from core.models import User
+from tests.chat.rooms_of_before import with_guessable_address
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +75,31 @@ def test_the_lobby_has_seen_some_days() -> None:
     assert removed.body == ""
     assert "phone number" in removed.revisions.get().body
     assert Reaction.objects.filter(message__room=lobby).count() >= 5
+
+
+def test_a_private_room_is_known_again_whatever_people_call_it_and_others() -> None:
+    demo()
+    ours = Room.objects.get(title="Organisers")
+    Room.objects.filter(pk=ours.pk).update(title="The party")
+    for _ in range(2):
+        Room.objects.create(title="Organisers", kind=Room.Kind.PRIVATE)
+    before = set(Room.objects.values_list("pk", "title"))
+    demo()
+    assert set(Room.objects.values_list("pk", "title")) == before
+
+
+def test_a_private_room_of_before_is_known_by_the_address_that_it_had() -> None:
+    before = with_guessable_address(RoomFactory(private=True, title="Organisers"), "organisers")
+    demo()
+    assert Room.objects.filter(title="Organisers").get() == before
+
+
+def test_an_open_room_at_the_address_of_a_private_one_is_left_alone() -> None:
+    theirs = Room.objects.create(slug="organisers", title="Ours")
+    demo()
+    theirs.refresh_from_db()
+    assert (theirs.title, theirs.kind) == ("Ours", Room.Kind.OPEN)
+    assert Room.objects.filter(title="Organisers", kind=Room.Kind.PRIVATE).count() == 1
 
 
 def test_a_second_run_changes_nothing_and_costs_next_to_nothing() -> None:

@@ -8,13 +8,14 @@ from uuid import uuid4
 import httpx
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
 
-from chat import access, entry
+from chat import access, addresses, entry
 from chat.errors import Turned
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Room, Sanction
+from core.statements import fetch
 from tests.chat.admin.pages import at
+from tests.chat.rooms_of_before import with_guessable_address
 from tests.support.servers import ChatServer
 from tests.support.sockets import PATIENCE, Cast, session_of
 
@@ -23,32 +24,63 @@ CROWD = 8
 
 @pytest.mark.django_db
 class TestFind:
-    def test_a_room_that_comes_into_being_meanwhile_is_no_forbidden_one(self) -> None:
+    def test_a_room_that_comes_into_being_meanwhile_is_no_forbidden_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         user, made = UserFactory(), []
 
-        def meanwhile(execute: Any, *args: Any) -> Any:
-            found = execute(*args)
-            if not made and 'FROM "chat_room"' in args[0]:
-                made.append("party")
-                Room.objects.create(slug="party")
+        def meanwhile(*calls: Any) -> Any:
+            found = fetch(*calls)
+            if not made:
+                made.append(Room.objects.create(slug="party"))
             return found
 
-        with connection.execute_wrapper(meanwhile):
-            assert entry.find("party", user) is None
+        monkeypatch.setattr(addresses, "fetch", meanwhile)
+        assert entry.find("party", user) is None
         assert made
-        made.clear()
         Room.objects.all().delete()
-        with connection.execute_wrapper(meanwhile):
-            access.look("party")  # or Turned
+        made.clear()
+        access.look("party")  # or Turned
         assert made
 
-    def test_it_asks_once(self, django_assert_num_queries: Any) -> None:
+    def test_a_free_address_that_becomes_a_private_rooms_meanwhile_is_forbidden(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        free = entry.is_free
+
+        def meanwhile(*given: Any) -> bool:
+            was_free = free(*given)
+            if was_free:
+                with_guessable_address(RoomFactory(private=True), "board")
+            return was_free
+
+        monkeypatch.setattr(entry, "is_free", meanwhile)
+        with pytest.raises(Turned, check=lambda turned: turned.code == 4404):
+            access.enter_as(UserFactory(), "board", "")
+
+    def test_nobody_joins_a_room_that_turns_private_meanwhile(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        user, member, room = UserFactory(), UserFactory(), RoomFactory(slug="board")
+        MembershipFactory(room=room, user=member)
+        as_it_was = addresses.look_up("board", user.pk)
+        monkeypatch.setattr(access, "look_up", lambda *_: as_it_was)
+        monkeypatch.setattr(entry, "look_up", lambda *_: as_it_was)
+        Room.objects.filter(pk=room.pk).update(kind=Room.Kind.PRIVATE)
+        with pytest.raises(Turned, check=lambda turned: turned.code == 4404):
+            access.enter_as(user, "board", "")
+        with pytest.raises(entry.NoSuchRoom):
+            entry.enter("board", user, "")
+        assert list(room.memberships.values_list("user", flat=True)) == [member.pk]
+
+    def test_it_asks_once(self, asked: list[str]) -> None:
         member, room = UserFactory(), RoomFactory(private=True)
         MembershipFactory(room=room, user=member)
-        with django_assert_num_queries(1):
-            assert entry.find(room.slug, member) == room
-        with django_assert_num_queries(1):
-            assert entry.find("free", member) is None
+        asked.clear()
+        assert entry.find(room.slug, member) == room
+        assert asked == ["chat_address"]
+        assert entry.find("free", member) is None
+        assert asked == ["chat_address"] * 2
 
     def test_what_is_not_for_somebody_is_refused(self) -> None:
         member, outsider = UserFactory(), UserFactory()
@@ -79,12 +111,13 @@ def test_a_crowd_that_enters_a_new_room_at_once_is_let_in(
     chat: ChatServer, second: ChatServer, cast: Cast
 ) -> None:
     people = UserFactory.create_batch(CROWD)
-    cookies = [{"sessionid": session_of(user)} for user in people]
+    keys = [session_of(user) for user in people]
 
     def enter(n: int, slug: str, start: Barrier) -> int:
-        url = (chat, second)[n % 2].url
+        server = (chat, second)[n % 2]
+        cookies = {server.cookie(): keys[n]}
         start.wait(PATIENCE)
-        page = httpx.get(f"{url}/chat/{slug}/", cookies=cookies[n], timeout=PATIENCE)
+        page = httpx.get(f"{server.url}/chat/{slug}/", cookies=cookies, timeout=PATIENCE)
         return page.status_code
 
     with ThreadPoolExecutor(CROWD) as pool:
@@ -92,4 +125,4 @@ def test_a_crowd_that_enters_a_new_room_at_once_is_let_in(
             slug, start = f"party-{uuid4().hex[:8]}", Barrier(CROWD)
             entering = [pool.submit(enter, n, slug, start) for n in range(CROWD)]
             assert [each.result() for each in entering] == [200] * CROWD
-            assert Room.objects.get(slug=slug).memberships.count() == CROWD
+            assert Room.objects.get(slug=slug).is_vacant

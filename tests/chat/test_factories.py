@@ -1,8 +1,10 @@
+import re
 import uuid
 from typing import Any
 
 import factory.random
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
@@ -196,3 +198,23 @@ def test_a_second_shell_goes_on_after_what_the_first_has_made(made: Any) -> None
     made.create_batch(3)
     made.reset_sequence()
     made.create_batch(3)
+
+
+@db
+def test_the_readme_s_example_works() -> None:
+    text = (settings.BASE_DIR / "README.md").read_text()
+    (block,) = (
+        each
+        for each in re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)
+        if "chat.factories" in each
+    )
+    names: dict[str, Any] = {}
+    exec(block, names)
+    room, alice, question, answer = (names[n] for n in ("room", "alice", "question", "answer"))
+    assert alice.check_password("tulips and roses")
+    assert Membership.objects.get(room=room).role == Membership.Role.OWNER
+    assert (question.seq, answer.seq, answer.reply_to) == (1, 2, question)
+    assert question.edited_at
+    assert answer.is_deleted
+    room.refresh_from_db()
+    assert (room.kind, room.message_count, room.head) == (Room.Kind.PRIVATE, 52, 55)

@@ -1,30 +1,39 @@
 """One process's fan-out on the real channel layer: what Redis loses is found in PostgreSQL."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from threading import Barrier, Event
 from typing import Any
+from uuid import UUID
 
 import pytest
+import redis
+from channels.layers import get_channel_layer
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from chat import actions, broadcast, events, history, hub, reading
+from chat import actions, broadcast, events, history, hub, mailbox, reading
 from chat.actions import Job
 from chat.commands import React
 from chat.events import Change
 from chat.factories import MessageFactory, RoomFactory, UserFactory
 from chat.feed import Feed
 from chat.hub import Hub
+from chat.mailbox import Mailbox
 from chat.models import Message, Room
+from core import installation, tasks
+from core.layers import CHAT
 from tests.chat.test_feed import Reader
 from tests.support.sockets import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "clean_redis")
 
+AT = datetime(2026, 11, 22, tzinfo=UTC)
 Scenario = Callable[[Hub, Hub], Awaitable[None]]
 
 
@@ -94,7 +103,7 @@ def run(scenario: Scenario) -> None:
         finally:
             for each in hubs:
                 await each.close()
-            await hubs[0]._layer.flush()
+            await get_channel_layer(CHAT).flush()
             await asyncio.sleep(0.05)
 
     asyncio.run(with_hubs())
@@ -117,7 +126,7 @@ async def eventually(condition: Callable[[], Any]) -> None:
 
 async def heard(one: Hub, other: Hub) -> None:
     """Wait until both processes know of each other."""
-    await eventually(lambda: not one.is_alone and not other.is_alone)
+    await eventually(lambda: not one.mailbox.is_alone and not other.mailbox.is_alone)
 
 
 async def commit(room: Room, count: int = 1) -> list[Change]:
@@ -487,11 +496,11 @@ def test_while_redis_hangs_only_so_much_waits_for_it(
 ) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
         await come(here, room)
-        monkeypatch.setattr(hub, "OUTGOING_MAX", 10)
-        monkeypatch.setattr(Hub, "is_alone", False)
+        monkeypatch.setattr(mailbox, "OUTGOING_MAX", 10)
+        monkeypatch.setattr(Mailbox, "is_alone", False)
         for _ in range(50):
-            here.tell("room.1", {"type": "room.changes"})
-        assert len(here._outgoing["room.1"]) == 10
+            here.tell(1, {"type": "room.changes"})
+        assert len(here.mailbox._outgoing["room.1"]) == 10
 
     run(scenario)
 
@@ -555,14 +564,14 @@ def test_a_room_that_nobody_follows_is_forgotten_and_heard_again_when_somebody_c
 def test_a_message_that_cannot_be_handled_does_not_make_a_process_deaf(
     room: Room, slow_comparison: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "chat.hub")
+    caplog.set_level(logging.CRITICAL, "chat.mailbox")
 
     async def scenario(here: Hub, there: Hub) -> None:
         far = await come(there, room)
         await come(here, room)
         await heard(here, there)
         change = await commit(room)
-        here.tell(f"room.{room.pk}", {"type": "from.a.newer.version"})
+        here.tell(room.pk, {"type": "from.a.newer.version"})
         here.publish(room.pk, change)  # leaves in one bundle with it
         await eventually(lambda: far.places == [1])
 
@@ -613,7 +622,7 @@ def test_a_room_is_shown_and_followed_while_redis_is_away(
 
     async def scenario(here: Hub, there: Hub) -> None:
         for name in ("new_channel", "group_add", "group_send", "send"):
-            monkeypatch.setattr(here._layer, name, refused)
+            monkeypatch.setattr(get_channel_layer(CHAT), name, refused)
         follower = await come(here, room)
         assert follower.log.cursor == 1
         await commit(room)
@@ -631,10 +640,205 @@ def test_publishing_needs_nobody_there(room: Room) -> None:
     assert Message.objects.filter(room=room).count() == 1
 
 
+async def lose(room: Room, seq: int) -> None:
+    """The database loses its last commits, from that message on, as in a failover or a restore."""
+
+    def roll_back() -> None:
+        Message.objects.filter(room=room, seq__gte=seq).delete()
+        Room.objects.filter(pk=room.pk).update(head=seq - 1, message_count=seq - 1)
+
+    await asyncio.to_thread(_closing, roll_back)
+
+
+def test_commits_that_the_database_has_lost_are_taken_back(
+    room: Room, slow_comparison: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near = await come(here, room)
+        here.publish(room.pk, await commit(room, 4))
+        assert near.places == [1, 2, 3, 4]
+        await lose(room, 2)
+        await here.compare()
+        await eventually(lambda: near.log.cursor == 1)
+        assert near.frames[-1]["mode"] == "reset"
+        here.publish(room.pk, await commit(room))
+        assert near.places == [1, 2, 3, 4, 2]
+
+    run(scenario)
+    assert caplog.text.count("the database has another log than was shown") == 1
+
+
+@pytest.mark.parametrize("written", [1, 3, 5])
+def test_what_is_written_after_such_a_loss_reaches_everybody_though_heads_look_alike(
+    room: Room, slow_comparison: None, written: int
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near, far = await come(here, room), await come(there, room)
+        await heard(here, there)
+        here.publish(room.pk, await commit(room, 4))
+        await eventually(lambda: far.places == [1, 2, 3, 4])
+        await lose(room, 2)
+        changes = await commit(room, written)
+        here.publish(room.pk, changes)
+        states = [json.loads(change.state)["id"] for change in changes]
+        for one in (near, far):
+            await eventually(lambda one=one: [*one.log.messages][1:] == states)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("forged", [1, 5])
+def test_what_was_written_into_redis_only_is_taken_back_and_swallows_nothing(
+    room: Room, slow_comparison: None, forged: int
+) -> None:
+    """Of the right shape and in the next places: until something is written it looks true."""
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        near, far = await come(here, room), await come(there, room)
+        await heard(here, there)
+        here.publish(room.pk, await commit(room, 2))
+        await eventually(lambda: far.places == [1, 2])
+        lies = []
+        for place in range(3, 3 + forged):
+            person = events.Person(1, "Eve")
+            state = events.MessageState(
+                10**9 + place, place, place, UUID(int=place), person, "buy", AT
+            )
+            lies.append(events.change_of(events.POSTED, state))
+        message = {"type": "room.changes", "room": room.pk, "changes": lies}
+        for one in (here, there):
+            one.handlers["room.changes"](message)
+        assert near.places == far.places == list(range(1, 3 + forged))
+        changes = await commit(room, forged)
+        here.publish(room.pk, changes)
+        states = [json.loads(change.state)["id"] for change in changes]
+        for one in (near, far):
+            await eventually(lambda one=one: [*one.log.messages][2:] == states)
+
+    run(scenario)
+
+
+def test_an_old_change_that_comes_late_is_no_sign_of_another_log(
+    room: Room, slow_comparison: None, reads: list[str]
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        near = await come(here, room)
+        changes = await commit(room, 4)
+        here.publish(room.pk, changes)
+        reads.clear()
+        here.publish(room.pk, changes)
+        await asyncio.sleep(0)
+        assert not reads
+        assert near.places == [1, 2, 3, 4]
+
+    run(scenario)
+
+
 def test_a_feed_is_one_for_all_of_a_process(room: Room) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
         one, other = await come(here, room), await come(here, room)
         assert isinstance(one.feed, Feed)
         assert one.feed is other.feed
+
+    run(scenario)
+
+
+def test_what_was_never_committed_is_not_waited_for(
+    room: Room, slow_comparison: None, reads: list[str]
+) -> None:
+    """The hole before it is looked for in the database, and found to be none."""
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        follower = await come(here, room)
+        assert follower.feed is not None
+        (first,) = await commit(room)
+        here.publish(room.pk, [first, first._replace(pos=1_000)])
+        await eventually(lambda: not follower.feed.has_hole)
+        assert reads == ["page", "since"]
+        here.publish(room.pk, await commit(room))
+        assert follower.places == [1, 2]
+
+    run(scenario)
+
+
+def named(name: str) -> "asyncio.Task[Any]":
+    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == name)
+    return task
+
+
+def test_a_layer_that_always_fails_is_asked_now_and_then_and_heard_again(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(here: Hub, there: Hub) -> None:
+        far = await come(there, room)
+        layer = get_channel_layer(CHAT)
+        receive, tries = layer.receive, []
+
+        async def broken(name: str) -> Any:
+            tries.append(name)
+            raise RuntimeError("broken for ever")
+
+        layer.receive = broken
+        for task in [task for task in asyncio.all_tasks() if task.get_name() == "hub receiving"]:
+            task.cancel()
+        await eventually(lambda: len(tries) >= 4)
+        assert tasks.down() == ["hub receiving"]
+        for _ in range(500):  # of the event loop, while it pauses
+            await asyncio.sleep(0)
+        assert len(tries) <= 8
+        layer.receive = receive
+        await eventually(lambda: not tasks.down())
+        await heard(here, there)
+        here.publish(room.pk, await commit(room))
+        await eventually(lambda: far.places == [1])
+
+    run(scenario)
+
+
+def test_a_process_that_redis_sends_nothing_any_more_asks_anew(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The task of the layer that reads its connection is Channels' own."""
+    monkeypatch.setattr(mailbox, "DEAF", 1.5)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        far = await come(there, room)
+        await come(here, room)
+        await heard(here, there)
+        named("redis subscriptions").cancel()
+        await eventually(lambda: tasks.down() == ["hub receiving"])
+        await eventually(lambda: not tasks.down())
+        await heard(here, there)
+        here.publish(room.pk, await commit(room))
+        await eventually(lambda: far.places == [1])
+
+    run(scenario)
+
+
+def test_processes_notice_a_new_identity_and_find_each_other_again(
+    room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch, clean_redis: str
+) -> None:
+    monkeypatch.setattr(installation, "EVERY", 0.2)
+
+    async def scenario(here: Hub, there: Hub) -> None:
+        far = await come(there, room)
+        await come(here, room)
+        await heard(here, there)
+        before = installation.known()
+        await asyncio.to_thread(_closing, installation.renew)
+        with redis.Redis.from_url(clean_redis, decode_responses=True) as client:
+
+            def names() -> list[str]:
+                return client.pubsub_channels()  # type: ignore[return-value]
+
+            assert all(name.startswith(before) for name in names())
+            groups = {"hubs", f"room.{room.pk}"}
+            await eventually(lambda: not any(name.startswith(before) for name in names()))
+            await eventually(lambda: {name.partition("__group__")[2] for name in names()} >= groups)
+            assert all(name.startswith(installation.known()) for name in names())
+        assert tasks.down() == []
+        await heard(here, there)
+        here.publish(room.pk, await commit(room))
+        await eventually(lambda: far.places == [1])
 
     run(scenario)

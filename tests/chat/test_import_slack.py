@@ -13,7 +13,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
@@ -23,6 +22,8 @@ from chat.slack.importer import _LOCK
 from core.models import User
 from tests.chat.slack import builder
 from tests.chat.slack.builder import ANN, BOB, general, room, said, ts
+from tests.chat.slack.census import census
+from tests.chat.slack.command import assert_adds_up, bodies, counts, run, run_failing, the
 
 ROOT = Path(__file__).resolve().parents[2]
 GARDEN_CLUB = Path(__file__).parent / "slack/garden-club"
@@ -30,41 +31,6 @@ GARDEN_CLUB = Path(__file__).parent / "slack/garden-club"
 COMMUNITY = Path(os.environ.get("SLACK_EXPORT", ROOT / "../shared/data/community"))
 
 pytestmark = pytest.mark.django_db
-
-
-def run(path: Path, *, verbosity: int = 1) -> str:
-    out = StringIO()
-    call_command("import_slack", str(path), stdout=out, verbosity=verbosity)
-    return out.getvalue()
-
-
-def run_failing(path: Path) -> tuple[str, str]:
-    """What it printed, and the one line it ended with."""
-    out = StringIO()
-    with pytest.raises(CommandError) as error:
-        call_command("import_slack", str(path), stdout=out)
-    return out.getvalue(), str(error.value)
-
-
-def counts(summary: str) -> dict[str, int]:
-    rows = re.findall(r"^ +([\d,]+)  (.+)$", summary, re.MULTILINE)
-    return {what: int(number.replace(",", "")) for number, what in rows}
-
-
-def assert_adds_up(summary: str) -> None:
-    rows = counts(summary)
-    total = rows.pop("in all")
-    read = re.search(r"^([\d,]+) entr(y|ies) read", summary, re.MULTILINE)
-    assert read is not None
-    assert sum(rows.values()) == total == int(read[1].replace(",", ""))
-
-
-def bodies(slug: str = "general") -> list[str]:
-    return list(Message.objects.filter(room__slug=slug).order_by("seq").values_list("body", flat=1))
-
-
-def the(body: str) -> Message:
-    return Message.objects.get(body=body)
 
 
 def snapshot() -> list[Any]:
@@ -342,7 +308,8 @@ def test_two_people_of_one_name_stay_two(tmp_path: Path) -> None:
 def test_a_room_that_people_have_made_here_is_left_alone(
     tmp_path: Path, fields: dict[str, Any]
 ) -> None:
-    local = Room.objects.create(slug="general", **fields)
+    local = Room.objects.create(slug="general")
+    Room.objects.filter(pk=local.pk).update(**fields)  # a private one had that address
     before = Room.objects.filter(pk=local.pk).values().get()
     summary = run(general(tmp_path, said(1)))
     assert Room.objects.filter(pk=local.pk).values().get() == before
@@ -397,7 +364,11 @@ def test_a_conversation_marked_private_is_private_whatever_list_it_is_in(tmp_pat
 
 
 def test_a_folder_that_two_lists_claim_belongs_to_the_more_private(tmp_path: Path) -> None:
-    run(general(tmp_path, said(1, "secret"), groups=[room("G1", "general", "U1")]))
+    summary, error = run_failing(
+        general(tmp_path, said(1, "secret"), groups=[room("G1", "general", "U1")])
+    )
+    assert "  general (C1 in channels.json)" in summary
+    assert "1 room has no folder" in error
     assert Message.objects.get().room.kind == "private"
     assert Room.objects.open().get().message_count == 0
 
@@ -513,14 +484,19 @@ ODD = [
     (said(1, user="../../U1"), "does not say who wrote it"),
     (said(1, user=None, subtype="bot_message"), "does not say who wrote it"),
     (said(1, subtype="message_changed"), "is a log line about another message"),
-    (said(1, "", subtype="huddle_thread"), "is of the unknown subtype 'huddle_thread' and has no"),
+    (said(1, "", subtype="confetti"), "is of the unknown subtype 'confetti' and has no"),
     (said(1, "", subtype=["x"]), "is of the unknown subtype ['x'] and has no"),
 ]
 
 
 @pytest.mark.parametrize(("entry", "why"), ODD)
 def test_what_cannot_be_taken_is_counted_and_named(tmp_path: Path, entry: Any, why: str) -> None:
-    summary = run(general(tmp_path, said(0, "before"), entry, said(2, "after")))
+    export = general(tmp_path, said(0, "before"), entry, said(2, "after"))
+    if why == "is a log line about another message":  # nothing is missing then
+        summary = run(export)
+    else:
+        summary, error = run_failing(export)
+        assert "1 entry could not be taken" in error
     assert bodies() == ["before", "after"]
     assert_adds_up(summary)
     assert counts(summary)["in all"] == 3
@@ -649,26 +625,50 @@ def test_two_names_of_one_emoji_are_one_reaction(tmp_path: Path) -> None:
 
 def test_a_folder_of_no_listed_room_stays_out(tmp_path: Path) -> None:
     """Nobody can tell who may read it."""
-    summary = run(builder.write(tmp_path, {"secret/2023-11-14.json": [said(1), "x"]}))
-    assert not Message.objects.exists()
-    assert counts(summary) == {
-        "skipped: is in the folder of no room in the lists": 2,
-        "in all": 2,
-    }
-    assert f"secret/2023-11-14.json: entry {ts(1)}: is in the folder of no room" in summary
+    talk = {"secret/2023-11-14.json": [said(1), "x"], "general/2023-11-14.json": [said(1, "here")]}
+    summary, error = run_failing(builder.write(tmp_path, talk))
+    assert bodies() == ["here"]
+    assert counts(summary) == {"messages": 1, "in folders that belong to no room": 2, "in all": 3}
+    assert "  secret: 2 entries" in summary
+    assert "1 folder belongs to no room" in error
 
 
-def test_other_files_beside_the_days_are_named_and_left_alone(tmp_path: Path) -> None:
-    talk = {"general/2023-11-14.json": [said(1)], "general/canvas.json": [{"a": 1}]}
-    summary = run(builder.write(tmp_path, talk))
-    assert "  general/canvas.json" in summary
+def test_a_room_without_a_folder_is_named_and_the_rest_comes_in(tmp_path: Path) -> None:
+    export = general(tmp_path, said(1), channels=[builder.GENERAL, room("C2", "plaza")])
+    (export / "plaza").rmdir()
+    summary, error = run_failing(export)
+    assert bodies() == ["Hello"]
+    assert "  plaza (C2 in channels.json)" in summary
+    assert "1 room has no folder" in error
+
+
+def test_files_that_fit_nothing_are_named_and_counted(tmp_path: Path) -> None:
+    strange = ("general/canvas.json", "general/plan.png", "notes.txt", "general/notes.json")
+    talk = {"general/2023-11-14.json": [said(1)]} | dict.fromkeys(strange, "{}")
+    summary, error = run_failing(builder.write(tmp_path, talk))
+    for name in strange:
+        assert f"  {name}\n" in summary
+    assert "4 files fit nothing" in error
     assert counts(summary) == {"messages": 1, "in all": 1}
+
+
+def test_what_slack_puts_beside_the_talk_is_named_and_no_failure(tmp_path: Path) -> None:
+    beside = ("integration_logs.json", "canvases.json", "general/canvas_in_the_conversation.json")
+    talk = {"general/2023-11-14.json": [said(1)]} | dict.fromkeys(beside, "[{}]")
+    talk |= dict.fromkeys((".DS_Store", "general/._2023-11-14.json", "__MACOSX/x/y.json"), "x")
+    summary = run(builder.write(tmp_path, talk))
+    for name in beside:
+        assert f"  {name}\n" in summary
+    assert "DS_Store" not in summary
+    assert "MACOSX" not in summary
 
 
 def test_long_lists_of_names_are_cut_unless_asked_for(tmp_path: Path) -> None:
     export = general(tmp_path, *["x"] * 30)
-    assert "… and 10 more: is no object (--verbosity 2 names them all)" in run(export)
-    assert run(export, verbosity=2).count("is no object\n") == 31  # with the count
+    summary, _ = run_failing(export)
+    assert "… and 10 more: is no object (--verbosity 2 names them all)" in summary
+    summary, _ = run_failing(export, verbosity=2)
+    assert summary.count("is no object\n") == 31  # with the count
 
 
 def test_a_name_cannot_command_the_terminal(tmp_path: Path) -> None:
@@ -688,7 +688,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_comes_in(tmp_path: Pat
     summary, error = run_failing(builder.write(tmp_path, talk))
     assert bodies() == ["Hello"]
     assert "general/2023-11-13.json: is not JSON" in summary
-    assert "0 rooms failed, 1 file could not be read" in error
+    assert "1 file could not be read" in error
     assert_adds_up(summary)
 
 
@@ -716,12 +716,14 @@ def test_one_room_fails_without_harming_the_others(tmp_path: Path) -> None:
     assert re.search(r"^  b: CheckViolation: .*no_booms", summary, re.MULTILINE)
     assert counts(summary)["in rooms that failed"] == 3
     assert_adds_up(summary)
-    assert "1 room failed, 0 files could not be read" in error
+    assert "1 room failed." in error
     talk["b/2023-11-14.json"][1]["text"] = "calm"
-    assert counts(run(builder.write(tmp_path, talk, channels=channels))) == {
+    summary, error = run_failing(builder.write(tmp_path, talk, channels=channels))
+    assert "room" not in error
+    assert counts(summary) == {
         "messages": 2,
         "already there": 2,
-        "skipped: is no object": 1,
+        "not taken: is no object": 1,
         "in all": 5,
     }
 
@@ -787,6 +789,7 @@ def test_a_community_comes_in_whole() -> None:
     }
     summary = run(export)
     assert_adds_up(summary)
+    assert counts(summary) == census(export)
     assert f"{len(users):,} people: {len(users):,} new" in summary
     stored = Message.objects.in_bulk(field_name="pk")
     by_key = {(m.room_id, m.client_id): m for m in stored.values()}

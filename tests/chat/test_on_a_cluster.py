@@ -7,14 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
-from core import throttle
+from chat.attendance import reader
+from core import installation, throttle
 from core.models import User
-from presence import reader
+from presence import clients
 from presence.reader import Lease
 from tests.presence.cluster import Cluster
 from tests.support import servers
 from tests.support.servers import ChatServer
-from tests.support.sockets import UNLIMITED, Cast, cast_of, session_of
+from tests.support.sockets import UNLIMITED, Cast, cast_of, signed_in
 
 GRACE = {**UNLIMITED, "PRESENCE_GRACE_SECONDS": "0.2"}
 Pair = tuple[ChatServer, ChatServer]
@@ -39,12 +40,12 @@ def on_cluster(cluster: Cluster, settings: Any) -> Iterator[None]:
     """Pages and limits of this process use it."""
     settings.REDIS_URL = f"redis://127.0.0.1:{cluster.ports[2]}/0"
     settings.REDIS_CLUSTER = True
-    cached = (reader._redis, throttle._limiter)
+    cached = (clients.for_pages, throttle._limiter)
     for one in cached:
         one.cache_clear()
     yield
-    reader._redis().close()
-    throttle._limiter().storage.storage.close()  # type: ignore[attr-defined]
+    clients.for_pages().close()
+    throttle._limiter(installation.prefix()).storage.storage.close()  # type: ignore[attr-defined]
     for one in cached:
         one.cache_clear()
 
@@ -75,7 +76,7 @@ def test_pages_read_who_is_there_from_every_node(
     (lease,) = reader.leases(scopes[0]) or []
     assert reader.holds(scopes[0], lease) is True
     assert reader.holds(scopes[0], Lease(lease.user, "another")) is False
-    cookies = {"sessionid": session_of(rooms[0].member)}
+    cookies = signed_in(pair[1], rooms[0].member)
     with httpx.Client(base_url=pair[1].url, cookies=cookies) as http:
         assert "1 online" in http.get("/chat/").text
 

@@ -14,8 +14,7 @@ from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Room
 from chat.online import SITE
 from core.models import User
-from presence import reader
-from presence.store import keys
+from tests.support.presence import presence_keys
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +37,7 @@ def be_in(clean_redis: str) -> Any:
 
     def be_in(scope: str, *users: User) -> None:
         with redis.Redis.from_url(clean_redis) as client:
-            client.sadd(keys(scope)[0], *(str(user.pk) for user in users))
+            client.sadd(presence_keys(scope)[0], *(str(user.pk) for user in users))
 
     return be_in
 
@@ -153,7 +152,7 @@ def test_redis_is_asked_once_for_all_rooms_and_once_for_all_people(
     RoomFactory.create_batch(4)
     with redis.Redis.from_url(clean_redis) as real:
         counted = Counted(real)
-        monkeypatch.setattr(reader, "_redis", lambda: counted)
+        monkeypatch.setattr(attendance.reader, "_redis", lambda: counted)
         assert len(words(client.get("/chat/"))) == 12
     assert counted.trips == ["pipeline", "smismember"]
 
@@ -170,6 +169,6 @@ def test_without_redis_the_lists_come_without_numbers_and_wait_once(
 
     RoomFactory(direct=True, direct_low=me, direct_high=UserFactory(display_name="Oda"))
     MembershipFactory(room=RoomFactory(slug="a", title=""), user=me)
-    monkeypatch.setattr(reader, "_redis", Away)
+    monkeypatch.setattr(attendance.reader, "_redis", Away)
     assert sorted(words(client.get("/chat/", {"part": "list"}))) == ["# a", "@ Oda"]
     assert tries == ["pipeline"]

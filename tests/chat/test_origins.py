@@ -80,9 +80,9 @@ def test_a_server_refuses_a_foreign_page_with_403_and_takes_the_others(
     start_server: StartServer,
 ) -> None:
     server = start_server(env={"ORIGINS": "https://app.example.com"})
-    page = httpx.get(f"{server.url}/chat/lobby/")
+    session = httpx.get(f"{server.url}/chat/lobby/").cookies[server.cookie()]
     for origin in (None, server.url, "https://app.example.com"):
-        with Client(server, "lobby", origin=origin, session=page.cookies["sessionid"]) as client:
+        with Client(server, "lobby", origin=origin, session=session) as client:
             assert client.next()["type"] == "chat.history"
     for origin in ("https://evil.example", "null", f"http://127.0.0.1:{server.port + 1}"):
         assert _status(server, origin) == 403

@@ -10,6 +10,7 @@ import redis
 from chat.factories import UserFactory
 from core.models import User
 from tests.support import servers
+from tests.support.presence import presence_keys
 from tests.support.servers import ChatServer
 from tests.support.sockets import (
     UNLIMITED,
@@ -263,10 +264,10 @@ def test_a_going_that_the_others_were_not_told_is_found(
     two: list[ChatServer], watcher: Client, cast: Cast, enter: Enter
 ) -> None:
     """An announcement may be lost on the way; where the scope stands is heard at each renewal."""
-    key = f"presence:{{{cast.room.pk}}}:"
+    users, _, _, version = presence_keys(str(cast.room.pk))
     with redis.Redis.from_url(two[0].env["REDIS_URL"]) as client:
-        client.sadd(f"{key}users", cast.member.pk)
-        client.incr(f"{key}version")
+        client.sadd(users, cast.member.pk)
+        client.incr(version)
     wait_until(lambda: who(watcher) == {"Olga Owner", "Mia Member"}, "nobody found it")
 
 
@@ -328,7 +329,7 @@ def test_nothing_is_left_in_redis_of_a_room_that_everybody_left(
 ) -> None:
     with Client(two[0], cast.room, cast.member) as member:
         member.until("presence.state")
-    keys = [f"presence:{{{cast.room.pk}}}:{name}" for name in ("users", "leases", "counts")]
+    keys = presence_keys(str(cast.room.pk))[:3]
     with redis.Redis.from_url(two[0].env["REDIS_URL"]) as client:
         wait_until(lambda: not client.exists(*keys), "a ghost is left")
 

@@ -30,6 +30,7 @@ def held(user: User, room: Room, **other: Any) -> Any:
         "password": sign_of(user),
         "is_invisible": False,
         "is_muted": False,
+        "is_member": True,
     }
     person = SimpleNamespace(id=user.pk)
     return SimpleNamespace(user=person, room_id=room.pk, is_closing=False, **(fields | other))
@@ -61,7 +62,7 @@ CHANGES: dict[str, tuple[Callable[[Membership], object], str | None]] = {
     "nothing": (lambda one: None, None),
     "deactivated": (deactivate, "DEACTIVATED"),
     "gone": (lambda one: (remove(one), one.user.delete()), "DEACTIVATED"),
-    "another password": (change_password, "SESSION_REPLACED"),
+    "another password": (change_password, "COME_BACK"),
     "signed out": (lambda one: Session.objects.all().delete(), "SIGNED_OUT"),
     "session over": (expire, "SIGNED_OUT"),
     "banned here": (lambda one: ban(one.user, one.room), "BANNED"),
@@ -97,13 +98,38 @@ def test_an_open_room_needs_no_membership_and_a_guest_without_a_session_no_sessi
 
 
 @pytest.mark.django_db
+def test_who_was_no_member_was_not_removed_from_a_room_that_is_private_now() -> None:
+    room, user = RoomFactory(), UserFactory()
+    connections = [held(user, room, is_member=False)]
+    assert changed(connections) == []
+    Room.objects.filter(pk=room.pk).update(kind="private")
+    assert [(place, verdict) for place, verdict, *_ in changed(connections)] == [(0, "COME_BACK")]
+
+
+@pytest.mark.django_db
+def test_who_has_become_a_member_elsewhere_is_found() -> None:
+    one = MembershipFactory()
+    connections = [held(one.user, one.room, is_member=False)]
+    assert changed(connections) == [(0, None, False, False, True)]
+
+
+@pytest.mark.django_db
+def test_who_is_in_a_room_that_is_gone_comes_back_to_its_address_and_was_not_removed() -> None:
+    one, other = MembershipFactory(), MembershipFactory()
+    connections = [held(one.user, one.room), held(other.user, other.room)]
+    one.room.delete()
+    assert [(place, verdict) for place, verdict, *_ in changed(connections)] == [(0, "COME_BACK")]
+
+
+@pytest.mark.django_db
 def test_one_statement_serves_any_number_and_tells_who_wants_to_be_seen_and_may_write() -> None:
     people = [MembershipFactory() for _ in range(5)]
     connections = [held(one.user, one.room) for one in people]
     User.objects.filter(pk=people[2].user_id).update(is_invisible=True)
     Sanction.objects.bulk_create([Sanction(user=people[3].user, kind="mute")])
     with CaptureQueriesContext(connection) as queries:
-        assert changed(connections) == [(2, None, True, False), (3, None, False, True)]
+        found = sorted(changed(connections))  # the statement names no order
+        assert found == [(2, None, True, False, True), (3, None, False, True, True)]
     assert len(queries) <= 1
 
 

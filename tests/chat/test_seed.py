@@ -12,7 +12,7 @@ from django.db.models import Count, F, Max
 
 from chat import conversations, phrases
 from chat.conversations import Line, converse, sizes
-from chat.models import Membership, Message, Reaction, Revision, Room
+from chat.models import Address, Membership, Message, Reaction, Revision, Room
 from core.models import User
 
 UNTIL = datetime(2024, 3, 14, 9, 30, tzinfo=UTC)
@@ -201,6 +201,7 @@ def test_an_interrupted_run_goes_on(seeded: str) -> None:
     said = list(room.values_list("body", flat=True))
     room.delete()
     Room.objects.get(slug="python-1").delete()
+    Address.objects.get(slug="python-1").delete()  # as if it had never been
     assert f"Added {len(said)} messages in 1 rooms" in seed()
     assert list(room.values_list("body", flat=True)) == said
 
@@ -252,3 +253,21 @@ def test_progress_is_shown_unless_quiet(capsys: pytest.CaptureFixture[str]) -> N
     assert "900/900" in capsys.readouterr().err
     assert seed(seed=2, quiet=True) == ""
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.django_db
+def test_what_the_readme_seeds_archives_none_of_the_bigger_rooms() -> None:
+    """Which rooms are archived depends on the seed and on their order, not on how much is said."""
+    seed(rooms=20, users=30, messages=2_000, seed=1)
+    by_size = list(Room.objects.order_by("-message_count"))
+    archived = [place for place, room in enumerate(by_size) if room.is_archived]
+    assert archived, "some are archived, to be tried"
+    assert min(archived) >= 10
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("rooms", [1, 2])
+def test_of_few_rooms_the_biggest_is_open(rooms: int) -> None:
+    for number in range(30):
+        seed(rooms=rooms, users=3, messages=4, seed=number)
+    assert not Room.objects.filter(message_count__gte=4 / rooms, is_archived=True).exists()

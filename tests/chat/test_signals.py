@@ -12,7 +12,7 @@ import httpx
 import pytest
 import websockets
 
-from chat.hub import LAYER_TIMEOUT
+from chat.mailbox import LAYER_TIMEOUT
 from tests.conftest import StartServer
 from tests.support.servers import ChatServer
 from tests.support.sockets import RedisServer
@@ -36,24 +36,27 @@ def signed_in() -> Iterator[SignIn]:
 
 def _sign_in(client: httpx.Client, name: str) -> httpx.Client:
     client.get("/accounts/sign-in/")
-    form = {
-        "username": name,
-        "password": "demo",
-        "csrfmiddlewaretoken": client.cookies["csrftoken"],
-    }
+    form = {"username": name, "password": "demo", "csrfmiddlewaretoken": token(client)}
     assert client.post("/accounts/sign-in/", data=form).status_code == 200
-    assert "sessionid" in client.cookies
+    assert key(client)
     return client
 
 
-def cookies(client: httpx.Client) -> dict[str, str]:
-    return {"Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
+def token(client: httpx.Client) -> str:
+    (value,) = (value for name, value in client.cookies.items() if "_csrf" in name)
+    return value
+
+
+def key(client: httpx.Client) -> str:
+    (value,) = (value for name, value in client.cookies.items() if "_session" in name)
+    return value
 
 
 async def closed_by(server: ChatServer, room: str, client: httpx.Client, what: object) -> int:
     """The code that the socket is closed with once `what` was done; 0: it stayed open."""
-    url = f"{server.ws_url}/ws/chat/{room}/"
-    async with websockets.connect(url, additional_headers=cookies(client)) as socket:
+    url = f"{server.ws_url}/ws/chat/{room}/?since="
+    cookie = {"Cookie": f"{server.cookie()}={key(client)}"}
+    async with websockets.connect(url, additional_headers=cookie) as socket:
         while json.loads(await asyncio.wait_for(socket.recv(), 10))["type"] != "presence.state":
             pass
         await asyncio.to_thread(what)  # type: ignore[arg-type]
@@ -81,7 +84,7 @@ def test_signing_out_closes_the_sockets_of_that_session(
     client = signed_in(first, "alice")
 
     def sign_out() -> None:
-        form = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        form = {"csrfmiddlewaretoken": token(client)}
         client.post("/accounts/sign-out/", data=form)
 
     assert asyncio.run(closed_by(second, "lobby", client, sign_out)) == 4401
@@ -94,7 +97,7 @@ def test_signing_out_elsewhere_leaves_other_sessions_alone(
     client, elsewhere = signed_in(first, "alice"), signed_in(first, "alice")
 
     def sign_out() -> None:
-        form = {"csrfmiddlewaretoken": elsewhere.cookies["csrftoken"]}
+        form = {"csrfmiddlewaretoken": token(elsewhere)}
         elsewhere.post("/accounts/sign-out/", data=form)
 
     assert asyncio.run(closed_by(second, "lobby", client, sign_out)) == 0
@@ -167,7 +170,7 @@ def test_a_guests_sockets_come_back_as_who_they_became_and_hear_of_the_sign_out(
 
         def post(page: str, **fields: str) -> None:
             client.get("/accounts/sign-up/")
-            fields["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+            fields["csrfmiddlewaretoken"] = token(client)
             assert client.post(f"/accounts/{page}/", data=fields).status_code == 200
 
         become = closed_by(second, "lobby", client, lambda: post(page, **form))
@@ -184,7 +187,7 @@ def test_a_sign_out_does_not_wait_long_for_a_redis_that_has_stopped(
     redis_server.signal(signal.SIGSTOP)
     try:
         before = time.monotonic()
-        form = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        form = {"csrfmiddlewaretoken": token(client)}
         answer = client.post("/accounts/sign-out/", data=form, follow_redirects=False, timeout=60)
         took = time.monotonic() - before
     finally:
@@ -202,7 +205,9 @@ def test_a_rooms_new_title_and_archive_are_shown_in_every_process_and_to_who_com
     async def watch() -> None:
         async with AsyncExitStack() as stack:
             sockets = [
-                await stack.enter_async_context(websockets.connect(f"{one.ws_url}/ws/chat/lobby/"))
+                await stack.enter_async_context(
+                    websockets.connect(f"{one.ws_url}/ws/chat/lobby/?since=")
+                )
                 for one in two
             ]
             for socket in sockets:
@@ -220,7 +225,7 @@ def test_a_rooms_new_title_and_archive_are_shown_in_every_process_and_to_who_com
 def test_a_new_name_is_shown_in_every_process_and_to_its_owner(
     two: tuple[ChatServer, ChatServer], signed_in: SignIn
 ) -> None:
-    own = cookies(signed_in(two[0], "bob"))
+    own = {"Cookie": f"{two[0].cookie()}={key(signed_in(two[0], 'bob'))}"}
     rename = "from core.models import User; bob = User.objects.get(username='bob'); "
     rename += "bob.display_name = 'Robert'; bob.save()"
 
@@ -231,7 +236,7 @@ def test_a_new_name_is_shown_in_every_process_and_to_its_owner(
         async with AsyncExitStack() as stack:
 
             async def come(to: ChatServer, **options: Any) -> websockets.ClientConnection:
-                url = f"{to.ws_url}/ws/chat/lobby/"
+                url = f"{to.ws_url}/ws/chat/lobby/?since="
                 return await stack.enter_async_context(websockets.connect(url, **options))
 
             bob = await come(two[0], additional_headers=own)

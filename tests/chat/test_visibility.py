@@ -10,15 +10,17 @@ import pytest
 import redis
 from django.conf import settings
 from django.test import Client as Browser
+from django.utils import timezone
 
 from chat import attendance, broadcast, views
-from chat.factories import MembershipFactory, UserFactory
+from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Room
 from core.models import User
-from presence.store import keys, source_of
+from presence.store import source_of
 from tests.support import servers
+from tests.support.presence import presence_keys
 from tests.support.servers import ChatServer
-from tests.support.sockets import PATIENCE, UNLIMITED, Cast, cast_of, session_of
+from tests.support.sockets import PATIENCE, UNLIMITED, Cast, cast_of, signed_in
 
 # Longer than any test waits: who is gone before it did not leave by closing a connection.
 GRACE = {**UNLIMITED, "PRESENCE_GRACE_SECONDS": "40"}
@@ -60,10 +62,11 @@ class TestThePage:
     ) -> None:
         """Each telling may take as long as Redis does, while the page waits."""
         rooms = [one.room for one in MembershipFactory.create_batch(3, user=person)]
+        rooms.append(RoomFactory(vacant_since=timezone.now()))  # of which nobody is a member
         with redis.Redis.from_url(settings.REDIS_URL) as there:
             for scope in ("site", *(room.pk for room in rooms)):
                 member = f"{person.pk}:tab"
-                there.eval(source_of("hold"), 4, *keys(str(scope)), 60_000, member)
+                there.eval(source_of("hold"), 4, *presence_keys(str(scope)), 60_000, member)
         bundles: list[Any] = []
         monkeypatch.setattr(attendance, "tell_processes", lambda *news: bundles.append(news))
         client.post("/chat/visibility/", {"invisible": "on"})
@@ -141,6 +144,9 @@ def test_without_redis_it_says_that_nobody_was_told(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Away:
+        def __init__(self, alias: str) -> None:
+            pass
+
         async def group_send(self, *_: object) -> None:
             raise OSError
 
@@ -163,7 +169,7 @@ def pair(chat_database: str, template_database: str) -> Iterator[tuple[ChatServe
 
 def choose(server: ChatServer, user: User, invisible: bool) -> None:
     """What the form does, by the server's own page."""
-    cookies = {"sessionid": session_of(user)}
+    cookies = signed_in(server, user)
     with httpx.Client(base_url=server.url, cookies=cookies, timeout=PATIENCE) as http:
         page = http.get("/chat/").text
         (form,) = re.findall(r'<form method="post" action="/chat/visibility/">.*?</form>', page)
@@ -262,4 +268,4 @@ def test_a_process_that_was_killed_does_not_keep_one_in_sight(
     assert lefts[0] == lefts[1]
     with redis.Redis.from_url(server.env["REDIS_URL"]) as client:
         for scope in (cast.room.pk, unwatched.pk, "site"):
-            assert not client.sismember(f"presence:{{{scope}}}:users", cast.member.pk)
+            assert not client.sismember(presence_keys(str(scope))[0], cast.member.pk)

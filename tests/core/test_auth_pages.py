@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import get_hasher
 from django.db import connection
 from django.test import Client
 
@@ -70,6 +71,7 @@ def test_what_is_wrong_is_said_where_it_is_and_once(client: Client) -> None:
 
 
 def test_a_guest_who_signs_up_keeps_row_and_session(client: Client) -> None:
+    Room.objects.create(slug="lobby")
     client.get("/chat/lobby/")
     guest = the_guest()
     response = client.post("/accounts/sign-up/", form(next="/chat/lobby/"))
@@ -126,6 +128,83 @@ def test_sign_ups_of_one_address_are_limited(client: Client, settings: Any) -> N
     assert client.post("/accounts/sign-up/", form("three")).status_code == 429
     elsewhere = client.post("/accounts/sign-up/", form("four"), REMOTE_ADDR="192.0.2.7")
     assert elsewhere.status_code == 302
+
+
+def test_which_names_are_taken_is_not_asked_for_many(client: Client, settings: Any) -> None:
+    """Tries count that are refused too; beyond the limit a page says nothing of the name."""
+    settings.CHAT_SIGN_UP_TRIES_PER_ADDRESS = "4/hour"
+    User.objects.create_user("dora")
+    for name in ("dora", "DORA", "ｄｏｒａ"):
+        taken = client.post("/accounts/sign-up/", form(name))
+        assert "already exists" in taken.content.decode()
+    assert client.post("/accounts/sign-up/", form(password2="no")).status_code == 200
+    answers = [client.post("/accounts/sign-up/", form(name)) for name in ("dora", "nobody")]
+    assert [answer.status_code for answer in answers] == [429, 429]
+    assert answers[0].content == answers[1].content
+    assert "Try again later" in answers[0].content.decode()
+    elsewhere = client.post("/accounts/sign-up/", form("dora"), REMOTE_ADDR="192.0.2.7")
+    assert "already exists" in elsewhere.content.decode()
+
+
+@pytest.mark.parametrize("is_guest", [False, True])
+def test_a_name_that_is_taken_at_the_same_moment_is_said_as_one_that_was(
+    client: Client, monkeypatch: pytest.MonkeyPatch, is_guest: bool
+) -> None:
+    if is_guest:
+        client.get("/chat/lobby/")
+    allowed = throttle.allowed
+
+    def take_then_allow(action: str, *of: str) -> bool:
+        if action == "sign-up":
+            User.objects.create_user("dora")
+        return allowed(action, *of)
+
+    monkeypatch.setattr(throttle, "allowed", take_then_allow)
+    answer = client.post("/accounts/sign-up/", form())
+    assert answer.status_code == 200
+    assert "already exists" in answer.content.decode()
+    assert User.objects.filter(is_guest=True).count() == is_guest
+
+
+@pytest.mark.parametrize("kind", ["nobody", "closed", "a guest", "without a password"])
+def test_a_wrong_password_and_no_such_account_look_alike_and_cost_the_same(
+    client: Client, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A hash is what takes time: as many are made whatever the name is."""
+    User.objects.create_user("dora", password=PASSWORD)
+    if kind == "closed":
+        User.objects.create_user("eva", password=PASSWORD, is_active=False)
+    elif kind != "nobody":
+        User.objects.create_user("eva", is_guest=kind == "a guest")
+    hasher = get_hasher()
+    made: list[str] = []
+    encode = type(hasher).encode
+
+    def count(self: Any, password: str, *of: Any) -> str:
+        made.append(password)
+        return encode(self, password, *of)
+
+    monkeypatch.setattr(type(hasher), "encode", count)
+    pages = []
+    for name in ("dora", "eva"):
+        made.clear()
+        page = client.post("/accounts/sign-in/", {"username": name, "password": "no"})
+        pages.append((len(made), page.context["form"].errors, page.status_code))
+    assert pages[0] == pages[1]
+    assert pages[0][0] == 1
+
+
+def test_the_old_password_is_not_tried_oftener_in_the_admin(client: Client) -> None:
+    dora = User.objects.create_user("dora", password=PASSWORD, is_staff=True)
+    client.force_login(dora)
+    new = {"new_password1": "tulips and roses", "new_password2": "tulips and roses"}
+    for _ in range(10):
+        wrong = client.post("/admin/password_change/", {"old_password": "no"} | new)
+        assert wrong.status_code == 200
+    right = {"old_password": PASSWORD} | new
+    assert client.post("/admin/password_change/", right).status_code == 429
+    elsewhere = client.post("/admin/password_change/", right, REMOTE_ADDR="192.0.2.7")
+    assert elsewhere["Location"] == "/admin/password_change/done/"
 
 
 def test_signing_in_and_out(client: Client) -> None:

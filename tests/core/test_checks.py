@@ -1,5 +1,6 @@
 """Settings that are wrong say so at the start, each by its id and with what to do."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ def found(**changes: Any) -> list[str]:
         wanted = Error if message.id.startswith("core.E") else Warning
         assert type(message) is wanted
         assert message.msg.endswith(".")
+        assert "S3cret" not in f"{message.msg} {message.hint}"
     return [message.id.removeprefix("core.") for message in messages]
 
 
@@ -64,10 +66,15 @@ def test_a_developers_checkout_has_nothing_to_say() -> None:
         ({"ORIGINS": ["https://chat.example.org:https"]}, ["E002"]),
         ({"ORIGINS": ["wss://chat.example.org"]}, ["E002"]),
         ({"ORIGINS": ["https://"]}, ["E002"]),
+        ({"ORIGINS": ["https://me:S3cret@chat.example.org"]}, ["E002"]),
+        ({"ALLOWED_HOSTS": ["postgres://me:S3cret@h"]}, ["E017"]),
+        ({"CHAT_GUESTS_PER_ADDRESS": "S3cret"}, ["E007"]),
         ({"ORIGINS": ["https://chat.example.org", "https://[::1]:8443"]}, []),
         ({"ORIGINS": ["http://chat.example.org"]}, ["E003"]),
         ({"ORIGINS": ["http://chat.example.org"], "HTTPS": False}, []),
-        ({"REDIS_URL": "redis"}, ["E004"]),
+        ({"REDIS_URL": "redis://h/1", "REDIS_CLUSTER": True}, ["E018"]),
+        ({"REDIS_URL": "redis://h?db=1", "REDIS_CLUSTER": True}, ["E018"]),
+        ({"REDIS_URL": "redis://h/0", "REDIS_CLUSTER": True}, []),
         ({"SECRET_KEY": "short"}, ["E016"]),
         ({"ALLOWED_HOSTS": ["https://chat.example.org"]}, ["E017"]),
         ({"ALLOWED_HOSTS": ["chat.example.org:443"]}, ["E017"]),
@@ -80,6 +87,8 @@ def test_a_developers_checkout_has_nothing_to_say() -> None:
         ({"CHAT_GUESTS_PER_ADDRESS": ""}, []),
         ({"CHAT_GUESTS_PER_ADDRESS": "60"}, ["E007"]),
         ({"CHAT_SIGN_UPS_PER_ADDRESS": "many"}, ["E007"]),
+        ({"CHAT_NEW_ROOMS_PER_ADDRESS": "some"}, ["E007"]),
+        ({"CHAT_NEW_ROOMS_PER_PERSON": "0/hour"}, ["E007"]),
         ({"CHAT_SIGN_INS_PER_ADDRESS": "0/minute"}, ["E007"]),
         ({"CHAT_GUESTS_PER_ADDRESS": "60/5 minutes"}, []),
         ({"CHAT_HISTORY_PAGE": 101}, ["E008"]),
@@ -134,6 +143,17 @@ def test_a_setting_that_is_misspelt_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     (message,) = checks.unknown()
     assert "CHAT_MESAGE_MAX" in message.msg
     assert "CHAT_MESSAGE_MAX" in str(message.hint)
+
+
+def test_so_is_any_name_in_the_file_that_is_for_us_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "env"
+    file.write_text("PORTT=8001\nALOWED_HOSTS=x\nSITE_NAME=Chat\nPUBLISH=127.0.0.1:80\nPORT=8001\n")
+    monkeypatch.setenv("ENV_FILE", str(file))
+    first, second = checks.unknown()
+    assert (first.msg.split()[0], first.hint) == ("ALOWED_HOSTS", "Is ALLOWED_HOSTS meant?")
+    assert (second.msg.split()[0], second.hint) == ("PORTT", "Is PORT meant?")
 
 
 def test_the_server_starts_with_what_is_merely_doubtful(caplog: pytest.LogCaptureFixture) -> None:

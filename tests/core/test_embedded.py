@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -27,7 +27,9 @@ import sys, time
 from pathlib import Path
 from core.embedded import Share
 share = Share(Path(sys.argv[1]), durable=False)
-print(share.start(["DATABASE_URL", "REDIS_URL"]), flush=True)
+urls = share.start(["DATABASE_URL", "REDIS_URL"])
+share.watch(urls)
+print(urls, flush=True)
 sys.stdin.read()
 share.close()
 """
@@ -51,6 +53,7 @@ def begin(directory: Path, users: Users) -> "subprocess.Popen[str]":
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
     users.append(user)
@@ -64,8 +67,12 @@ def urls_of(user: "subprocess.Popen[str]") -> str:
 
 def mains(directory: Path) -> dict[str, psutil.Process]:
     """The main process of each server."""
-    found = [p for p in processes_of(directory) if p.name() in ("postgres", "valkey-server")]
-    return {p.name(): p for p in found if p.ppid() not in {other.pid for other in found}}
+    servers: dict[int, tuple[str, int, psutil.Process]] = {}
+    for process in processes_of(directory):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if (name := process.name()) in ("postgres", "valkey-server"):
+                servers[process.pid] = (name, process.ppid(), process)
+    return {name: one for name, parent, one in servers.values() if parent not in servers}
 
 
 def select_one(url: str) -> int:

@@ -15,6 +15,8 @@ from django.urls import path
 from django.utils.functional import SimpleLazyObject
 
 from chat.factories import UserFactory
+from core import outage
+from core.trouble import Trouble
 
 TEMPLATES = Path(settings.BASE_DIR) / "core/templates"
 PAGES = sorted(page.name for page in TEMPLATES.glob("[45]*.html"))
@@ -24,7 +26,12 @@ def away(request: HttpRequest) -> HttpResponse:
     raise OperationalError("connection refused")
 
 
-urlpatterns = [path("away/", away), path("chat/", away, name="rooms")]
+def read(request: HttpRequest) -> HttpResponse:
+    request.session["read"] = True
+    return HttpResponse()
+
+
+urlpatterns = [path("away/", away), path("chat/", away, name="rooms"), path("read/", read)]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -60,3 +67,25 @@ def test_while_the_database_is_away_a_page_says_to_try_again(client: Client) -> 
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
     assert "Back in a moment" in response.content.decode()
+
+
+@pytest.mark.urls(__name__)
+def test_so_does_a_page_whose_session_cannot_be_saved_when_it_is_done(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(*args: Any, **options: Any) -> None:
+        raise OperationalError("cannot execute INSERT in a read-only transaction")
+
+    monkeypatch.setattr("core.sessions.SessionStore.save", save)
+    response = client.get("/read/", secure=True)
+    assert (response.status_code, "Retry-After" in response) == (503, True)
+
+
+@pytest.mark.urls(__name__)
+def test_an_outage_is_said_once_however_many_pages_it_costs(
+    client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "serving", Trouble(outage.logger, "Pages could not be served"))
+    for _ in range(5):
+        assert client.get("/away/", secure=True).status_code == 503
+    assert caplog.messages == ["Pages could not be served: /away/: connection refused"]

@@ -25,6 +25,18 @@ def test_asking_for_help_starts_no_server(checkout: Checkout, arguments: list[st
     assert not (checkout.directory / ".local/postgres").exists()
 
 
+@pytest.mark.parametrize("arguments", [["test"], ["test", "chat", "--keepdb"]])
+def test_django_s_own_way_to_run_tests_says_how_they_are_run(
+    checkout: Checkout, arguments: list[str]
+) -> None:
+    """And fails: whoever runs it in a pipeline must not believe that all is well."""
+    done = checkout.manage(*arguments)
+    assert "make test" in one_line(done)
+    assert done.returncode == 1
+    assert not (checkout.directory / ".local/postgres").exists()
+    assert "make test" in checkout.manage("help", "test").stdout
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(checkout: Checkout) -> None:
     (checkout.directory / ".local").write_text("in the way")
     assert ".local" in one_line(checkout.manage("migrate"))

@@ -1,5 +1,6 @@
 """`manage.py run` as a person uses it: in a checkout, with a terminal's signals."""
 
+import json
 import os
 import re
 import signal
@@ -10,12 +11,15 @@ import time
 from io import StringIO
 
 import httpx
+import psutil
 import pytest
 from pytest_django import Settings
+from websockets.sync.client import Origin, connect
 
 from core.embedded.server import free_port
 from core.management.commands.run import Command
 from tests.support.checkout import PATIENCE, Checkout, end, one_line, until_it_serves, users
+from tests.support.sockets import wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -81,6 +85,55 @@ def test_kill_9_does_not_stop_the_next_start_and_data_is_kept(checkout: Checkout
     assert not checkout.processes()
 
 
+def test_a_server_that_is_killed_under_it_comes_back_and_the_chat_goes_on(
+    checkout: Checkout,
+) -> None:
+    process = checkout.serve()
+    base = f"http://127.0.0.1:{checkout.port}"
+    with httpx.Client(base_url=base, timeout=PATIENCE) as guest:
+        assert guest.get("/chat/lobby/").status_code == 200
+        for name in ("postgres", "valkey-server"):
+            main = min((p for p in checkout.processes() if p.name() == name), key=create_time)
+            main.kill()
+            psutil.wait_procs([main], PATIENCE)
+            wait_until(lambda: is_well(guest), f"the chat goes down with {name}", PATIENCE)
+            assert text_posted(guest, f"after the end of {name}") in stored(checkout)
+    status, output = end(process, signal.SIGINT)
+    assert status == 0
+    assert output.count("had ended, and runs again.") == 2
+    assert not checkout.processes()
+
+
+def create_time(process: psutil.Process) -> float:
+    return process.create_time()
+
+
+def is_well(guest: httpx.Client) -> bool:
+    health = guest.get("/healthz")
+    return health.status_code == 200 and health.json()["redis"] == "ok"
+
+
+def text_posted(guest: httpx.Client, text: str) -> str:
+    """Post as the web client does, and return it once it is accepted."""
+    cookies = "; ".join(f"{name}={value}" for name, value in guest.cookies.items())
+    place = guest.base_url.netloc.decode()
+    with connect(
+        f"ws://{place}/ws/chat/lobby/",
+        additional_headers={"Cookie": cookies},
+        origin=Origin(f"http://{place}"),
+    ) as socket:
+        socket.send(json.dumps({"type": "chat.message", "message": text}))
+        wait_until(lambda: text in str(socket.recv(PATIENCE)), "it is not accepted")
+    return text
+
+
+def stored(checkout: Checkout) -> str:
+    code = "from chat.models import Message; print(*Message.objects.values_list('body'))"
+    done = checkout.manage("shell", "--verbosity=0", "--command", code)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_a_command_that_outlives_it_keeps_the_servers(checkout: Checkout) -> None:
     process = checkout.serve()
     code = "print('ready', flush=True); input(); from core.models import User; User.objects.first()"
@@ -112,7 +165,8 @@ def test_a_port_in_use_is_one_line_before_anything_starts(checkout: Checkout) ->
 @pytest.mark.parametrize(
     ("env", "says"),
     [
-        ({"PORT": "http"}, "PORT is 'http'"),
+        ({"PORT": "http"}, "PORT must be a number"),
+        ({"HOST": "http://127.0.0.1"}, "HOST must be the name"),
         ({"HOST": "nowhere.invalid"}, "nowhere.invalid"),
         ({"HOST": "192.0.2.1"}, "192.0.2.1"),  # an address of no machine
     ],

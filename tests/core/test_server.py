@@ -2,14 +2,21 @@
 
 import os
 import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 import pytest
+from django.db import OperationalError, connection
 
 from core import address, database, server
+from core.embedded.server import free_port
+from core.environment import Env
 from core.errors import Problem
 from tests.support.databases import ROOT
 from tests.support.servers import ChatServer
@@ -76,6 +83,174 @@ def test_tables_that_are_not_there_are_said_at_the_start(
     assert "1 migrations are missing: run `manage.py migrate`" in caplog.text
 
 
+# -- a database that cannot be used -----------------------------------------------------------
+
+
+def login(user: str, password: str, name: str = "") -> str:
+    """The tests' PostgreSQL, with another login."""
+    url = urlsplit(os.environ["DATABASE_URL"])
+    place = f"{user}:{password}@{url.hostname}:{url.port}"
+    return url._replace(netloc=place, path=f"/{name}" if name else url.path).geturl()
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, url: str) -> str:
+    """What is said of the database at `url`; raises Unfit where it will not be another time."""
+    monkeypatch.setenv("X", url)
+    for name, value in Env().db_url("X").items():
+        monkeypatch.setitem(connection.settings_dict, name, value)
+    with pytest.raises(Problem) as said:
+        database.ensure_answer()
+    assert "\n" not in str(said.value)
+    assert "S3cret" not in str(said.value)
+    if isinstance(said.value, database.Unfit):
+        raise said.value
+    return str(said.value)
+
+
+@pytest.fixture
+def role() -> Iterator[str]:
+    """A user with the password S3cret, whom nobody lets in."""
+    name = f"test_{os.urandom(6).hex()}"
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as operator:
+        operator.execute(f"CREATE ROLE {name} PASSWORD 'S3cret' CONNECTION LIMIT 0")
+        yield name
+        operator.execute(f"DROP ROLE {name}")
+
+
+def test_a_password_that_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(database.Unfit, match="it refuses the password"):
+        ask(monkeypatch, login("chat", "S3cret"))
+    with pytest.raises(database.Unfit, match="it wants a password"):
+        ask(monkeypatch, login("chat", ""))
+
+
+def test_a_user_who_may_not_enter_and_one_too_many(
+    monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    with pytest.raises(database.Unfit, match="it does not let that user in"):
+        ask(monkeypatch, login(role, "S3cret"))
+    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as operator:
+        operator.execute(f"ALTER ROLE {role} LOGIN")
+    assert "too many connections" in ask(monkeypatch, login(role, "S3cret"))
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/S3cret", "it has no database of that name"),
+        ("?sslmode=S3cret", "the option sslmode of DATABASE_URL makes no sense"),
+        ("?target_session_attrs=S3cret", "the option target_session_attrs of"),
+        ("?ssl_min_protocol_version=S3cret", "the option ssl_min_protocol_version of"),
+        ("?options=-c%20S3cret%3D1", "it does not know a parameter"),
+        ("?options=-c%20work_mem%3DS3cret", "it refuses what the options"),
+    ],
+)
+def test_an_address_that_it_cannot_serve(
+    monkeypatch: pytest.MonkeyPatch, path: str, says: str
+) -> None:
+    url = os.environ["DATABASE_URL"]
+    changed = url.rpartition("/")[0] + path if path[0] == "/" else url.partition("?")[0] + path
+    with pytest.raises(database.Unfit, match=says):
+        ask(monkeypatch, changed)
+
+
+REFUSING = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    while True:
+        with listener.accept()[0] as client:
+            client.recv(4096)
+            client.sendall(bytes.fromhex(sys.argv[1]))
+"""
+
+
+@contextmanager
+def answering(sqlstate: str, text: str) -> Iterator[str]:
+    """The URL of a PostgreSQL that answers each login with an error. A process of its own: libpq's
+    ping holds Python's lock."""
+    fields = f"SFATAL\0VFATAL\0C{sqlstate}\0M{text}\0\0".encode()
+    message = b"E" + struct.pack("!i", len(fields) + 4) + fields
+    with subprocess.Popen(
+        [sys.executable, "-c", REFUSING, message.hex()], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        place = f"127.0.0.1:{process.stdout.readline().strip()}"
+        try:
+            yield f"postgres://chat:S3cret@{place}/chat?sslmode=disable&gssencmode=disable"
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "text"),
+    [
+        ("57P03", "le système de bases de données se lance"),
+        ("53300", "désolé, trop de clients sont déjà connectés"),
+        ("08P01", "server login has been failing"),  # a PgBouncer that waits for PostgreSQL
+        ("XX000", "something else"),
+    ],
+)
+def test_what_may_pass_is_only_warned_of(
+    monkeypatch: pytest.MonkeyPatch, sqlstate: str, text: str
+) -> None:
+    with answering(sqlstate, text) as url:
+        said = ask(monkeypatch, url)
+    assert text in said
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "text", "says"),
+    [
+        ("28P01", "authentification par mot de passe échouée", "it refuses the password"),
+        ("08P01", "password authentication failed", "it refuses the password"),  # PgBouncer
+        ("3D000", "la base de données n'existe pas", "it has no database of that name"),
+        ("42501", "droit refusé", "may not connect"),
+    ],
+)
+def test_a_refusal_is_known_in_any_language(
+    monkeypatch: pytest.MonkeyPatch, sqlstate: str, text: str, says: str
+) -> None:
+    with answering(sqlstate, text) as url, pytest.raises(database.Unfit, match=says):
+        ask(monkeypatch, url)
+
+
+@pytest.mark.parametrize("command", [["-m", "core.server"], ["manage.py", "run"]])
+def test_a_database_that_refuses_us_ends_the_start(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DATABASE_URL": login("chat", "S3cret"),
+            "PORT": str(free_port()),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "it refuses the password" in line
+    assert "S3cret" not in done.stdout + done.stderr
+
+
+def test_a_database_that_goes_away_again_while_we_start_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise OperationalError("connection failed\nfor some reason")
+
+    monkeypatch.setattr(database, "ensure_answer", lambda: None)
+    monkeypatch.setattr(database, "unapplied_migrations", fail)
+    server.say_what_is_missing()
+    assert "The database cannot do that now: connection failed Try again." in caplog.messages
+
+
+# -- settings and addresses -------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [({"PRESENCE_SHOWN": "251"}, "core.E015"), ({"CHAT_MESSAGE_MAX": "5000"}, "core.E010")],
@@ -102,7 +277,7 @@ def test_by_default_only_this_machine_can_connect(monkeypatch: pytest.MonkeyPatc
     assert address.chosen() == ("127.0.0.1", 8000)
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "8000 ", "http", "٣"])
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "٣"])
 def test_a_port_must_be_a_port(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     monkeypatch.setenv("PORT", port)
     with pytest.raises(Problem, match="PORT"):

@@ -42,14 +42,14 @@ def test_a_session_more_than_half_over_is_renewed_by_a_page(
     age(LIFE / 2 + timedelta(minutes=1))
     response = client.get(page)
     assert life_left() > NEARLY
-    assert response.cookies["sessionid"]["max-age"] == settings.SESSION_COOKIE_AGE
+    assert response.cookies[settings.SESSION_COOKIE_NAME]["max-age"] == settings.SESSION_COOKIE_AGE
     assert client.session["_auth_user_id"] == str(member.pk)
 
 
 def test_a_younger_one_is_not_written(client: Client, member: User) -> None:
     age(LIFE / 2 - timedelta(minutes=1))
     before = Session.objects.get().expire_date
-    assert "sessionid" not in client.get(POLL).cookies
+    assert settings.SESSION_COOKIE_NAME not in client.get(POLL).cookies
     assert Session.objects.get().expire_date == before
 
 

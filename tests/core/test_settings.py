@@ -36,7 +36,7 @@ def test_empty_is_not_set_but_for_texts_and_lists(monkeypatch: pytest.MonkeyPatc
     assert env.time_zone("X", default="UTC") == "UTC"
     assert env.str("X", default="60/minute") == ""
     assert env.list("X", default=["a"]) == []
-    for read in (env.str, env.int, env.list, env.db_url):
+    for read in (env.str, env.int, env.list, env.db_url, env.redis_url):
         with pytest.raises(Problem, match=r"^X is not set"):
             read("X")
 
@@ -44,6 +44,23 @@ def test_empty_is_not_set_but_for_texts_and_lists(monkeypatch: pytest.MonkeyPatc
 def test_lists_may_have_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", "chat.example.org, example.org,")
     assert env.list("X") == ["chat.example.org", "example.org"]
+
+
+def test_what_a_file_leaves_around_a_value_does_not_belong_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A secret that is mounted as a file ends with a line break."""
+    for text in (" redis://h/1\n", "redis://h/1\r\n", "\tredis://h/1 "):
+        monkeypatch.setenv("X", text)
+        assert env.redis_url("X") == env.str("X") == "redis://h/1"
+    monkeypatch.setenv("X", " \n")
+    assert env.bool("X", default=True) is True
+
+
+def test_bytes_that_are_no_text_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("X", "caf\udce9")
+    with pytest.raises(Problem, match=r"^X has a line break or a character"):
+        env.str("X")
 
 
 def test_a_value_is_no_name_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +87,8 @@ def test_what_makes_no_sense_is_said(
     monkeypatch.setenv("X", text)
     with pytest.raises(Problem) as said:
         read()
-    assert str(said.value).startswith(f"X is {text!r}; it must be {wanted}")
+    assert str(said.value).startswith(f"X must be {wanted}")
+    assert text not in str(said.value), "a secret behind the wrong name is one still"
 
 
 @pytest.mark.parametrize(
@@ -90,9 +108,16 @@ def test_an_address_of_no_database_is_said_without_its_password(
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("CHAT_MESSAGE_MAX", "abc", "CHAT_MESSAGE_MAX is 'abc'"),
-        ("HTTPS", "onn", "HTTPS is 'onn'"),
+        ("CHAT_MESSAGE_MAX", "S3cret", "CHAT_MESSAGE_MAX must be a whole number"),
+        ("HTTPS", "S3cret", "HTTPS must be on or off"),
         ("DATABASE_URL", "", "DATABASE_URL is not set"),
+        ("DATABASE_URL", "postgres://u:S3cret#pw@h/n", "DATABASE_URL must be an address of"),
+        ("REDIS_URL", "redis://:S3cret#pw@h:6379/0", "REDIS_URL must be an address of Redis"),
+        ("DATABASE_URL", "postgres://u@h/n?connect_timeout=S3cret", "DATABASE_URL must be an"),
+        ("REDIS_URL", "redis://:pw@h:6379/0?decode_responses=S3cret", "REDIS_URL must be an"),
+        ("REDIS_URL", "redis://:S3cret@ünï..x:6379/0", "REDIS_URL must be an address of Redis"),
+        ("SITE_NAME", "S3cret\nname", "SITE_NAME has a line break"),
+        ("SITE_NAME", "'S3cret'", "SITE_NAME stands in quotes"),
     ],
 )
 def test_a_wrong_variable_is_one_line(command: list[str], name: str, value: str, says: str) -> None:
@@ -107,6 +132,28 @@ def test_a_wrong_variable_is_one_line(command: list[str], name: str, value: str,
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert says in line
+    assert "S3cret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", [["manage.py", "migrate"], ["-m", "core.server"]])
+def test_no_check_shows_what_it_refuses(command: list[str]) -> None:
+    """Django's own ones print values of CSRF_TRUSTED_ORIGINS."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DEBUG": "off",
+            "ORIGINS": "S3cret,//S3cret",
+            "ALLOWED_HOSTS": "S3:cret",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Entry 1 of ORIGINS is not a full origin" in done.stderr
+    assert "S3" not in done.stdout + done.stderr
 
 
 def test_production_is_what_one_gets_by_default() -> None:

@@ -5,8 +5,10 @@ import json
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.conftest import StartServer
 from tests.support.databases import manage
 
 HASHED = re.compile(r"\.[0-9a-f]{12}\.\w+$")
@@ -53,3 +55,20 @@ def test_the_manifest_knows_every_file_of_ours(collected: Path) -> None:
     sources = Path(__file__).resolve().parents[2] / "chat/static"
     ours = {path.relative_to(sources).as_posix() for path in sources.rglob("*") if path.is_file()}
     assert ours <= set(known)
+
+
+@pytest.mark.parametrize("debug", ["on", "off"])
+def test_a_file_that_is_not_there_is_not_found_and_costs_a_line(
+    start_server: StartServer, debug: str, tmp_path: Path
+) -> None:
+    env = {"DEBUG": debug, "HTTPS": "off", "ALLOWED_HOSTS": "*", "STATIC_ROOT": str(tmp_path)}
+    if debug == "off":
+        manage("collectstatic", "--no-input", "--verbosity=0", env=env)
+    server = start_server(env=env)
+    before = server.log.read_text()
+    assert httpx.get(f"{server.url}/static/chat/js/slug.js").status_code == 200
+    for name in ("nope.css", "chat/", "chat", "..%2f..%2fmanage.py", "/x.js", "x%5Cy"):
+        assert httpx.get(f"{server.url}/static/{name}").status_code == 404, name
+    said = server.log.read_text().removeprefix(before).splitlines()
+    assert len(said) <= 6, said
+    assert not any("Traceback" in line for line in said)

@@ -1,11 +1,13 @@
 """A socket whose application is behind is not read from."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from core import wire
+from core.intake import Intake
 
 
 class Transport:
@@ -26,7 +28,7 @@ async def test_a_sender_is_held_up_while_so_much_waits_and_let_on_afterwards(
 ) -> None:
     queue: asyncio.Queue[Any] = asyncio.Queue()
     transport = Transport()
-    wire.hold_up(queue, transport)
+    wire.hold_up(queue, Intake(SimpleNamespace(transport=transport)))
     for _ in range(3):
         for _ in range(many):
             queue.put_nowait({"type": "websocket.receive", "text": text})

@@ -23,11 +23,12 @@ from tests.faults.crowd import Crowd
 from tests.faults.crowd_faults import CROWD_FAULTS, PEOPLE, CrowdFault
 from tests.faults.faults import FAULTS as LOAD_FAULTS
 from tests.faults.faults import Fault
+from tests.faults.outage_faults import OUTAGE_FAULTS
 from tests.faults.stage import Outcome, Stage
 from tests.faults.world import Presence, World, world
 
 EXTRA_PEOPLE = 4  # for clients that a fault adds
-FAULTS: dict[int, Fault | CrowdFault] = {**LOAD_FAULTS, **CROWD_FAULTS}
+FAULTS: dict[int, Fault | CrowdFault] = {**LOAD_FAULTS, **CROWD_FAULTS, **OUTAGE_FAULTS}
 # The fault that shows what is broken.
 REVEALED_BY = {"holes": 8, "idempotency": 10, "heads": 3, "catchup": 7, "repairs": 8} | {
     "reaping": 11,

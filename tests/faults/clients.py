@@ -23,7 +23,7 @@ BACKOFF = 2.0  # seconds at most between two attempts to come back
 
 class Person(NamedTuple):
     id: int
-    session: str
+    cookie: str  # of a session
 
 
 class FirstSeen:
@@ -114,10 +114,10 @@ class Client:
         process = self._home
         if process is None:
             process = self.plan.random.randrange(len(self._processes))
-        since = "" if self.log.cursor is None else f"?since={self.log.cursor}"
+        since = "" if self.log.cursor is None else str(self.log.cursor)
         async with connect(
-            f"{self._processes[process]}/ws/chat/{self.room}/{since}",
-            additional_headers={"Cookie": f"sessionid={self.person.session}"},
+            f"{self._processes[process]}/ws/chat/{self.room}/?since={since}",
+            additional_headers={"Cookie": self.person.cookie},
             subprotocols=["chat.v1"] if self._lines else None,  # type: ignore[list-item]
             compression=None,
             proxy=None,

@@ -4,13 +4,14 @@ import random
 from collections import deque
 from typing import Any
 
-from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.conf import settings
+
+from core.layers import PublishLayer
 
 Message = dict[str, Any]
 
 
-class UnreliableLayer(RedisPubSubChannelLayer):
+class UnreliableLayer(PublishLayer):
     """What it holds back for later comes after others; a process's pulses keep that moving.
 
     The pulses themselves get through: to say that Redis is away is another fault.
@@ -31,7 +32,7 @@ class UnreliableLayer(RedisPubSubChannelLayer):
             if self._held and self._random.random() < 0.3:
                 self._held.rotate(self._random.randrange(len(self._held)))
                 return self._held.popleft()
-            message: Message = await self._get_layer().receive(channel)
+            message: Message = await super().receive(channel)
             if message["type"] == "hub.pulses":
                 return message
             fate = self._random.random()

@@ -22,7 +22,7 @@ def make(many: int) -> list[Person]:
         session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.create()
-        people.append(Person(user.pk, session.session_key))
+        people.append(Person(user.pk, f"{settings.SESSION_COOKIE_NAME}={session.session_key}"))
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
     return people

@@ -14,4 +14,4 @@ FAULTS_AHEAD = env.int("FAULTS_CLOCKS", default=0) * env.int("FAULTS_PROCESS", d
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults.apps.FaultsConfig"]
 if FAULTS_LAYER:
-    CHANNEL_LAYERS["default"]["BACKEND"] = "tests.faults.layer.UnreliableLayer"
+    CHANNEL_LAYERS["chat"]["BACKEND"] = "tests.faults.layer.UnreliableLayer"

@@ -44,6 +44,7 @@ class LogBox(Outbox):
 
     def __init__(self, log: Log) -> None:  # nothing is sent, so nothing of its own is needed
         self._log = log
+        self.is_plain = False
 
     def push(self, parcel: Parcel) -> None:
         for one in parcel.objects:
@@ -154,10 +155,11 @@ class Simulation:
         layers = [Layer(self.mail, number) for number in range(PROCESSES)]
         for number, (engine, layer) in enumerate(zip(self.engines, layers, strict=True)):
             layer.others = [(n, other) for n, other in enumerate(layers) if n != number]
-            one = engine.hub
-            one._layer, one._mailbox = layer, f"mailbox-{number}"
+            one = engine.hub.mailbox
+            one._layer, one._name = layer, f"mailbox-{number}"
             one._tried.set()
-            one._tasks = [asyncio.create_task(asyncio.sleep(0))]  # no timers, no pulses
+            for kept in (one, engine.hub):
+                kept.start = lambda: None  # type: ignore[method-assign] # no timers, no pulses
             # Everybody is heard, and Redis is there.
             one._pulses = dict.fromkeys([one.process, "another"], float("inf"))
 

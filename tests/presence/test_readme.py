@@ -93,11 +93,13 @@ django.setup()
 from django.http import JsonResponse
 from django.test import AsyncClient
 from django.urls import path
-from presence import clients, reader
+from presence import clients
+from presence.reader import Reader
 from presence.store import Store
 from presence.tracker import Tracker
 
 told = []
+reader = Reader(clients.for_pages)
 
 
 async def enter(request, document, user):
@@ -149,7 +151,7 @@ def test_the_scripts_are_those_of_the_folder() -> None:
     named = re.findall(r"^\| `(\w+)` \|  ?[^|]*\|$", README, flags=re.M)
     scripts = {path.stem for path in SCRIPTS.glob("*.lua")} - {"common"}
     assert scripts <= set(named)
-    assert all(hasattr(store.Store, name) or hasattr(reader, name) for name in scripts)
+    assert all(hasattr(store.Store, name) or hasattr(reader.Reader, name) for name in scripts)
 
 
 def test_nothing_of_it_imports_the_project() -> None:

@@ -1,6 +1,7 @@
 """The scripts, one by one and many at once, on a real Valkey."""
 
 import asyncio
+import logging
 import random
 import re
 import time
@@ -90,6 +91,25 @@ async def test_renewing_restores_what_redis_has_lost(store: Store, redis: Redis)
     assert (await store.hold({"a": ["ann:1", "ann:2"]}, 60))["a"].changes == []
 
 
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("script", ["hold", "leave", "state"])
+async def test_keys_that_something_else_has_overwritten_are_made_anew(
+    store: Store, redis: Redis, which: int, script: str
+) -> None:
+    await store.hold({"a": ["ann:1", "bob:1"], "b": ["ann:1"]}, 60)
+    await redis.set(keys("a")[which], "no such thing")
+    match script:
+        case "hold":
+            await store.hold({"a": ["ann:1"]}, 60)
+        case "leave":
+            await store.leave({"a": ["ann:1"]}, 0)
+        case "state":
+            await store.state("a")
+    await store.hold({"a": ["bob:1"]}, 60)
+    assert "bob" in (await store.state("a")).users
+    assert (await store.state("b")).users == {"ann"}
+
+
 async def test_renewing_ends_what_others_left_behind(store: Store, redis: Redis) -> None:
     await store.hold({"a": ["ann:1", "bob:1"]}, 60)
     await end_now(redis, "a", "ann:1", "bob:1")
@@ -136,8 +156,13 @@ async def test_one_call_serves_many_scopes_and_mixes_none(store: Store) -> None:
 
 
 async def test_a_scope_that_fails_does_not_take_the_others_with_it(
-    store: Store, redis: Redis, caplog: pytest.LogCaptureFixture
+    store: Store,
+    redis: Redis,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(logging.getLogger("presence.store"), "filters", [])  # said before, maybe
+    monkeypatch.setattr("presence.store._SPOILED", re.compile("(?!)"))  # nothing is mended
     await redis.set(keys("broken")[LEASES], "no sorted set")
     results = await store.hold({"a": ["ann:1"], "broken": ["ann:1"], "b": ["bob:1"]}, 60)
     assert results.keys() == {"a", "b"}

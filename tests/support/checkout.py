@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import psutil
 
@@ -29,10 +30,14 @@ class Checkout:
         self.output = ""
         shutil.copytree(ROOT, directory, ignore=NOT_COPIED)
 
-    def run(self, **env: str) -> "subprocess.Popen[str]":
-        """Start `manage.py run` and return at once."""
+    def run(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
+        """Start `manage.py run`, or with other `arguments`, and return at once."""
+        return self.start(sys.executable, "manage.py", *(arguments or ["run"]), **env)
+
+    def start(self, *command: str, **env: str) -> "subprocess.Popen[str]":
+        """Start a program in the checkout and return at once."""
         return subprocess.Popen(
-            [sys.executable, "manage.py", "run"],
+            command,
             cwd=self.directory,
             env=self.environment(**env),
             stdout=subprocess.PIPE,
@@ -41,9 +46,9 @@ class Checkout:
             start_new_session=True,
         )
 
-    def serve(self, **env: str) -> "subprocess.Popen[str]":
-        """Start `manage.py run` and return when it has said so; `output` has what it said."""
-        process = self.run(**env)
+    def serve(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
+        """As `run`, and return when it has said so; `output` has what it said."""
+        process = self.run(*arguments, **env)
         self.output = until_it_serves(process)
         return process
 
@@ -67,13 +72,23 @@ class Checkout:
 
 
 def until_it_serves(process: "subprocess.Popen[str]") -> str:
-    """Wait until `manage.py run` has said where it serves, and return all that it said."""
+    """Wait until a command has said where it serves, and return all that it said."""
+    return until_it_says(process, "Ctrl-C")
+
+
+def until_it_says(process: "subprocess.Popen[str]", text: str) -> str:
+    """Wait until a line has `text`, and return all that was said until then."""
     assert process.stdout is not None
     output = ""
-    for line in process.stdout:
-        output += line
-        if "Ctrl-C" in line:
-            return output
+    impatience = Timer(PATIENCE, process.kill)
+    impatience.start()
+    try:
+        for line in process.stdout:
+            output += line
+            if text in line:
+                return output
+    finally:
+        impatience.cancel()
     raise AssertionError(f"It ended with {process.wait()}:\n{output}")
 
 

@@ -18,6 +18,7 @@ from tests.support.databases import ROOT
 DOT_ENV = {
     "SECRET_KEY": "a-secret-key-of-a-test-which-is-long-enough-for-production",
     "POSTGRES_PASSWORD": "fromdotenv",
+    "REDIS_PASSWORD": "ofredis",
     "ALLOWED_HOSTS": "chat.example.org",
     "ORIGINS": "https://chat.example.org",
 }
@@ -40,6 +41,11 @@ def fill_in(text: str) -> str:
         return rest
 
     return VARIABLE.sub(value, text)
+
+
+def unescaped(command: str) -> str:
+    """A command as its container gets it: "$$" is a "$" for the shell there."""
+    return command.replace("$$", "$")
 
 
 def instructions() -> list[tuple[str, str]]:

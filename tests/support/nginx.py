@@ -1,9 +1,7 @@
 """A real nginx with the configuration of docker-compose.yml."""
 
 import os
-import platform
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -14,53 +12,11 @@ from pathlib import Path
 import httpx
 
 from core.embedded.server import free_port
+from tests.support import debian
 from tests.support.databases import ROOT
 
 CONFIG = ROOT / "core/nginx.conf"
-# Unpacked, not installed: Debian's package would start a server on port 80 of this machine.
-UNPACKED = ROOT / ".venv/nginx"
-PACKAGES = ["nginx", "nginx-common"]
 PATIENCE = 20.0  # seconds
-DOWNLOAD_SECONDS = 300
-
-
-class NoNginx(Exception):
-    """There is none and none could be had."""
-
-
-def executable() -> Path:
-    """Return the machine's nginx, else Debian's, unpacked now."""
-    own = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
-    unpacked = UNPACKED / "usr/sbin/nginx"
-    if own is None and not unpacked.exists():
-        unpack()
-    return Path(own) if own else unpacked
-
-
-def unpack() -> None:
-    if platform.system() != "Linux" or not shutil.which("apt-get"):
-        raise NoNginx("These tests run nginx. Install it.")
-    with tempfile.TemporaryDirectory(prefix="nginx-") as directory:
-        if not _download(directory):
-            if os.geteuid() == 0:
-                _run(["apt-get", "update", "-q"], directory)
-            if not _download(directory):
-                raise NoNginx("No nginx here, and apt-get does not find one. Install it.")
-        for package in Path(directory).glob("*.deb"):
-            _run(["dpkg-deb", "--extract", str(package), "unpacked"], directory)
-        shutil.rmtree(UNPACKED, ignore_errors=True)
-        shutil.copytree(Path(directory) / "unpacked", UNPACKED, symlinks=True)
-
-
-def _download(directory: str) -> bool:
-    return _run(["apt-get", "download", "-q", *PACKAGES], directory)
-
-
-def _run(command: list[str], directory: str) -> bool:
-    done = subprocess.run(
-        command, cwd=directory, capture_output=True, timeout=DOWNLOAD_SECONDS, check=False
-    )
-    return done.returncode == 0
 
 
 @contextmanager
@@ -70,8 +26,7 @@ def nginx(web: str, static: Path, *, trusted: str = "127.0.0.9/32") -> Iterator[
     The configuration is the one of production. Only its places are exchanged, and the network
     whose proxies it believes.
     """
-    program = executable()
-    types = UNPACKED / "etc/nginx/mime.types"
+    program = debian.program("nginx")
     port, health = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="nginx-") as directory:
         places = {
@@ -81,7 +36,7 @@ def nginx(web: str, static: Path, *, trusted: str = "127.0.0.9/32") -> Iterator[
             "alias /srv/static/;": f"alias {static}/;",
             "172.30.77.0/24": trusted,
             "/tmp/": f"{directory}/",
-            "/etc/nginx/mime.types": str(types if types.exists() else "/etc/nginx/mime.types"),
+            "/etc/nginx/mime.types": str(debian.file("nginx", "etc/nginx/mime.types")),
         }
         text = CONFIG.read_text()
         for ours in places:
@@ -94,7 +49,11 @@ def nginx(web: str, static: Path, *, trusted: str = "127.0.0.9/32") -> Iterator[
         options = "daemon off;" + (" user root;" if os.geteuid() == 0 else "")
         with Path(directory, "log").open("wb") as log:
             process = subprocess.Popen(
-                [*command, "-g", options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*command, "-g", options],
+                env=debian.environment("nginx"),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         try:
             _wait(process, f"http://127.0.0.1:{health}/", Path(directory, "log"))

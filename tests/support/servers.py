@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from core import embedded
+from core import cookies, embedded
 from core.embedded.server import free_port
 from tests.support import databases, environment
 from tests.support.databases import ROOT
@@ -35,6 +35,14 @@ class ChatServer:
     def pid(self) -> int:
         assert self._process is not None, "the server does not run"
         return self._process.pid
+
+    def cookie(self, kind: str = "session") -> str:
+        """What this server calls its cookie for `kind`."""
+        debug = self.env.get("DEBUG", "off") == "on"
+        https = self.env.get("HTTPS", "off" if debug else "on") == "on"
+        origins = [origin for origin in self.env.get("ORIGINS", "").split(",") if origin]
+        port = cookies.seen_port(debug=debug, own=str(self.port), origins=origins)
+        return cookies.named(kind, https=https, port=port)
 
     @property
     def is_running(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client as Browser
 from websockets.exceptions import ConnectionClosed
@@ -46,12 +47,12 @@ UNLIMITED = {
 @pytest.fixture(scope="module")
 def chat_database(template_database: str, django_db_blocker: Any) -> Iterator[str]:
     """The URL of a database for one file, where the server's rows and the test's are the same."""
-    with databases.copied(template_database) as url, django_db_blocker.unblock(), _using(url):
+    with databases.copied(template_database) as url, django_db_blocker.unblock(), using(url):
         yield f"{url}{'&' if urlsplit(url).query else '?'}application_name=under_test"
 
 
 @contextmanager
-def _using(url: str) -> Iterator[None]:
+def using(url: str) -> Iterator[None]:
     """Let this process use that database."""
     settings = connection.settings_dict
     usual = settings["NAME"]
@@ -239,10 +240,15 @@ def cast(chat_database: str) -> Cast:
 
 
 def session_of(user: User) -> str:
-    """The session cookie of a signed-in user."""
+    """The key of a session in which the user is signed in."""
     browser = Browser()
     browser.force_login(user)
-    return str(browser.cookies["sessionid"].value)
+    return str(browser.cookies[settings.SESSION_COOKIE_NAME].value)
+
+
+def signed_in(server: ChatServer, user: User) -> dict[str, str]:
+    """The cookies of a browser in which the user is signed in at `server`."""
+    return {server.cookie(): session_of(user)}
 
 
 def truth(room: Room) -> dict[int, Frame]:
@@ -336,14 +342,15 @@ class Log:
         }
 
 
-def address(server: ChatServer, room: Room | str, since: Any = None) -> str:
+def address(server: ChatServer, room: Room | str, since: Any = None, *, plain: bool = False) -> str:
+    """`plain`: as a client that knows no protocol; else it says that it does, by `since`."""
     slug = room if isinstance(room, str) else room.slug
-    query = "" if since is None else f"?since={quote(str(since))}"
+    query = "" if plain else f"?since={'' if since is None else quote(str(since))}"
     return f"{server.ws_url}/ws/chat/{quote(slug)}/{query}"
 
 
 class Client:
-    """One plain WebSocket. `frames` is all that came, in order."""
+    """One WebSocket. `frames` is all that came, in order."""
 
     def __init__(
         self,
@@ -353,6 +360,7 @@ class Client:
         *,
         since: Any = None,
         lines: bool = False,
+        plain: bool = False,
         origin: str | None = None,
         session: str | None = None,
     ) -> None:
@@ -362,9 +370,9 @@ class Client:
         self._waiting: list[Frame] = []
         self.payloads: list[str | bytes] = []
         self._opening = connect(
-            address(server, room, since),
+            address(server, room, since, plain=plain),
             origin=origin,  # type: ignore[arg-type]
-            additional_headers={"Cookie": f"sessionid={session}"} if session else None,
+            additional_headers={"Cookie": f"{server.cookie()}={session}"} if session else None,
             subprotocols=["chat.v1"] if lines else None,  # type: ignore[list-item]
             max_size=None,
             max_queue=None,  # it reads on while the test does something else

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from tests.support.databases import ROOT
 
 APPS = ("core", "chat", "presence")
-NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE"}  # Django's own: which settings, not one of them
+# Django's own: which settings, not one of them, and to whom of runserver's two processes it speaks.
+# END_WITH is what one process of ours says to the next (core/parent.py).
+NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "RUN_MAIN", "END_WITH"}
 
 
 class Variable(NamedTuple):

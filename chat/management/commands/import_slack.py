@@ -6,7 +6,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from tqdm import tqdm
 
-from chat.slack.export import SlackRoom
 from chat.slack.files import ExportError
 from chat.slack.importer import import_export
 from chat.slack.values import printable
@@ -24,11 +23,17 @@ guesses. A channel never goes into a room that people have made here: where its 
 becomes "general-slack". The one exception is a public channel and an open room of that address in
 which nothing was ever said: it moves in.
 
-Importing again, or importing a newer export, adds only what is new, at the end of each room. What
-changed in messages that are there already (an edit, a reaction) is not brought over.
+A message gets the text that a reader of Slack saw, with its files and what apps posted below it as
+lines. What is no text (images, buttons, previews of links) is left out and counted.
 
-Ends with an account of every entry. The exit status is 1 if a room failed or a file could not be
-read; the rest is imported then."""
+Importing again, or importing a newer export, adds only what is new, at the end of each room.
+Messages that are there already stay as they are: an edit, a reaction, or what an earlier version of
+this command left out of their text is not brought over.
+
+Ends with an account of every entry. The exit status is 1 if something did not find its place: a
+room failed or has no folder, a folder belongs to no room, a file could not be read or fits nothing,
+an entry could not be taken. The account names it, and the rest is imported then. Slack's lists of
+canvases, logs of apps and the like are named too, and are no failure."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
@@ -39,17 +44,20 @@ read; the rest is imported then."""
         parser.add_argument("path", type=Path, help="the export: a folder or a .zip")
 
     def handle(self, *args: Any, path: Path, verbosity: int, **options: Any) -> None:
-        def progress(rooms: list[SlackRoom]) -> Any:
+        def progress(what: str, total: int, unit: str) -> Any:
             quiet = True if verbosity == 0 else None  # None: off where stderr is no terminal
-            return tqdm(rooms, desc="Importing", unit=" rooms", disable=quiet)
+            return tqdm(desc=what, total=total, unit=unit, unit_scale=True, disable=quiet)
 
         try:
-            report = import_export(path, progress=progress)
+            report = import_export(path, progress=progress, name_all=verbosity > 1)
         except ExportError as error:
             raise CommandError(printable(str(error))) from error
         except DatabaseError as error:  # of people; a room's own are in the report
             raise CommandError(f"Stopped by the database: {str(error).splitlines()[0]}") from error
-        for line in report.lines(name_all=verbosity > 1):
+        for line in report.lines():
             self.stdout.write(printable(line))
         if not report.is_complete:
-            raise CommandError(f"Not everything came in: {report.losses}. Import again to go on.")
+            raise CommandError(
+                f"Not everything came in: {report.losses}. Once that is mended, import again: "
+                "what is there does not come twice."
+            )

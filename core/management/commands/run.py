@@ -1,7 +1,5 @@
 """`manage.py run`: a chat on this machine, ready to be tried. What `make run` calls."""
 
-import os
-import signal
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from core import address, database, interrupts, server
+from core import address, database, interrupts, redis_server, server
 
 BANNER = """
   Chat         {url}
@@ -32,6 +30,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = address.chosen()
         database.ensure_answer()
+        redis_server.ensure_usable()
         with database.alone():  # two that start at once would make the same tables
             self.migrate()
             if settings.DEBUG:  # demo accounts have a password that everybody knows
@@ -53,7 +52,7 @@ class Command(BaseCommand):
 
     def announce(self, host: str, port: int) -> None:
         if interrupts.heard():  # while we started, and it was thrown away
-            os.kill(os.getpid(), signal.SIGINT)
+            interrupts.repeat()
             return
         if settings.DEBUG and not address.is_loopback(host):
             self.stderr.write(

@@ -16,7 +16,7 @@ from chat.models import AuditEntry, Message, Revision
 from core.models import User
 from tests.chat.admin.pages import Look
 from tests.support.servers import ChatServer
-from tests.support.sockets import PATIENCE, Cast, session_of
+from tests.support.sockets import PATIENCE, Cast, signed_in
 
 LIST = "/admin/chat/message/"
 
@@ -109,7 +109,7 @@ def test_those_who_are_in_the_room_see_it(
     watchers = [enter(server, cast.room, cast.member) for server in (chat, second)]
     watchers[0].send(message="Buy gold")
     (pk,) = {watcher.until("chat.message")["id"] for watcher in watchers}
-    cookies = {"sessionid": session_of(UserFactory(staff=True))}
+    cookies = signed_in(chat, UserFactory(staff=True))
     with httpx.Client(base_url=chat.url, cookies=cookies, timeout=PATIENCE) as site:
         (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', site.get(LIST).text))
         form = {"action": "delete_messages", "_selected_action": pk, "csrfmiddlewaretoken": token}

@@ -11,10 +11,10 @@ pytestmark = pytest.mark.django_db
 
 
 BAD_ADDRESSES = [
-    *("room=abc", "room=0", "room=-1", "room=99999999999999999999999", "room=%00", "room=1&room=x"),
+    *("room=abc", "room=0", "room=-1", "room=99999999999999999999999", "room=1&room=x"),
     *("author=foo", "author=1.5", "day=foo", "day=2024-02-30", "day=0001-01-01"),
-    *("day=9999-12-31", "day=%00", "state=foo", "upto=x", "upto=-5", "upto=9", "room=x&upto=9"),
-    *("q=%00", "q=%22", "q=!!!", "q=%26|", "q=-", "q=id:", "q=id:x", "q=id:99999999999999999999"),
+    *("day=9999-12-31", "state=foo", "upto=x", "upto=-5", "upto=9", "room=x&upto=9"),
+    *("q=%22", "q=!!!", "q=%26|", "q=-", "q=id:", "q=id:x", "q=id:99999999999999999999"),
     *("q=" + "x" * 5000, "p=x", "p=", "all=", "o=1.2", "o=99", "_facets=True", "e=1"),
 ]
 

@@ -12,14 +12,14 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.admin import online
+from chat.attendance import reader
 from chat.factories import RoomFactory, UserFactory
 from chat.models import AuditEntry, Room
 from core.models import User
-from presence import reader
-from presence.store import keys
 from tests.chat.admin.pages import Look
+from tests.support.presence import presence_keys
 from tests.support.servers import ChatServer
-from tests.support.sockets import PATIENCE, Cast, session_of, wait_until
+from tests.support.sockets import PATIENCE, Cast, signed_in, wait_until
 
 
 class TestPages:
@@ -203,7 +203,9 @@ class TestPages:
 def hold(url: str, room: Room, user: User, *connections: str) -> None:
     """Give the user leases, as the servers' scripts do."""
     with redis.Redis.from_url(url) as client:
-        client.zadd(keys(str(room.pk))[1], {f"{user.pk}:{name}": 4e12 for name in connections})
+        client.zadd(
+            presence_keys(str(room.pk))[1], {f"{user.pk}:{name}": 4e12 for name in connections}
+        )
 
 
 def rows(page: str) -> list[str]:
@@ -219,7 +221,7 @@ def rows(page: str) -> list[str]:
 def site(chat: ChatServer, cast: Cast) -> Iterator[httpx.Client]:
     """The admin of the real server, as a moderator sees it."""
     moderator = UserFactory(staff=True)
-    cookies = {"sessionid": session_of(moderator)}
+    cookies = signed_in(chat, moderator)
     with httpx.Client(
         base_url=chat.url, cookies=cookies, timeout=PATIENCE, follow_redirects=True
     ) as site:

@@ -2,12 +2,18 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import IntegrityError, connection
 from django.test import Client
 from django.utils import timezone
 
+from chat.admin.rooms import RoomAdmin, RoomForm
+from chat.entry import find
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
-from chat.models import AuditEntry, Message, Room, Sanction
+from chat.models import Address, AuditEntry, Message, Room, Sanction
+from chat.models.room import is_unguessable
 from tests.chat.admin.pages import Look, at
+from tests.chat.rooms_of_before import with_guessable_address
 
 pytestmark = pytest.mark.django_db
 
@@ -65,22 +71,27 @@ def test_only_a_superuser_opens_a_private_room(moderator: Client) -> None:
     assert moderator.post(address, room_form(room, **form), secure=True).status_code == 302
     room.refresh_from_db()
     assert (room.kind, room.title) == ("private", "Ours")
-    without_address = room_form(room, **form, slug="")
-    assert moderator.post(address, without_address, secure=True).status_code == 302
+    before = room.slug
+    moderator.post(address, room_form(room, **form, slug="ours"), secure=True)
     room.refresh_from_db()
-    assert room.slug.startswith("private--")
+    assert room.slug == before
     moderator.force_login(UserFactory(is_staff=True, is_superuser=True))
-    moderator.post(address, room_form(room, **form), secure=True)
+    moderator.post(address, room_form(room, **form, slug="ours"), secure=True)
     room.refresh_from_db()
-    assert room.kind == "open"
+    assert (room.kind, room.slug) == ("open", "ours")
+    assert {each.slug for each in room.addresses.all()} == {"ours", before}
 
 
 def test_a_moderator_makes_an_open_room_private(moderator: Client) -> None:
     room = RoomFactory()
     form = room_form(room, kind="private")
     moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
+    before = room.slug
     room.refresh_from_db()
     assert room.kind == "private"
+    assert is_unguessable(room.slug)
+    page = moderator.get(f"/admin/chat/room/{room.pk}/change/", secure=True).content.decode()
+    assert before in page  # it led here, and still does for members
 
 
 def test_a_private_room_without_an_address_gets_one_that_nobody_guesses(moderator: Client) -> None:
@@ -92,6 +103,211 @@ def test_a_private_room_without_an_address_gets_one_that_nobody_guesses(moderato
     assert all(len(slug) == len("private--") + 16 for slug in slugs)
     page = moderator.post("/admin/chat/room/add/", form | {"kind": "open"}, secure=True)
     assert "A room needs an address" in page.content.decode()
+    page = moderator.post("/admin/chat/room/add/", form | {"slug": "party"}, secure=True)
+    assert "The address of a private room is made for it" in page.content.decode()
+    assert Room.objects.count() == 2
+
+
+def test_an_address_of_before_is_not_given_to_another_room(moderator: Client) -> None:
+    room, other = MessageFactory(room__slug="party").room, RoomFactory()
+    form = room_form(room, slug="feast")
+    assert (
+        moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True).status_code == 302
+    )
+    form = room_form(other, slug="party")
+    for address in (f"{other.pk}/change/", "add/"):
+        page = moderator.post(f"/admin/chat/room/{address}", form, secure=True)
+        assert "This is, or was, the address of another room." in page.content.decode()
+    form = room_form(room)  # its own it may have back
+    assert (
+        moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True).status_code == 302
+    )
+    room.refresh_from_db()
+    assert room.slug == "party"
+
+
+@pytest.mark.parametrize(
+    ("slug", "problem"),
+    [
+        ("Board", "Write it as “board”"),
+        ("ﬁsh", "Write it as “fish”"),
+        ("a--b", "Write it as “a-b”"),
+        ("-x-", "Write it as “x”"),
+        ("private--abc", "Write it as “private-abc”"),
+        ("--", "at least one letter or digit"),
+        ("private--" + "a" * 16, "made for private rooms"),
+        ("Direct-" + "a" * 32, "made for private rooms"),
+    ],
+)
+def test_no_open_room_is_given_an_address_that_no_name_leads_to(
+    moderator: Client, slug: str, problem: str
+) -> None:
+    before = RoomFactory()
+    for place in (f"{before.pk}/change/", "add/"):
+        form = room_form(before, slug=slug)
+        page = moderator.post(f"/admin/chat/room/{place}", form, secure=True)
+        assert problem in page.content.decode()
+    assert list(Room.objects.values_list("slug", flat=True)) == [before.slug]
+
+
+@pytest.mark.parametrize("slug", ["Board", "--", "private--" + "a" * 16])
+def test_one_that_a_room_has_already_may_stay(moderator: Client, slug: str) -> None:
+    room = RoomFactory(slug=slug)
+    form = room_form(room, title="Ours")
+    moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
+    room.refresh_from_db()
+    assert (room.slug, room.title) == (slug, "Ours")
+
+
+def test_an_address_that_is_taken_after_the_form_has_looked_is_said(
+    moderator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MessageFactory(room__slug="party")
+    room = RoomFactory(slug="tea")
+    monkeypatch.setattr(RoomForm, "clean", lambda form: form.cleaned_data)
+    monkeypatch.setattr(RoomForm, "validate_unique", lambda form: None)
+    form = room_form(room, slug="party")
+    address = f"/admin/chat/room/{room.pk}/change/"
+    page = moderator.post(address, form, secure=True, follow=True)
+    assert "that address was taken just now" in page.content.decode()
+    room.refresh_from_db()
+    assert room.slug == "tea"
+
+
+def test_an_address_of_a_room_that_is_gone_is_given_to_no_other(moderator: Client) -> None:
+    gone = with_guessable_address(RoomFactory(private=True), "merger")
+    address = gone.slug
+    gone.delete()
+    assert Address.objects.get(slug=address).room is None
+    other = RoomFactory()
+    for place in (f"{other.pk}/change/", "add/"):
+        form = room_form(other, slug=address)
+        page = moderator.post(f"/admin/chat/room/{place}", form, secure=True)
+        assert page.status_code == 200
+        assert "This is, or was, the address of another room." in page.content.decode()
+
+
+def test_another_fault_of_the_data_is_not_called_a_taken_address(
+    moderator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = RoomFactory()
+
+    def fails(*args: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE chat_room SET head = -1")
+
+    monkeypatch.setattr(RoomAdmin, "save_model", fails)
+    with pytest.raises(IntegrityError):
+        moderator.post(f"/admin/chat/room/{room.pk}/change/", room_form(room), secure=True)
+
+
+def test_a_private_room_from_before_stays_where_people_guess_it_until_a_moderator_acts(
+    moderator: Client,
+) -> None:
+    room = with_guessable_address(MessageFactory(room__private=True).room, "board")
+    other, open_room = MessageFactory(room__private=True).room, MessageFactory().room
+    member = MembershipFactory(room=room).user
+    form = room_form(room, title="Ours")
+    moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
+    room.refresh_from_db()
+    assert (room.slug, room.title) == ("board", "Ours")
+    chosen = [room.pk, other.pk, open_room.pk]
+    form = {"action": "hide_address", "_selected_action": chosen}
+    page = moderator.post("/admin/chat/room/", form, secure=True, follow=True)
+    assert "1 given another address." in page.content.decode()
+    room.refresh_from_db()
+    assert is_unguessable(room.slug)
+    assert find("board", member) == room
+    for same in (other, open_room):
+        assert Room.objects.get(pk=same.pk).slug == same.slug
+    assert "address that nobody guesses" in str(AuditEntry.objects.get(target=str(room)).detail)
+
+
+class TestManyAtOnce:
+    @pytest.fixture
+    def told(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        told: list[Any] = []
+        monkeypatch.setattr(
+            "chat.admin.rooms.tell_processes", lambda *news: told.append(news) or True
+        )
+        monkeypatch.setattr("chat.signals.tell_processes", lambda *news: told.append(news) or True)
+        return told
+
+    def act(self, moderator: Client, action: str, rooms: list[Room], **more: Any) -> str:
+        form = {"action": action, "_selected_action": [room.pk for room in rooms], **more}
+        page = moderator.post("/admin/chat/room/", form, secure=True, follow=True)
+        return page.content.decode()
+
+    def test_rooms_are_archived_and_opened_again(self, moderator: Client, told: list[Any]) -> None:
+        rooms, left = RoomFactory.create_batch(5), RoomFactory()
+        done = RoomFactory(archived=True)
+        assert "5 archived." in self.act(moderator, "archive", [*rooms, done])
+        (news,) = told  # one message to the servers
+        assert {one["fields"]["id"] for one in news} == {room.pk for room in rooms}
+        assert all(one["type"] == "room.update" and one["fields"]["archived"] for one in news)
+        archived = Room.objects.filter(is_archived=True)
+        assert set(archived) == {*rooms, done}
+        assert left not in archived
+        entries = AuditEntry.objects.filter(action="change room")
+        assert {entry.target for entry in entries} == set(map(str, rooms))
+        assert all(entry.detail["is_archived"] for entry in entries)
+        assert "6 opened again." in self.act(moderator, "unarchive", [*rooms, done, left])
+        assert not archived.all()
+        assert "archived" not in told[-1][0]["fields"]
+
+    def test_all_that_a_filter_finds_are_archived_a_hundred_a_message(
+        self, moderator: Client, told: list[Any]
+    ) -> None:
+        Room.objects.bulk_create(Room(slug=f"many-{n}") for n in range(130))
+        first = Room.objects.all()[:1]
+        page = self.act(moderator, "archive", list(first), select_across="1")
+        assert "130 archived." in page
+        assert [len(news) for news in told] == [100, 30]
+
+    def test_addresses_are_hidden_in_one_message_to_the_servers(
+        self, moderator: Client, told: list[Any], django_capture_on_commit_callbacks: Any
+    ) -> None:
+        rooms = [
+            with_guessable_address(RoomFactory(private=True), slug) for slug in ("board", "staff")
+        ]
+        with django_capture_on_commit_callbacks(execute=True):
+            assert "2 given another address." in self.act(moderator, "hide_address", rooms)
+        (news,) = told
+        slugs = {room.pk: room.slug for room in Room.objects.all()}
+        assert {one["fields"]["id"]: one["fields"]["slug"] for one in news} == slugs
+        assert all(map(is_unguessable, slugs.values()))
+
+    def test_that_the_servers_could_not_be_told_is_said(
+        self, moderator: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("chat.admin.rooms.tell_processes", lambda *news: False)
+        page = self.act(moderator, "archive", [RoomFactory()])
+        assert "1 archived." in page
+        assert "pages that are open show it when they are loaded again" in page
+
+    def test_who_may_only_look_archives_none(self, client: Client, told: list[Any]) -> None:
+        looker = UserFactory(staff=True, join_moderators=False)
+        looker.user_permissions.add(Permission.objects.get(codename="view_room"))
+        client.force_login(looker)
+        room = RoomFactory()
+        self.act(client, "archive", [room])
+        assert not Room.objects.get().is_archived
+        assert not told
+
+
+def test_rooms_nobody_wanted_are_marked_and_found(look: Look) -> None:
+    vacant, used = RoomFactory(vacant_since=timezone.now()), MessageFactory().room
+    silent = RoomFactory()
+    assert "none, opened by address" in look("chat/room/").text
+    assert look("chat/room/?use=vacant").rows == [vacant]
+    assert set(look("chat/room/?use=used").rows) == {used, silent}
+
+
+def test_what_a_moderator_makes_of_a_vacant_room_is_shown(moderator: Client) -> None:
+    room = RoomFactory(vacant_since=timezone.now())
+    form = room_form(room, title="Tea")
+    moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
+    assert list(Room.objects.not_vacant()) == [room]
 
 
 def test_what_nothing_reads_yet_is_not_for_setting(look: Look) -> None:

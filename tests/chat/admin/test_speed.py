@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +23,9 @@ def many(monkeypatch: pytest.MonkeyPatch) -> Room:
     room = RoomFactory()
     authors = [UserFactory()] * 19 + [UserFactory()]
     for n in range(120):
-        MessageFactory(room=room, author=authors[n % 20], body="tea again", created_at=at(1))
+        # each at a time of its own: PostgreSQL 15 sorts those of one moment otherwise
+        then = at(1) + timedelta(seconds=n)
+        MessageFactory(room=room, author=authors[n % 20], body="tea again", created_at=then)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE chat_message")
     monkeypatch.setattr(admin_lists.CappedPaginator, "shown_max", 100)

@@ -6,7 +6,8 @@ import pytest
 
 from chat.slack import files
 from chat.slack.export import Export
-from chat.slack.files import ExportError, Unreadable, open_files, read_list
+from chat.slack.files import ExportError, Files, Unreadable, open_files
+from chat.slack.reading import entries_of
 from tests.chat.slack import builder
 
 
@@ -17,7 +18,11 @@ def folder(tmp_path: Path) -> Path:
 
 def names(path: Path) -> list[str]:
     with open_files(path) as opened:
-        return sorted(opened.names)
+        return sorted(file.name for file in opened.listing.files)
+
+
+def entries(opened: Files, name: str) -> list[object]:
+    return [one for file in opened.listing.named(name) for one in entries_of(opened.chunks(file))]
 
 
 def test_a_folder_and_a_zip_of_it_hold_the_same(folder: Path, tmp_path: Path) -> None:
@@ -37,8 +42,8 @@ def test_what_a_mac_adds_to_a_zip_is_no_second_export(folder: Path, tmp_path: Pa
         archive.writestr("__MACOSX/users.json", "[]")
         archive.writestr("export/general/._2023-11-14.json", "x")
     with open_files(path) as opened:
-        assert "general/2023-11-14.json" in opened.names
-        assert Export.load(opened).other == ()
+        assert opened.listing.named("general/2023-11-14.json")
+        assert Export.load(opened).strays == []
 
 
 def test_a_zip_writes_nothing_to_the_disk(folder: Path, tmp_path: Path) -> None:
@@ -48,9 +53,10 @@ def test_a_zip_writes_nothing_to_the_disk(folder: Path, tmp_path: Path) -> None:
         archive.writestr("../../escaped/2023-11-14.json", "[]")
     before = sorted(tmp_path.rglob("*"))
     with open_files(path) as opened:
-        export = Export.load(opened)
-        for name in export.homeless:
-            assert read_list(opened, name) == []
+        roomless = Export.load(opened).roomless
+        assert roomless.keys() == {"..", "../../escaped"}
+        for file in [file for files in roomless.values() for file in files]:
+            assert list(entries_of(opened.chunks(file))) == []
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -61,9 +67,9 @@ def test_a_file_too_large_is_refused_before_it_fills_the_memory(
     (folder / "general/2023-11-14.json").write_text(" " * 3_000_000 + "[]")
     path = folder if form == "folder" else builder.packed(folder, tmp_path / "bomb.zip")
     assert form == "folder" or path.stat().st_size < 100_000
-    monkeypatch.setattr(files, "MEMBER_MAX", 1024 * 1024)
+    monkeypatch.setattr(files, "FILE_MAX", 1024 * 1024)
     with open_files(path) as opened, pytest.raises(Unreadable, match="larger than 1 MiB"):
-        read_list(opened, "general/2023-11-14.json")
+        entries(opened, "general/2023-11-14.json")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,7 @@ def test_a_file_too_large_is_refused_before_it_fills_the_memory(
         (b"", "is not JSON"),
         (b"[1,", "is not JSON"),
         (b"{}", "is not a list"),
-        (b'["\xff"]', "is not UTF-8"),
+        (b'["\xff"]', "is not text in UTF-8"),
         (b"[" * 200_000, "is not JSON"),
         (b"[" + b"9" * 5_000 + b"]", "is not JSON"),
     ],
@@ -80,7 +86,7 @@ def test_a_file_too_large_is_refused_before_it_fills_the_memory(
 def test_a_broken_file_is_named_with_its_fault(folder: Path, content: bytes, why: str) -> None:
     (folder / "general/2023-11-14.json").write_bytes(content)
     with open_files(folder) as opened, pytest.raises(Unreadable, match=why):
-        read_list(opened, "general/2023-11-14.json")
+        entries(opened, "general/2023-11-14.json")
 
 
 def test_a_damaged_member_of_a_zip_is_named(folder: Path, tmp_path: Path) -> None:
@@ -92,7 +98,7 @@ def test_a_damaged_member_of_a_zip_is_named(folder: Path, tmp_path: Path) -> Non
     data[start : start + 20] = bytes(20)
     path.write_bytes(data)
     with open_files(path) as opened, pytest.raises(Unreadable, match="damaged"):
-        read_list(opened, "general/2023-11-14.json")
+        entries(opened, "general/2023-11-14.json")
 
 
 def test_a_zip_with_a_password_is_named(folder: Path, tmp_path: Path) -> None:
@@ -103,8 +109,8 @@ def test_a_zip_with_a_password_is_named(folder: Path, tmp_path: Path) -> None:
         locked = [p[: offset - 4] + bytes([p[offset - 4] | 1]) + p[offset - 3 :] for p in parts[1:]]
         data = signature.join([parts[0], *locked])
     path.write_bytes(data)
-    with open_files(path) as opened, pytest.raises(Unreadable, match="cannot be unpacked"):
-        read_list(opened, "users.json")
+    with open_files(path) as opened, pytest.raises(Unreadable, match="locked with a password"):
+        entries(opened, "users.json")
 
 
 def test_a_path_that_is_no_export_is_an_error_for_people(tmp_path: Path) -> None:
@@ -118,7 +124,7 @@ def test_a_path_that_is_no_export_is_an_error_for_people(tmp_path: Path) -> None
     (tmp_path / "users.json").write_text("[]")
     with open_files(tmp_path) as opened, pytest.raises(ExportError, match=r"no channels\.json"):
         Export.load(opened)
-    (tmp_path / "channels.json").write_text("{")
+    (tmp_path / "channels.json").write_text("[{")
     with open_files(tmp_path) as opened, pytest.raises(ExportError, match="is not JSON"):
         Export.load(opened)
 
@@ -136,9 +142,11 @@ def test_odd_lines_in_the_lists_are_named_and_the_rest_is_taken(tmp_path: Path) 
     assert export.odd == [
         ("users.json: entry 2", "is no object"),
         ("users.json: entry 3", "has no id"),
-        ("users.json: entry 4", "comes twice"),
         ("users.json: entry 5", "has no id"),
         ("channels.json: entry 1", "is no object"),
+    ]
+    assert export.twice == [
+        ("users.json: entry 4", "comes twice"),
         ("channels.json: entry 3", "comes twice"),
     ]
 
@@ -149,4 +157,17 @@ def test_a_name_in_the_export_leads_nowhere_else(tmp_path: Path) -> None:
     (secret / "2023-11-14.json").write_text(json.dumps([builder.said(1, "secret")]))
     root = builder.write(tmp_path / "export", channels=[builder.room("C1", "../secret")])
     with open_files(root) as opened:
-        assert Export.load(opened).rooms[0].files == ()
+        export = Export.load(opened)
+    assert export.rooms[0].files == ()
+    assert export.folderless == ["../secret (C1 in channels.json)"]
+
+
+def test_a_file_that_became_a_link_since_it_was_listed_is_not_followed(
+    folder: Path, tmp_path: Path
+) -> None:
+    day = folder / "general/2023-11-14.json"
+    with open_files(folder) as opened:
+        day.rename(tmp_path / "elsewhere.json")
+        day.symlink_to(tmp_path / "elsewhere.json")
+        with pytest.raises(Unreadable, match="symbolic links"):
+            entries(opened, "general/2023-11-14.json")

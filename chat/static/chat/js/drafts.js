@@ -8,6 +8,8 @@
 //   failed    refused; `detail` says why, and only a person can retry or discard it
 //   barred    the server does not want this page back; a later page sends it if that may again
 //
+// They are kept by the room's id: its address may become another one, even while the page is open.
+//
 // The text in the composer belongs to its tab: two tabs of a room write two texts.
 
 const CONFIRM_MS = 12_000; // sent again after this long without an answer
@@ -16,25 +18,46 @@ const LATER = new Set(["rate_limited", "slow_mode", "unavailable"]);
 export class Drafts extends EventTarget {
   #storage;
   #session;
-  #prefix;
-  #textKey;
+  #user;
+  #room;
   #send;
   #drafts = new Map();
   #heldUntil = 0;
   #timer = 0;
 
   /**
-   * `storage` outlives the tab, `session` is its own. `send(frame)` returns whether the frame went
-   * to an open connection.
+   * `storage` outlives the tab, `session` is its own. `room` is an id; `slug` is the room's address,
+   * by which pages kept drafts before. `send(frame)` returns whether the frame went to an open
+   * connection.
    */
-  constructor({ storage, session, room, user, send }) {
+  constructor({ storage, session, room, slug, user, send }) {
     super();
     this.#storage = storage;
     this.#session = session;
-    this.#prefix = `chat:unsent:${room}:${user}:`;
-    this.#textKey = `chat:draft:${room}:${user}`;
+    this.#user = user;
+    this.#room = slug;
     this.#send = send;
+    this.follow(room);
     this.#load();
+  }
+
+  /** Take what is kept along to another id: a room that had gone has been opened anew. */
+  follow(room) {
+    const [prefix, textKey] = [this.#prefix, this.#textKey];
+    this.#room = `#${room}`; // no address has such a sign
+    const keys = Array.from({ length: this.#storage.length }, (_, i) => this.#storage.key(i));
+    for (const key of keys.filter((each) => each.startsWith(prefix))) {
+      rename(this.#storage, key, this.#prefix + key.slice(prefix.length));
+    }
+    for (const storage of [this.#storage, this.#session]) rename(storage, textKey, this.#textKey);
+  }
+
+  get #prefix() {
+    return `chat:unsent:${this.#room}:${this.#user}:`;
+  }
+
+  get #textKey() {
+    return `chat:draft:${this.#room}:${this.#user}`;
   }
 
   get list() {
@@ -212,6 +235,18 @@ export class Drafts extends EventTarget {
 
   #changed() {
     this.dispatchEvent(new Event("change"));
+  }
+}
+
+function rename(storage, before, after) {
+  const value = storage.getItem(before);
+  if (value === null || before === after) return;
+  try {
+    // What is there already is newer.
+    if (storage.getItem(after) === null) storage.setItem(after, value);
+    storage.removeItem(before);
+  } catch {
+    // The storage is full: it stays where it was.
   }
 }
 

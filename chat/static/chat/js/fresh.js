@@ -11,7 +11,7 @@ export function pause(first, random = Math.random) {
   return EVERY_MS * (first ? 0.25 + random() : 0.75 + random() * 0.5);
 }
 
-/** Fetch `source` now and then, and hand it to `show` as a document. */
+/** Fetch what `source()` names now and then, and hand it to `show` as a document. */
 export function keepFresh(source, show) {
   let at = Date.now();
   let timer = 0;
@@ -25,7 +25,7 @@ export function keepFresh(source, show) {
   async function refresh() {
     at = Date.now();
     try {
-      const response = await fetch(source).catch(() => null);
+      const response = await fetch(source()).catch(() => null);
       if (!response?.ok || response.redirected) return;
       // Our own server's page, where names are escaped; a parsed document runs no scripts.
       show(new DOMParser().parseFromString(await response.text(), "text/html"));

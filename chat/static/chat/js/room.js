@@ -37,7 +37,8 @@ class RoomPage {
   #drafts = new Drafts({
     storage: safeStorage("localStorage"),
     session: safeStorage("sessionStorage"),
-    room: this.#root.dataset.slug,
+    room: this.#root.dataset.roomId,
+    slug: this.#root.dataset.slug,
     user: this.#me.id,
     send: this.#send,
   });
@@ -133,8 +134,10 @@ class RoomPage {
     return this.#can.has(what) && (what === "moderate" || !this.#archived);
   }
 
-  #describe({ title, slug, topic, archived }) {
+  #describe({ id, title, slug, topic, kind, archived }) {
     const { dataset } = this.#root;
+    dataset.kind = kind;
+    this.#follow(id, slug);
     // A direct room is called after the other person, which only the page knows.
     const name = dataset.kind === "direct" ? dataset.name : title || slug;
     this.#title = this.#title.replace(/^.*(?= · )/u, () => name); // "$&" is no sign here
@@ -144,6 +147,22 @@ class RoomPage {
     const barred = this.#can.has("post") ? null : "You may read here, but not write.";
     this.#composer.bar(archived ? "This room is archived." : barred);
     this.#showUnseen();
+  }
+
+  /** The room has another address, or is another one: it was empty for long, and opened anew. */
+  #follow(id, slug) {
+    const { dataset } = this.#root;
+    if (String(id) !== dataset.roomId) {
+      dataset.roomId = id;
+      this.#drafts.follow(id);
+    }
+    if (slug === dataset.slug) return;
+    const moved = (path) => path.replace(/[^/]+\/$/u, () => `${encodeURIComponent(slug)}/`);
+    dataset.slug = slug;
+    dataset.socket = moved(dataset.socket);
+    this.#socket.moved(dataset.socket);
+    this.#rooms.moved(slug);
+    history.replaceState(history.state, "", moved(location.pathname));
   }
 
   #historyChanged({ reason, messages }) {

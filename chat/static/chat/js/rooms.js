@@ -7,6 +7,7 @@ const PAUSE_MS = 250; // in typing, before the server is asked
 const input = document.getElementById("room-name-input");
 const help = document.getElementById("room-name-help");
 const words = help.textContent;
+const mayOpen = "mayOpen" in help.dataset;
 const rooms = (place) => [...document.querySelectorAll(`#${place} [data-room]`)];
 const address = (room) => room.querySelector("a").pathname;
 
@@ -31,7 +32,8 @@ function show() {
   if (wants && !knows) timer = setTimeout(ask, PAUSE_MS, name);
   showFound(knows, listed);
   if (knows && !listed.length && !rooms("found").length) {
-    help.textContent = `No room here is called that. Enter opens /chat/${slug}/`;
+    const opens = mayOpen ? ` Enter opens /chat/${slug}/` : "";
+    help.textContent = `No room here is called that.${opens}`;
   } else help.textContent = slug && slug !== input.value ? `Opens /chat/${slug}/` : words;
 }
 
@@ -57,7 +59,7 @@ async function ask(name) {
 
 input.addEventListener("input", show);
 show();
-keepFresh(location.pathname, (page) => {
+keepFresh(() => location.pathname, (page) => {
   const [lists, fresh] = [document, page].map((each) => each.getElementById("lists"));
   if (!fresh || lists.contains(document.activeElement)) return;
   lists.replaceWith(fresh);

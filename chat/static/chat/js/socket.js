@@ -61,6 +61,11 @@ export class ChatSocket extends EventTarget {
     this.#make = make;
   }
 
+  /** The room has another address; it is what we come back to. */
+  moved(url) {
+    this.#url = url;
+  }
+
   get isOpen() {
     return this.state === "open";
   }

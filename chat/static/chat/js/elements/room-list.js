@@ -7,7 +7,15 @@ import { keepFresh } from "../fresh.js";
 
 export class RoomList extends HTMLElement {
   connectedCallback() {
-    keepFresh(this.dataset.source, (page) => this.#show(page));
+    keepFresh(
+      () => this.dataset.source,
+      (page) => this.#show(page),
+    );
+  }
+
+  /** The room of this page has another address. */
+  moved(slug) {
+    this.dataset.source = this.dataset.source.replace(/(?<=current=).*/u, encodeURIComponent(slug));
   }
 
   /** How many are online in the room of this page: it knows at once. */

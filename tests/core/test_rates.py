@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat import rates
-from chat.rates import Bucket, Buckets
+from core import rates
+from core.rates import Bucket, Buckets
 
 
 class Clock:

@@ -1,0 +1,65 @@
+"""Servers that die while they are used are started again, on the same port: URLs stay right.
+
+Each process that uses them watches; whoever gets the start lock first starts what is missing, and
+the others find it running.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from core.embedded.server import GivenUp, Server
+
+GLANCE = 0.5  # seconds between two looks at whether it lives
+PAUSES = (0, 1, 2, 4, 8, 16, 32, 60)  # seconds before each try
+STEADY = 60  # seconds after which a server that lived counts as healed
+
+logger = logging.getLogger(__name__)
+
+
+def begin(
+    server: Server,
+    url: str,
+    lock: Callable[[], AbstractContextManager[object]],
+    closed: threading.Event,
+) -> None:
+    """Watch a server that runs, until `closed` is set; `lock` is what starting happens under."""
+    threading.Thread(
+        target=_watch, args=(server, url, lock, closed), name=f"watch-{server.name}", daemon=True
+    ).start()
+
+
+def _watch(
+    server: Server,
+    url: str,
+    lock: Callable[[], AbstractContextManager[object]],
+    closed: threading.Event,
+) -> None:
+    tries = 0
+    while tries < len(PAUSES):
+        process, began = server.find(), time.monotonic()
+        while not server.is_gone(process):
+            if closed.wait(GLANCE):
+                return
+        if time.monotonic() - began > STEADY:
+            tries = 0
+        if closed.wait(PAUSES[tries]):
+            return
+        tries += 1
+        try:
+            with lock():
+                if closed.is_set():  # stopped by us, or about to be
+                    return
+                if server.revive(url, closed):
+                    logger.warning("%s had ended, and runs again.", server.name)
+        except GivenUp:
+            return
+        except Exception as error:  # whatever it is, it must not end the watch unseen
+            logger.warning("%s has ended, and does not start again: %s", server.name, error)
+    logger.error(
+        "%s keeps ending. Stop this program, see %s, and start it anew.",
+        server.name,
+        server.directory / "log",
+    )

@@ -1,0 +1,80 @@
+"""Rooms that are called the same show their addresses, wherever they stand in one list."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from chat.factories import MembershipFactory, RoomFactory, UserFactory
+from core.models import User
+
+pytestmark = pytest.mark.django_db
+
+ALIKE = ["Garden", "GARDEN", "Ｇａｒｄｅｎ", "Gar\u00adden", " Garden \u200b", "Garden\ufe0f"]
+
+
+@pytest.fixture
+def member(client: Client) -> User:
+    user = UserFactory()
+    client.force_login(user)
+    return user
+
+
+def addresses(client: Client, path: str) -> list[str]:
+    """The addresses that are shown beside names."""
+    page: Any = client.get(path, secure=True)
+    assert page.status_code == 200
+    return sorted(re.findall(r'<bdi class="address">([^<]+)</bdi>', page.content.decode()))
+
+
+@pytest.mark.parametrize("other", ALIKE)
+def test_names_that_look_the_same_are_told_apart(client: Client, member: User, other: str) -> None:
+    for slug, title in (("garden", "Garden"), ("beds", other), ("kitchen", "Kitchen garden")):
+        MembershipFactory(user=member, room=RoomFactory(slug=slug, title=title))
+    for path in ("/chat/", "/chat/?part=list", "/chat/kitchen/"):
+        assert addresses(client, path) == ["beds", "garden"], path
+
+
+@pytest.mark.parametrize("other", ["Gardens", "Gaŕden", "Gar den", ""])
+def test_other_names_need_no_address(client: Client, member: User, other: str) -> None:
+    for slug, title in (("garden", "Garden"), ("beds", other)):
+        MembershipFactory(user=member, room=RoomFactory(slug=slug, title=title))
+    assert addresses(client, "/chat/") == addresses(client, "/chat/?part=list") == []
+
+
+def test_people_of_one_name_are_told_apart_by_their_accounts(client: Client, member: User) -> None:
+    for username in ("ann", "ann2"):
+        other = UserFactory(username=username, display_name="Ann")
+        RoomFactory(direct=True, direct_low=other, direct_high=member)
+    for path in ("/chat/", "/chat/?part=list"):
+        assert addresses(client, path) == ["@ann", "@ann2"]
+
+
+def test_one_s_own_rooms_and_the_others_are_one_page(client: Client, member: User) -> None:
+    MembershipFactory(user=member, room=RoomFactory(slug="mine", title="Garden"))
+    RoomFactory(slug="theirs", title="garden")
+    RoomFactory(slug="hidden", title="Garden", private=True)
+    assert addresses(client, "/chat/") == ["mine", "theirs"]
+    assert addresses(client, "/chat/?part=list") == []
+
+
+def test_so_are_those_that_are_found_by_a_name(client: Client, member: User) -> None:
+    for slug in ("one", "two"):
+        RoomFactory(slug=slug, title="Garden")
+    RoomFactory(slug="garden-plans")
+    assert addresses(client, "/chat/?part=found&name=garden") == ["one", "two"]
+
+
+def test_a_title_that_is_the_address_of_another_is_its_name_too(
+    client: Client, member: User
+) -> None:
+    RoomFactory(slug="garden", title="")
+    RoomFactory(slug="beds", title="Garden")
+    assert addresses(client, "/chat/") == ["beds", "garden"]
+
+
+def test_two_people_of_one_name_are_told_apart(client: Client, member: User) -> None:
+    for _ in range(2):
+        RoomFactory(direct=True, direct_low=member, direct_high=UserFactory(display_name="Bob"))
+    assert len(addresses(client, "/chat/")) == 2
