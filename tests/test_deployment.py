@@ -21,10 +21,11 @@ from redis.retry import Retry
 
 from chat import engine
 from core.embedded import postgres
-from core.embedded.server import free_port, wheel_file
+from core.embedded.server import wheel_file
 from tests.support import deployment, nginx
 from tests.support.databases import ROOT
 from tests.support.deployment import COMPOSE, SERVICES
+from tests.support.ports import free_port
 from tests.support.variables import read_by_the_code
 
 STAYING = {"postgres", "redis", "web", "nginx"}  # the others end when they are done

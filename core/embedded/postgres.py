@@ -17,7 +17,8 @@ import psutil
 import psycopg
 
 from core.embedded import unprivileged
-from core.embedded.server import ENVIRONMENT, HOST, NoAnswer, Server, wheel_file
+from core.embedded.ports import HOST
+from core.embedded.server import ENVIRONMENT, NoAnswer, Server, wheel_file
 from core.errors import Problem
 
 # Enough for a developer and the tests on a small machine.

@@ -6,7 +6,6 @@ from there too.
 """
 
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -19,9 +18,9 @@ from urllib.parse import urlsplit
 import psutil
 
 from core import secret
+from core.embedded.ports import free_port, is_free
 from core.errors import Problem
 
-HOST = "127.0.0.1"
 ATTEMPTS = 3  # a port may be taken between looking and listening; orphaned backends take a moment
 PATIENCE = 60.0  # seconds to answer in: recovery after a crash reads the log first
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}  # no PGPORT, no secret of ours
@@ -82,7 +81,7 @@ class Server(ABC):
         for attempt in range(ATTEMPTS):
             time.sleep(attempt / 2)
             usual = self._usual_port() if attempt == 0 else None
-            port = usual if usual and _is_free(usual) else free_port()
+            port = usual if usual and is_free(usual) else free_port()
             with suppress(NoAnswer):
                 return self._start(port)
         raise Problem(
@@ -103,7 +102,7 @@ class Server(ABC):
             if found != url:
                 raise Problem("it was started on another port, since the one it had was taken.")
             return False
-        if not _is_free(port):
+        if not is_free(port):
             raise Problem("another program has taken its port.")
         self.prepare()
         try:
@@ -242,21 +241,3 @@ def wheel_file(package: str, pattern: str, name: str, variable: str) -> Path:
         f"There is no {name} for this machine: the wheel {package} is missing. "
         f"Install requirements/local.txt, or set {variable} to a server of yours."
     )
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
-        try:
-            probe.bind((HOST, port))
-            probe.listen()
-        except OSError:
-            return False
-        return True
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -6,7 +6,8 @@ It stores nothing on disk: presence and fan-out are rebuilt from what is alive.
 import signal
 import socket
 
-from core.embedded.server import HOST, NoAnswer, Server, wheel_file
+from core.embedded.ports import HOST
+from core.embedded.server import NoAnswer, Server, wheel_file
 
 
 class Valkey(Server):

@@ -21,8 +21,7 @@ from tests.support.checkout import Checkout, end, until_it_says
 def developers(tmp_path: Path, template_database: str) -> Iterator[Checkout]:
     checkout = Checkout(tmp_path / "chat")
     yield checkout
-    for process in checkout.processes():  # of a test that failed
-        process.kill()
+    checkout.close()
 
 
 def test_an_open_page_comes_back_by_itself_and_sends_what_was_written_meanwhile(

@@ -14,8 +14,8 @@ from websockets.sync.client import connect
 
 from chat.factories import MessageFactory, RoomFactory
 from chat.models import Membership, Message, Reaction, Revision
-from core.embedded.server import free_port
 from tests.support.databases import ROOT
+from tests.support.ports import free_port
 from tests.support.servers import ChatServer
 from tests.support.sockets import (
     PATIENCE,

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.embedded import Share
-from core.embedded.server import free_port, wheel_file
+from core.embedded.server import wheel_file
 from tests.support.checkout import Checkout
+from tests.support.ports import free_port
 from tests.support.processes import processes_of
 from tests.support.servers import PATIENCE
 from tests.support.sockets import chat_database, enter
@@ -35,8 +36,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     checkout = Checkout(tmp_path / "chat")
     yield checkout
-    for process in checkout.processes():  # of a test that failed
-        process.kill()
+    checkout.close()
 
 
 @pytest.fixture

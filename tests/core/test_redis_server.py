@@ -23,12 +23,12 @@ from django.test import Client
 from pytest_django import Settings
 
 from core import health, redis_server, service_url
-from core.embedded.server import free_port
 from core.errors import Problem
 from core.trouble import Trouble
 from tests.core.conftest import StartValkey
 from tests.support import databases
 from tests.support.checkout import PATIENCE, Checkout, end
+from tests.support.ports import free_port
 
 
 class Web(BaseHTTPRequestHandler):

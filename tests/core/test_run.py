@@ -16,9 +16,9 @@ import pytest
 from pytest_django import Settings
 from websockets.sync.client import Origin, connect
 
-from core.embedded.server import free_port
 from core.management.commands.run import Command
 from tests.support.checkout import PATIENCE, Checkout, end, one_line, until_it_serves, users
+from tests.support.ports import free_port
 from tests.support.sockets import wait_until
 
 

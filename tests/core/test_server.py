@@ -15,10 +15,10 @@ import pytest
 from django.db import OperationalError, connection
 
 from core import address, database, server
-from core.embedded.server import free_port
 from core.environment import Env
 from core.errors import Problem
 from tests.support.databases import ROOT
+from tests.support.ports import free_port
 from tests.support.servers import ChatServer
 
 StartServer = Callable[..., ChatServer]

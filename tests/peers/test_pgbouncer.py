@@ -11,10 +11,10 @@ import httpx
 import psycopg
 import pytest
 
-from core.embedded.server import free_port
 from tests.support import servers
 from tests.support.databases import ROOT
 from tests.support.pgbouncer import PgBouncer, pgbouncer
+from tests.support.ports import free_port
 from tests.support.servers import ChatServer
 from tests.support.sockets import UNLIMITED, Cast, cast_of, wait_until
 

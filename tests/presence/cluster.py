@@ -12,7 +12,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from core.embedded.server import free_port, wheel_file
+from core.embedded.server import wheel_file
+from tests.support.ports import free_port
 
 SLOTS = 16_384
 NODES = 3

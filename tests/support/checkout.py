@@ -10,8 +10,8 @@ from threading import Timer
 
 import psutil
 
-from core.embedded.server import free_port
 from tests.support.databases import ROOT
+from tests.support.ports import free_port
 from tests.support.processes import processes_of
 
 PATIENCE = 60.0  # seconds
@@ -28,6 +28,7 @@ class Checkout:
         self.directory = directory
         self.port = free_port()
         self.output = ""
+        self._started: list[subprocess.Popen[str]] = []
         shutil.copytree(ROOT, directory, ignore=NOT_COPIED)
 
     def run(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
@@ -36,7 +37,7 @@ class Checkout:
 
     def start(self, *command: str, **env: str) -> "subprocess.Popen[str]":
         """Start a program in the checkout and return at once."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=self.directory,
             env=self.environment(**env),
@@ -45,6 +46,8 @@ class Checkout:
             text=True,
             start_new_session=True,
         )
+        self._started.append(process)
+        return process
 
     def serve(self, *arguments: str, **env: str) -> "subprocess.Popen[str]":
         """As `run`, and return when it has said so; `output` has what it said."""
@@ -65,6 +68,15 @@ class Checkout:
 
     def processes(self) -> list[psutil.Process]:
         return processes_of(self.directory)
+
+    def close(self) -> None:
+        """End what a test that failed has left, and leave no warning of it to a later test."""
+        for running in self.processes():
+            running.kill()
+        for process in self._started:
+            process.wait(PATIENCE)
+            if process.stdout is not None:
+                process.stdout.close()
 
     def environment(self, **env: str) -> dict[str, str]:
         clean = {name: value for name, value in os.environ.items() if name not in OURS}

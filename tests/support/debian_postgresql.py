@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psycopg
 
-from core.embedded.server import free_port
 from tests.support import debian
+from tests.support.ports import free_port
 
 PATIENCE = 60.0  # seconds
 NOBODY = "65534"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from core.embedded.server import free_port
 from tests.support import debian
 from tests.support.databases import ROOT
+from tests.support.ports import free_port
 
 CONFIG = ROOT / "core/nginx.conf"
 PATIENCE = 20.0  # seconds

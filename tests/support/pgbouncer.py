@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from core.embedded.server import free_port
 from tests.support import debian
+from tests.support.ports import free_port
 
 PATIENCE = 20.0  # seconds
 

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from core import cookies, embedded
-from core.embedded.server import free_port
 from tests.support import databases, environment
 from tests.support.databases import ROOT
+from tests.support.ports import free_port
 
 PATIENCE = 30.0  # seconds
 running: list["ChatServer"] = []  # for the report of a failed test

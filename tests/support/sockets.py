@@ -24,10 +24,11 @@ from websockets.sync.client import connect
 
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Message, Room, Sanction
-from core.embedded.server import NoAnswer, free_port
+from core.embedded.server import NoAnswer
 from core.embedded.valkey import Valkey
 from core.models import User
 from tests.support import databases, servers
+from tests.support.ports import free_port
 from tests.support.servers import ChatServer
 
 PATIENCE = 20.0  # seconds for what must come; nothing here waits for ever

@@ -1,5 +1,6 @@
 // The page that asks which room to enter: shows the address, and finds rooms as one types.
 
+import { focusNow } from "./focus.js";
 import { keepFresh } from "./fresh.js";
 import { slugFor } from "./slug.js";
 
@@ -58,6 +59,7 @@ async function ask(name) {
 }
 
 input.addEventListener("input", show);
+focusNow(input);
 show();
 keepFresh(() => location.pathname, (page) => {
   const [lists, fresh] = [document, page].map((each) => each.getElementById("lists"));

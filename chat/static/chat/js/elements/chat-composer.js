@@ -3,6 +3,7 @@
 // Events: "send" {text, replyTo}, "save" {message, text}, "typed", "edit-last".
 
 import { emit } from "../dom.js";
+import { focusNow } from "../focus.js";
 import { summary } from "../format.js";
 
 const NEAR_LIMIT = 200; // characters left from which on the number is shown
@@ -29,6 +30,7 @@ export class ChatComposer extends HTMLElement {
     this.querySelector(".mode button").addEventListener("click", () => this.cancel());
     this.querySelector(".unsaved button").addEventListener("click", () => this.#goOn());
     this.#fit();
+    focusNow(this.#input);
   }
 
   focus() {
