@@ -46,6 +46,7 @@ class Kind:
     header: bytes = b""
     dribble: bool = False
     handshakes: bool = True
+    reads: bool = False  # what it is sent
     stays: bool = True  # after the server's close frame, until it is cut off
 
     @property
@@ -70,9 +71,17 @@ PAYLOADS = {
     "a frame too long": (b"\x81\xff" + (2**40).to_bytes(8, "big") + b"\0\0\0\0", b"x" * 1024),
 }
 NOWHERE = "/ws/nowhere/"
+TALK = "/ws/chat/talk/"  # where the people are, and has scrollback
+SCROLLBACK = frame(TEXT, b'{"type":"chat.history","limit":100}')
+WHO_IS_THERE = frame(TEXT, b'{"type":"presence.get"}')
+ENDLESS = b"X-A: b\r\n"
 KINDS: dict[str, Kind] = {
     **{f"{name}, nowhere": Kind(*each, path=NOWHERE) for name, each in PAYLOADS.items()},
     **{f"{name}, signed in": Kind(*each) for name, each in PAYLOADS.items()},
+    "scrollback": Kind(again=SCROLLBACK, path=TALK, reads=True),
+    "scrollback, guests": Kind(again=SCROLLBACK, path=TALK, with_session=False, reads=True),
+    "who is there": Kind(again=WHO_IS_THERE, path=TALK, reads=True),
+    "who is there, guests": Kind(again=WHO_IS_THERE, path=TALK, with_session=False, reads=True),
     "byte by byte": Kind(b"\x81\xfe\xff\xff\0\0\0\0", b"x", dribble=True),
     "a request byte by byte": Kind(
         b"GET /chat/ HTTP/1.1\r\nX: ", b"x", dribble=True, handshakes=False
@@ -88,6 +97,8 @@ KINDS: dict[str, Kind] = {
         b"x",
         handshakes=False,
     ),
+    "headers without end": Kind(b"GET /ws/chat/a/ HTTP/1.1\r\n", ENDLESS, handshakes=False),
+    "no request": Kind(again=b"x\r\n", handshakes=False),
     "half a handshake": Kind(b"GET /ws/chat/a/ HTTP/1.1\r\nHost: a\r\n", handshakes=False),
     "come back from nowhere": Kind(path=NOWHERE, stays=False),
     "come back from another site": Kind(header=b"Origin: http://evil.example", stays=False),
@@ -131,6 +142,8 @@ def come_once(kind: Kind, port: int, cookie: str, address: str, came: threading.
         if kind.first:
             connection.sendall(kind.first)
         came.set()
+        if kind.reads:
+            threading.Thread(target=_read, args=(connection,), daemon=True).start()
         if not kind.again:
             _wait(kind, connection)
             return
@@ -145,6 +158,12 @@ def _wait(kind: Kind, connection: socket.socket) -> None:
     while data := connection.recv(4096):
         if CLOSED in data and not kind.stays:
             return
+
+
+def _read(connection: socket.socket) -> None:
+    with suppress(OSError):
+        while connection.recv(BLOCK):
+            pass
 
 
 def keep_coming(kind: Kind, port: int, cookie: str, address: str, came: threading.Event) -> None:

@@ -39,6 +39,8 @@ SUBPROTOCOL = "chat.v1"
 # newcomer met a database connection that had died in the pool.
 FAILED = 1000
 
+READING = 5  # frames that a command counts as which reads a page, or who is there
+
 _serving = Trouble(logger, "Sockets could not be served")
 
 
@@ -175,8 +177,10 @@ class RoomConsumer(AsyncConsumer):
             case Typing():
                 self.engine.typing(connection)
             case History():
+                self._count_reading(connection)
                 await self._show_older(connection, command)
             case PresenceGet():
+                self._count_reading(connection)
                 assert connection.feed is not None
                 await self.engine.online.learn_names(connection.feed)
                 self.engine.online.show(connection.feed, connection, command.ref)
@@ -184,6 +188,9 @@ class RoomConsumer(AsyncConsumer):
                 if not isinstance(command, Read):
                     self._check_rate(connection)
                 self.engine.submit(connection, command)
+
+    def _count_reading(self, connection: Connection) -> None:
+        self.engine.frames.spend(connection.user.id, READING - 1)  # one is taken already
 
     def _check_rate(self, connection: Connection) -> None:
         if wait := self.engine.posts.take((connection.user.id, connection.room.pk)):

@@ -7,9 +7,11 @@ So it is looked up when a name is made; while it is not known a layer fails as w
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
+from asgiref.sync import AsyncToSync
 from channels_redis.core import RedisChannelLayer
 from channels_redis.pubsub import (
     RedisPubSubChannelLayer,
@@ -36,7 +38,7 @@ class QueueLayer(RedisChannelLayer):
 
     async def receive(self, channel: str) -> dict[str, Any]:
         await self._name()
-        with _ending_with_the_interpreter():
+        with _kept_in_mind():
             return await super().receive(channel)
 
     async def receive_single(self, channel: str) -> Any:
@@ -66,6 +68,7 @@ class QueueLayer(RedisChannelLayer):
         await super().flush()
 
     async def _name(self) -> None:
+        await _end_what_was_left()
         self.prefix = await installation.learn()
 
 
@@ -120,7 +123,7 @@ class PublishLayer(RedisPubSubChannelLayer):
 
     async def receive(self, channel: str) -> Any:
         """Raises Garbage where the next message can't be read; the one after it can."""
-        with _ending_with_the_interpreter():
+        with _kept_in_mind():
             return await self._get_layer().receive(channel)
 
     async def forget(self, channel: str) -> None:
@@ -147,28 +150,74 @@ class PublishLayer(RedisPubSubChannelLayer):
         return layer
 
 
-# -- the end of a process -----------------------------------------------------------------------
+# -- what nobody waits for any more ---------------------------------------------------------------
 
-_receiving: "set[asyncio.Task[Any]]" = set()
+PATIENCE = 1.0  # seconds for a call that was left to end in its thread
+
+
+class _Call(NamedTuple):
+    """A `receive` that waits. `waiter`: what its caller waits in, if it came by `async_to_sync`."""
+
+    task: "asyncio.Task[Any]"
+    waiter: Any
+    ended: "Future[None]"
+
+    def end(self) -> None:
+        with suppress(RuntimeError):  # its loop has been closed
+            self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+
+
+# In a shell `receive` runs in a thread, in an event loop that `async_to_sync` has made, and Ctrl-C
+# only gives the prompt back. Left alone it would take the next message, which the next call is to
+# get, and Python would wait for its thread at the end.
+_waiting: list[_Call] = []
 
 
 @contextmanager
-def _ending_with_the_interpreter() -> Iterator[None]:
-    """In a shell it runs in a thread, in an event loop that `async_to_sync` has made: after Ctrl-C
-    it would go on there, and Python waits for threads at its end."""
+def _kept_in_mind() -> Iterator[None]:
     task = asyncio.current_task()
     assert task is not None
-    _receiving.add(task)
+    call = _Call(task, _waiter(), Future())
+    _waiting.append(call)
     try:
         yield
     finally:
-        _receiving.discard(task)
+        _waiting.remove(call)
+        call.ended.set_result(None)
+
+
+def _waiter() -> Any:
+    return getattr(AsyncToSync.executors, "current", None)
+
+
+async def _end_what_was_left() -> None:
+    """A thread makes one call after the other, or one within the other: what still waits for an
+    earlier one of its calls was left."""
+    waiter = _waiter()
+    if waiter is None:
+        return
+    # asgiref has no other names for them; without them nothing is ended here.
+    thread = getattr(waiter, "_work_thread", None)
+    outer = []
+    while waiter is not None:
+        outer.append(waiter)
+        waiter = getattr(waiter, "_old_executor", None)
+    left = [
+        call
+        for call in list(_waiting)
+        if thread is not None
+        and getattr(call.waiter, "_work_thread", None) is thread
+        and call.waiter not in outer
+    ]
+    for call in left:
+        call.end()
+    if left:
+        await asyncio.wait([asyncio.wrap_future(call.ended) for call in left], timeout=PATIENCE)
 
 
 def _end_all() -> None:
-    for task in list(_receiving):
-        with suppress(RuntimeError):  # its loop has been closed
-            task.get_loop().call_soon_threadsafe(task.cancel)
+    for call in _waiting:
+        call.end()
 
 
 # Called before Python waits for its threads; `atexit` comes after. The newest is called first: it

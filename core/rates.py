@@ -59,3 +59,7 @@ class Buckets:
 
     def take(self, key: object) -> float:
         return self.of(key).take() if self._rate else 0.0
+
+    def spend(self, key: object, tokens: float) -> None:
+        if self._rate:
+            self.of(key).spend(tokens)

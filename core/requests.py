@@ -16,6 +16,7 @@ SIZE = 262_144  # … and bytes, of what is worked on at once; then
 NEXT_PIECE = 0.5  # seconds between one piece, of 64 KB at most, and the next
 SECONDS = 60  # in which a request must be there
 ANSWER = 1.0  # seconds until a request is refused
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n"
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"
 
@@ -23,9 +24,14 @@ TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"
 class BoundedChannel(HTTPChannel):
     transport: Any
     _pieces = 0  # of the request that is coming
+    _is_refused = False
 
     def dataReceived(self, data: bytes) -> None:
+        if self._is_refused:  # it was on its way
+            return
         super().dataReceived(data)
+        if self._is_refused:
+            return
         if self._handlingRequest:  # it is there, whole; also where it became a WebSocket
             self._pieces = 0
             return
@@ -43,8 +49,20 @@ class BoundedChannel(HTTPChannel):
             self.transport.pauseProducing()
             loop.call_later(NEXT_PIECE, self.transport.resumeProducing)
 
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        """What Twisted does with a request that is none, or has too many headers …"""
+        self._refuse(BAD_REQUEST)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """… or one that is too long."""
+        self._refuse(BAD_REQUEST)
+
     def _refuse(self, answer: bytes) -> None:
         """Not at once: its client may come back as soon as it is answered."""
+        if self._is_refused:
+            return
+        self._is_refused = True
+        self.paused = True  # what came with it is not looked at
         self.transport.pauseProducing()
         asyncio.get_running_loop().call_later(ANSWER, self._hang_up, answer)
 

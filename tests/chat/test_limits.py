@@ -185,7 +185,7 @@ def test_the_rate_counts_edits_and_reactions_and_spares_everything_that_stores_n
         client.asks(type="chat.edit", id=message["id"], message=str(n))
         client.asks(type="chat.react", id=message["id"], emoji="👍", on=not n)
     assert client.asks(type="chat.delete", id=message["id"])["code"] == "rate_limited"
-    for _ in range(20):
+    for _ in range(10):
         assert client.asks(type="ping")["type"] == "pong"
         assert client.asks(type="chat.history")["type"] == "chat.history"
         assert client.asks(type="chat.read", pos=1)["type"] == "chat.read"
@@ -199,6 +199,20 @@ def test_the_rate_is_a_users_in_a_room(usual: ChatServer, cast: Cast, enter: Ent
     assert enter(usual, cast.room, cast.owner).asks(message="owner")["type"] == "chat.message"
     elsewhere = enter(usual, RoomFactory(), cast.member)
     assert elsewhere.asks(message="elsewhere")["type"] == "chat.message"
+
+
+@pytest.mark.parametrize("command", ["chat.history", "presence.get"])
+def test_a_frame_that_reads_counts_as_five(
+    start_server: StartServer, chat_database: str, cast: Cast, enter: Enter, command: str
+) -> None:
+    env = {**UNLIMITED, "DATABASE_URL": chat_database, "CHAT_FRAMES_PER_SECOND": "2"}
+    client = enter(start_server(env=env), cast.room, cast.member)
+    for _ in range(4):
+        client.send(type=command, ref="r")
+    answers = [client.next() for _ in range(4)]
+    assert [frame["type"] != "error" for frame in answers] == [True, True, False, False]
+    assert {frame["code"] for frame in answers[2:]} == {"rate_limited"}
+    assert 0 < answers[2]["retry_after"] <= 0.5
 
 
 def test_frames_of_any_kind_have_a_rate_and_the_socket_lives(

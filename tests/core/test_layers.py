@@ -139,6 +139,34 @@ try:
 except KeyboardInterrupt:
     print("a prompt")
 """
+    assert interrupted(code, clean_redis, layer) == ("a prompt\n", "")
+
+
+def test_what_was_left_takes_no_message_from_who_comes_next(clean_redis: str) -> None:
+    """Of the same thread: another one may wait for the same channel beside it."""
+    code = f"""{BEGIN}
+import threading
+layer = channels.layers.get_channel_layer()
+receive = async_to_sync(layer.receive)
+beside = threading.Thread(target=lambda: print("beside", receive("other")))
+beside.start()
+print("waits", flush=True)
+try:
+    receive("test_channel")
+except KeyboardInterrupt:
+    print("a prompt")
+send = async_to_sync(layer.send)
+send("test_channel", {{"type": "hello"}})
+print(receive("test_channel"))
+send("other", {{"type": "still there"}})
+beside.join()
+"""
+    expected = "a prompt\n{'type': 'hello'}\nbeside {'type': 'still there'}\n"
+    assert interrupted(code, clean_redis, "default", calls=2) == (expected, "")
+
+
+def interrupted(code: str, redis: str, layer: str, *, calls: int = 1) -> tuple[str, str]:
+    """Run it in a shell, with Ctrl-C when so many calls of it wait; what it said then."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", code],
         cwd=ROOT,
@@ -150,18 +178,18 @@ except KeyboardInterrupt:
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "waits\n"
-        wait_until(lambda: _waits_in(clean_redis, layer), "it does not wait")
+        wait_until(lambda: _waiting(redis, layer) == calls, "it does not wait")
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=BOUND)
+        return process.communicate(timeout=BOUND)
     finally:
         process.kill()
-    assert (output, errors) == ("a prompt\n", "")
 
 
-def _waits_in(url: str, layer: str) -> bool:
+def _waiting(url: str, layer: str) -> int:
+    """How many calls wait in Redis."""
     import redis
 
     with redis.Redis.from_url(url, decode_responses=True) as client:
-        commands = {each["cmd"] for each in client.client_list()}
+        commands = [each["cmd"] for each in client.client_list()]
         channels = client.pubsub_channels()
-    return bool({"bzpopmin", "blpop"} & commands if layer == "default" else channels)
+    return sum(each in {"bzpopmin", "blpop"} for each in commands) or len(channels)

@@ -54,6 +54,29 @@ async def test_of_what_is_too_large_nothing_more_is_read(channel: BoundedChannel
     assert (await answer(channel)).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-A: b\r\n" * 1_000,
+        b"GET / HTTP/1.1\r\nX-A: " + b"x" * 20_000 + b"\r\nHost: a\r\n",
+        b"GET / HTTP/1.1\r\nno header\r\nHost: a\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        b"nonsense\r\n" * 1_000,
+        CHUNKED + b"no size\r\n" + b"x" * 1_000,
+    ],
+)
+async def test_what_is_no_request_is_refused_once_and_not_at_once(
+    channel: BoundedChannel, request_: bytes
+) -> None:
+    """Who is refused at once comes back at once."""
+    channel.dataReceived(request_)
+    assert not transport_of(channel).value()
+    assert not transport_of(channel).disconnecting
+    assert transport_of(channel).producerState == "paused"
+    channel.dataReceived(request_)
+    assert await answer(channel) == requests.BAD_REQUEST
+
+
 async def test_a_request_that_comes_byte_by_byte_is_read_slower_and_slower(
     channel: BoundedChannel,
 ) -> None:
