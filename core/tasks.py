@@ -48,7 +48,11 @@ class Kept:
         return time.monotonic() < self._well_from
 
     def done(self) -> bool:
-        return self._task.done()
+        """Whether its work has returned, also in the moment before the task around it hears of it:
+        who comes then must begin it anew."""
+        run = self._run
+        returned = run is not None and run.done() and not run.cancelled() and not run.exception()
+        return self._task.done() or returned
 
     def cancel(self) -> None:
         self._task.cancel()

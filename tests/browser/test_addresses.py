@@ -78,6 +78,38 @@ def test_what_pages_of_before_kept_by_the_address_is_taken_over(
     assert page.evaluate(UNSENT) == 0
 
 
+def test_what_pages_of_before_kept_by_an_address_of_before_is_taken_over(
+    new_context: NewContext, server: ChatServer
+) -> None:
+    """Others' stay, and so does what was written for a room that is none any more."""
+    context, room, other = new_context(), new_room(), new_room()
+    page = enter(context, room)
+    say(page, "hello")  # else its address would be free again
+    expect(stored(page, "hello")).to_have_count(1)
+    page.evaluate(
+        """(slugs) => {
+          const user = document.getElementById("room").dataset.userId;
+          for (const slug of slugs) {
+            const draft = {client_id: crypto.randomUUID(), message: `for ${slug}`, at: 1};
+            localStorage.setItem(`chat:unsent:${slug}:${user}:${draft.client_id}`,
+                                 JSON.stringify(draft));
+            localStorage.setItem(`chat:draft:${slug}:${user}`, `half for ${slug}`);
+          }
+        }""",
+        [room, other],
+    )
+    page.close()
+    new = f"{room}-new"
+    in_a_shell(server, MOVE.format(room, new))
+    page = enter(context, new)
+    expect(stored(page, f"for {room}")).to_have_count(1)
+    expect(page.locator(INPUT)).to_have_value(f"half for {room}")
+    expect(message(page, f"for {other}")).to_have_count(0)
+    assert page.evaluate(UNSENT) == 1
+    page.reload()
+    expect(stored(page, f"for {room}")).to_have_count(1)
+
+
 def test_a_page_in_a_room_that_went_opens_it_again_and_sends_what_was_written(
     new_context: NewContext, server: ChatServer
 ) -> None:

@@ -56,6 +56,18 @@ async def test_what_fails_is_logged_named_and_begun_again(
     await kept.wait()
 
 
+async def test_what_has_returned_is_done_for_whoever_comes_next() -> None:
+    """In the same turn of the event loop: it would find it running, and begin nothing."""
+    found: list[bool] = []
+
+    async def work() -> None:
+        asyncio.get_running_loop().call_soon(lambda: found.append(kept.done()))
+
+    kept = tasks.keep("the work", work)
+    await kept.wait()
+    assert found == [True]
+
+
 async def test_what_fails_at_once_each_time_is_tried_less_and_less_often() -> None:
     work = Work(RuntimeError())
     kept = tasks.keep("the work", work)

@@ -35,21 +35,43 @@ export class Drafts extends EventTarget {
     this.#storage = storage;
     this.#session = session;
     this.#user = user;
-    this.#room = slug;
+    this.#room = `#${room}`; // no address has such a sign
     this.#send = send;
-    this.follow(room);
+    this.#take(slug);
     this.#load();
   }
 
   /** Take what is kept along to another id: a room that had gone has been opened anew. */
   follow(room) {
-    const [prefix, textKey] = [this.#prefix, this.#textKey];
-    this.#room = `#${room}`; // no address has such a sign
-    const keys = Array.from({ length: this.#storage.length }, (_, i) => this.#storage.key(i));
-    for (const key of keys.filter((each) => each.startsWith(prefix))) {
+    const before = this.#room;
+    this.#room = `#${room}`;
+    this.#take(before);
+  }
+
+  /** The addresses by which pages kept something of this person that no room has taken over. */
+  get leftBehind() {
+    const kept = /^chat:(?:unsent|draft):([^#:][^:]*):(\d+)(?::|$)/u;
+    const found = keysOf(this.#storage).map((key) => key.match(kept));
+    const own = found.filter((match) => match?.[2] === String(this.#user));
+    return [...new Set(own.map((match) => match[1]))];
+  }
+
+  /** Take over what was kept by an address that this room has had. */
+  adopt(slug) {
+    this.#take(slug);
+    this.#load();
+    this.flush();
+    this.#changed();
+  }
+
+  #take(before) {
+    const prefix = `chat:unsent:${before}:${this.#user}:`;
+    for (const key of keysOf(this.#storage).filter((each) => each.startsWith(prefix))) {
       rename(this.#storage, key, this.#prefix + key.slice(prefix.length));
     }
-    for (const storage of [this.#storage, this.#session]) rename(storage, textKey, this.#textKey);
+    for (const storage of [this.#storage, this.#session]) {
+      rename(storage, `chat:draft:${before}:${this.#user}`, this.#textKey);
+    }
   }
 
   get #prefix() {
@@ -194,12 +216,10 @@ export class Drafts extends EventTarget {
   }
 
   #load() {
-    const found = [];
-    for (let i = 0; i < this.#storage.length; i += 1) {
-      const key = this.#storage.key(i);
-      if (key.startsWith(this.#prefix)) found.push(this.#read(key));
-    }
-    for (const draft of found.filter(Boolean).sort((a, b) => a.at - b.at)) {
+    const keys = keysOf(this.#storage).filter((key) => key.startsWith(this.#prefix));
+    const found = keys.map((key) => this.#read(key)).filter(Boolean);
+    for (const draft of found.sort((a, b) => a.at - b.at)) {
+      if (this.#drafts.has(draft.client_id)) continue;
       this.#drafts.set(draft.client_id, { ...draft, state: draft.detail ? "failed" : "waiting" });
     }
   }
@@ -236,6 +256,10 @@ export class Drafts extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+function keysOf(storage) {
+  return Array.from({ length: storage.length }, (_, i) => storage.key(i));
 }
 
 function rename(storage, before, after) {

@@ -67,6 +67,17 @@ class RoomPage {
     this.#hearPeople();
     this.#hearBrowser();
     this.#socket.connect();
+    this.#adoptDrafts();
+  }
+
+  /** Pages of before kept drafts by the room's address, which may have become another one since. */
+  async #adoptDrafts() {
+    for (const slug of this.#drafts.leftBehind) {
+      const page = await fetch(`/chat/${encodeURIComponent(slug)}/`, { method: "HEAD" }).catch(() => null);
+      if (!page || decodeURI(new URL(page.url).pathname) !== decodeURI(location.pathname)) continue;
+      this.#drafts.adopt(slug);
+      this.#composer.restore();
+    }
   }
 
   #hearSocket() {

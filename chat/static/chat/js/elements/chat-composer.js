@@ -22,15 +22,19 @@ export class ChatComposer extends HTMLElement {
   start(drafts) {
     this.#drafts = drafts;
     this.#input = this.querySelector("textarea");
-    // What was typed before this script came wins over what was kept.
-    if (!this.#input.value) this.#input.value = drafts.text;
     this.#input.addEventListener("input", () => this.#changed());
     this.#input.addEventListener("keydown", (event) => this.#pressed(event));
     this.querySelector(".send").addEventListener("click", () => this.#submit());
     this.querySelector(".mode button").addEventListener("click", () => this.cancel());
     this.querySelector(".unsaved button").addEventListener("click", () => this.#goOn());
-    this.#fit();
+    this.restore();
     focusNow(this.#input);
+  }
+
+  /** Show what was kept, unless something is written here, as before this script came. */
+  restore() {
+    if (!this.#input.value) this.#input.value = this.#drafts.text;
+    this.#fit();
   }
 
   focus() {
