@@ -16,6 +16,7 @@ SIZE = 262_144  # … and bytes, of what is worked on at once; then
 NEXT_PIECE = 0.5  # seconds between one piece, of 64 KB at most, and the next
 SECONDS = 60  # in which a request must be there
 ANSWER = 1.0  # seconds until a request is refused
+ROOT_PATH = b"daphne-root-path"
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n\r\n"
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"
@@ -48,6 +49,13 @@ class BoundedChannel(HTTPChannel):
         elif self._pieces > PIECES or self._size > SIZE:
             self.transport.pauseProducing()
             loop.call_later(NEXT_PIECE, self.transport.resumeProducing)
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Without the one by which Daphne believes anybody about where the site lies: links would
+        lead elsewhere, and a value that is no ASCII was a traceback."""
+        if line.split(b":", 1)[0].lower() == ROOT_PATH:
+            return True
+        return bool(super().headerReceived(line))
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         """What Twisted does with a request that is none, or has too many headers …"""

@@ -22,6 +22,7 @@ from tests.browser.acting import (
     wait_until_connected,
 )
 from tests.browser.conftest import NewContext
+from tests.support.servers import ChatServer
 
 
 def test_two_windows_chat_without_signing_up(new_context: NewContext) -> None:
@@ -305,3 +306,23 @@ def test_a_title_is_shown_as_it_is(new_context: NewContext) -> None:
     tell({"type": "room.updated", "room": room})
     expect(page.locator("#room-title")).to_have_text(title)
     expect(page).to_have_title(re.compile(f"^{re.escape(title)} · "))
+
+
+def test_a_room_that_is_called_as_another_shows_its_address(
+    new_context: NewContext, server: ChatServer
+) -> None:
+    one, other, moved = new_room(), new_room(), new_room()
+    server.manage(
+        *("shell", "--no-imports", "-c"),
+        "from chat.models import Membership, Room\nfrom core.models import User\n"
+        f"for slug in ('{one}', '{other}'):\n"
+        "    room = Room.objects.create(slug=slug, title='The garden')\n"
+        "    Membership.objects.create(room=room, user=User.objects.get(username='alice'))",
+    )
+    page = sign_in(new_context(), "alice", one)
+    expect(page.locator("h1")).to_have_text(re.compile(rf"The garden\s*{one}$"))
+    expect(page).to_have_title(f"The garden ({one}) · Chat")
+    move = f"from chat.models import Room; r = Room.objects.get(slug='{one}'); r.slug = '{moved}'"
+    server.manage("shell", "--no-imports", "-c", f"{move}; r.save()")
+    expect(page).to_have_title(f"The garden ({moved}) · Chat")
+    expect(page.locator("#room-address")).to_have_text(moved)

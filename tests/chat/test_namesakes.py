@@ -36,6 +36,18 @@ def test_names_that_look_the_same_are_told_apart(client: Client, member: User, o
         assert addresses(client, path) == ["beds", "garden"], path
 
 
+def test_a_room_s_own_page_says_which_it_is(client: Client, member: User) -> None:
+    for slug in ("garden", "beds"):
+        MembershipFactory(user=member, room=RoomFactory(slug=slug, title="Garden"))
+    MembershipFactory(user=member, room=RoomFactory(slug="kitchen", title="Kitchen"))
+    page = client.get("/chat/beds/", secure=True).content.decode()
+    assert '<bdi id="room-address" class="address">beds</bdi></h1>' in page
+    assert re.search(r"<title>\s*Garden \(beds\) ", page)
+    page = client.get("/chat/kitchen/", secure=True).content.decode()
+    assert '<bdi id="room-address" class="address"></bdi></h1>' in page
+    assert re.search(r"<title>\s*Kitchen · ", page)
+
+
 @pytest.mark.parametrize("other", ["Gardens", "Gaŕden", "Gar den", ""])
 def test_other_names_need_no_address(client: Client, member: User, other: str) -> None:
     for slug, title in (("garden", "Garden"), ("beds", other)):

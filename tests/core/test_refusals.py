@@ -214,6 +214,15 @@ def test_a_name_that_is_not_ours_gets_a_plain_page(strict: ChatServer) -> None:
     assert "chat.example.net" not in answer
 
 
+@pytest.mark.parametrize("path", ["/elsewhere", "%2F%2Fevil.example", "\xff"])
+def test_nobody_says_where_the_site_lies(strict: ChatServer, path: str) -> None:
+    answer = ask(strict, b"GET /chat/", {"Daphne-Root-Path": path, "daphne-root-path": path})
+    assert status(answer) == 200
+    assert b"elsewhere" not in answer
+    assert b"evil.example" not in answer
+    assert b'action="/chat/"' in answer
+
+
 def test_ten_thousand_refusals_are_a_few_lines(strict: ChatServer) -> None:
     before = len(new_lines(strict, 0))
     with httpx.Client(base_url=strict.url, headers={"Host": "flood.example.net"}) as client:

@@ -49,6 +49,7 @@ class RoomPage {
   #state = document.querySelector("connection-state");
   #dialog = document.querySelector("delete-dialog");
   #latest = document.getElementById("to-latest");
+  #address = document.getElementById("room-address");
   #rooms = document.querySelector("room-list");
   #visibility = document.querySelector("visibility-choice");
 
@@ -151,7 +152,9 @@ class RoomPage {
     this.#follow(id, slug);
     // A direct room is called after the other person, which only the page knows.
     const name = dataset.kind === "direct" ? dataset.name : title || slug;
-    this.#title = this.#title.replace(/^.*(?= · )/u, () => name); // "$&" is no sign here
+    const address = this.#address.textContent;
+    const called = address && `${name} (${address})`; // as another room is
+    this.#title = this.#title.replace(/^.*(?= · )/u, () => called || name); // "$&" is no sign here
     document.getElementById("room-title").textContent = name;
     document.getElementById("room-topic").textContent = topic;
     this.#archived = Boolean(archived);
@@ -173,6 +176,7 @@ class RoomPage {
     dataset.socket = moved(dataset.socket);
     this.#socket.moved(dataset.socket);
     this.#rooms.moved(slug);
+    if (this.#address.textContent) this.#address.textContent = slug;
     history.replaceState(history.state, "", moved(location.pathname));
   }
 
