@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from core.embedded.server import GivenUp, Server
 
 GLANCE = 0.5  # seconds between two looks at whether it lives
-PAUSES = (0, 1, 2, 4, 8, 16, 32, 60)  # seconds before each try
+PAUSES = (0, 1, 2, 4, 8, 16, 32, 60)  # seconds before each try, and the last before all further
 STEADY = 60  # seconds after which a server that lived counts as healed
 
 logger = logging.getLogger(__name__)
@@ -37,17 +37,17 @@ def _watch(
     lock: Callable[[], AbstractContextManager[object]],
     closed: threading.Event,
 ) -> None:
-    tries = 0
-    while tries < len(PAUSES):
+    step = 0
+    while True:
         process, began = server.find(), time.monotonic()
         while not server.is_gone(process):
             if closed.wait(GLANCE):
                 return
         if time.monotonic() - began > STEADY:
-            tries = 0
-        if closed.wait(PAUSES[tries]):
+            step = 0
+        if closed.wait(PAUSES[step]):
             return
-        tries += 1
+        step = min(step + 1, len(PAUSES) - 1)  # never given up: a full disk has room again one day
         try:
             with lock():
                 if closed.is_set():  # stopped by us, or about to be
@@ -58,8 +58,3 @@ def _watch(
             return
         except Exception as error:  # whatever it is, it must not end the watch unseen
             logger.warning("%s has ended, and does not start again: %s", server.name, error)
-    logger.error(
-        "%s keeps ending. Stop this program, see %s, and start it anew.",
-        server.name,
-        server.directory / "log",
-    )

@@ -136,19 +136,26 @@ def test_one_that_comes_meanwhile_starts_it_where_the_others_look_for_it(
     other.close()
 
 
-def test_what_never_starts_is_given_up_and_said(
+def test_what_fails_however_often_starts_once_it_can(
     directory: Path,
     watched: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """As on a disk that is full for an hour."""
     monkeypatch.setattr(watch, "PAUSES", (0, 0.1))
-    with (directory / "postgres/data/postgresql.conf").open("a") as file:
-        file.write("no_such_option = 1\n")
+    config = directory / "postgres/data/postgresql.conf"
+    right = config.read_text()
+    config.write_text(right + "no_such_option = 1\n")
     kill(directory, "postgres")
-    wait_until(lambda: "PostgreSQL keeps ending" in caplog.text, "nothing is said")
-    assert caplog.text.count("PostgreSQL has ended, and does not start again") == 2
+
+    def failures() -> int:
+        return caplog.text.count("PostgreSQL has ended, and does not start again")
+
+    wait_until(lambda: failures() > len(watch.PAUSES) + 1, "it is given up")
     assert answers(watched["REDIS_URL"]), "the other one is not concerned"
+    config.write_text(right)
+    wait_until(lambda: answers(watched["DATABASE_URL"]), "PostgreSQL stays dead")
 
 
 def test_nothing_is_made_anew_where_its_folder_is_gone(
