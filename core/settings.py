@@ -274,6 +274,7 @@ LOGGING = {
         "chat.mailbox": {"filters": ["seldom"]},  # of garbage that somebody puts into Redis
         "presence.reader": {"filters": ["seldom"]},
         "presence.store": {"filters": ["seldom"]},
+        "presence.tracker": {"filters": ["seldom"]},
         "psycopg.pool": {"filters": ["seldom"]},
     },
 }

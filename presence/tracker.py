@@ -95,7 +95,6 @@ class Tracker:
         # One round trip at a time: a renewal under way must not bring back a lease that was left.
         self._trip = asyncio.Lock()
         self._has_news = False
-        self._is_away = False  # Redis, and the log has it
         self._is_closed = False
         self._flight: asyncio.Task[None] | None = None
         self._timers: list[Running] = []
@@ -209,7 +208,7 @@ class Tracker:
                 await self._give_back()
             except AWAY as error:
                 self._overdue |= entering.keys()
-                self._say_away(error)
+                _say_away(error)
             except Exception:
                 self._overdue |= entering.keys()
                 logger.exception("Presence: could not take or give back leases")
@@ -283,13 +282,7 @@ class Tracker:
                 if not answer.done():
                     answer.set_result(None)
 
-    def _say_away(self, error: Exception) -> None:
-        if not self._is_away:
-            logger.warning("Presence: Redis is away, leases are taken and end later: %s", error)
-        self._is_away = True
-
     def _take(self, results: Mapping[str, Result]) -> None:
-        self._is_away = False
         now, ours = time.monotonic(), self._ours
         for scope, result in results.items():
             end = result.next_end
@@ -318,7 +311,11 @@ class Tracker:
             try:
                 await work()
             except AWAY as error:
-                self._say_away(error)
+                _say_away(error)
+
+
+def _say_away(error: Exception) -> None:
+    logger.warning("Presence: Redis takes no leases, they are taken and end later: %s", error)
 
 
 def _lists(by_scope: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:

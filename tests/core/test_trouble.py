@@ -89,7 +89,11 @@ def test_others_lines_pass_once_a_minute_each_and_what_is_no_warning_always(cloc
 
 
 @pytest.mark.parametrize(
-    "name", ["channels_redis.pubsub", "presence.reader", "presence.store", "psycopg.pool"]
+    "name",
+    [
+        *("channels_redis.pubsub", "psycopg.pool"),
+        *("presence.reader", "presence.store", "presence.tracker"),
+    ],
 )
 def test_those_who_log_each_try_are_heard_seldom(name: str) -> None:
     assert settings.LOGGING["loggers"][name]["filters"] == ["seldom"]

@@ -502,23 +502,6 @@ async def test_who_came_while_redis_was_away_is_seen_a_second_after_its_return(
     await eventually(is_seen, seconds=5)
 
 
-async def test_redis_being_away_is_said_once(
-    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tracker_module, "SWEEP", 0.01)
-    monkeypatch.setattr(tracker_module, "RETRY", 0.0)
-    process = scene.process(renew=0.01)
-    await process.tracker.enter("a", "ann", "x")
-    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
-    await asyncio.sleep(0.3)
-    assert caplog.text.count("Redis is away") == 1
-    process.store._call = real  # type: ignore[method-assign]
-    await process.tracker.renew()
-    process.store._call = away  # type: ignore[method-assign]
-    await asyncio.sleep(0.3)
-    assert caplog.text.count("Redis is away") == 2
-
-
 async def test_however_many_a_dead_process_had_all_end_at_once(scene: Scene) -> None:
     """One script ends a thousand: the rest must not wait for the next look."""
     process = scene.process()
