@@ -48,11 +48,13 @@ def ready(request: HttpRequest) -> JsonResponse:
     Without Redis the chat goes on: it is only named. So is other work that has failed and begins
     again (`down`): then something comes late.
     """
-    postgresql = _postgresql()
+    postgresql = _answer("postgresql", _ask_postgresql, lambda error: failure_of(error).word)
     answers = {
         "postgresql": postgresql,
-        "tables": _tables() if postgresql == "ok" else "unknown",
-        "redis": "ok" if _answers("redis", _ask_redis) else "away",
+        "tables": _answer("tables", _ask_tables, lambda _: "missing")
+        if postgresql == "ok"
+        else "unknown",
+        "redis": _answer("redis", _ask_redis, redis_server.word_of),
     }
     well = answers["postgresql"] == answers["tables"] == "ok" and not tasks.down(vital=True)
     return JsonResponse(
@@ -66,30 +68,15 @@ troubles = {
 }
 
 
-def _postgresql() -> str:
+def _answer(name: str, ask: Callable[[], object], word: Callable[[Exception], str]) -> str:
     """ "ok", or in a word what is wrong."""
-    try:
-        _ask_postgresql()
-    except DatabaseError as error:
-        failure = failure_of(error)
-        troubles["postgresql"].met(error)
-        return failure.word
-    troubles["postgresql"].over()
-    return "ok"
-
-
-def _tables() -> str:
-    return "ok" if _answers("tables", _ask_tables) else "missing"
-
-
-def _answers(name: str, ask: Callable[[], object]) -> bool:
     try:
         ask()
     except (DatabaseError, RedisError, OSError) as error:
         troubles[name].met(error)
-        return False
+        return word(error)
     troubles[name].over()
-    return True
+    return "ok"
 
 
 def _ask_postgresql() -> None:

@@ -3,6 +3,7 @@
 import logging
 import socket
 import ssl
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,8 @@ from redis.exceptions import (
     BusyLoadingError,
     InvalidResponse,
     NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -25,6 +28,10 @@ from core.errors import Problem
 logger = logging.getLogger(__name__)
 
 WITHIN = 1.0  # seconds that it may take to answer
+# Changes nothing. But it does not say so, and is refused wherever a script that writes is.
+MIGHT_WRITE = "#!lua\nreturn 1"
+# Codes of errors: its disk takes no snapshot, or too few replicas follow it.
+NO_WRITES = ("MISCONF", "NOREPLICAS")
 
 
 class Unusable(RedisError):
@@ -43,6 +50,14 @@ def ensure_usable() -> None:
         if url.has_tls and _answers_without_tls(url):
             why = "it does not speak TLS there. Write redis:// in REDIS_URL, or its port for TLS."
             raise Problem(f"The Redis at {url.place} cannot be used: {why}") from None
+        if word_of(error) != "away":
+            logger.warning(
+                "The Redis at %s takes no writes (%s). The chat goes on, and shows nobody who "
+                "comes as online. Give it room, or what it asks for.",
+                url.place,
+                error,
+            )
+            return
         logger.warning(
             "No connection to Redis at %s (%s). The chat goes on without it, a little slower, and "
             "shows nobody as online. Start it, or correct REDIS_URL.",
@@ -52,19 +67,30 @@ def ensure_usable() -> None:
 
 
 def ask() -> None:
-    """Ask it who it is. Raises Unusable, or another RedisError or OSError where it is away."""
+    """Ask it who it is, and whether it takes writes. Raises Unusable, or another RedisError or
+    OSError that passes: `word_of` tells what is wrong."""
     url = service_url.redis(settings.REDIS_URL)
+    client = _client(settings.REDIS_URL)
     try:
-        answer = _client(settings.REDIS_URL).execute_command("HELLO")
-        _client(settings.REDIS_URL).ping()
-    except BusyLoadingError:  # it reads its data: that takes a moment
-        raise
+        why = _wrong_kind(_pairs(client.execute_command("HELLO")))
+        if not why:
+            with suppress(ReadOnlyError):  # a replica in a cluster leads to its primary
+                client.eval(MIGHT_WRITE, 0)
     except (RedisError, OSError) as error:
-        if why := _why_not(error, url):
-            raise Unusable(f"The Redis at {url.place} cannot be used: {why}") from None
-        raise
-    if why := _wrong_kind(_pairs(answer)):
+        why = _why_not(error, url)
+        if not why:
+            raise
+    if why:
         raise Unusable(f"The Redis at {url.place} cannot be used: {why}")
+
+
+def word_of(error: Exception) -> str:
+    """What the error of a Redis that cannot do its work now says, as PostgreSQL's failures do."""
+    if isinstance(error, OutOfMemoryError):
+        return "full"
+    if str(error).startswith(NO_WRITES):
+        return "read-only"
+    return "away"
 
 
 def _answers_without_tls(url: service_url.RedisUrl) -> bool:
@@ -83,6 +109,10 @@ def _why_not(error: Exception, url: service_url.RedisUrl) -> str:
     causes = (error, error.__cause__, error.__context__)
     why = ""
     match error:
+        case BusyLoadingError():  # it reads its data: that takes a moment
+            pass
+        case _ if word_of(error) != "away":  # that passes too
+            pass
         case AuthenticationError() if url.password:
             why = "it refuses the password (or the user's name) in REDIS_URL."
         case AuthenticationError():

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.test import Client
 from pytest_django import Settings
+from redis import Redis, ResponseError
 
 from core import health, redis_server, service_url
 from core.errors import Problem
@@ -29,6 +30,7 @@ from tests.core.conftest import StartValkey
 from tests.support import databases
 from tests.support.checkout import PATIENCE, Checkout, end
 from tests.support.ports import free_port
+from tests.support.sockets import wait_until
 
 
 class Web(BaseHTTPRequestHandler):
@@ -122,6 +124,62 @@ def test_one_that_is_away_is_only_warned_of(
     (record,) = caplog.records
     assert f"No connection to Redis at 127.0.0.1:{port}" in record.getMessage()
     assert "S3cret" not in caplog.text
+
+
+WRITES_REFUSED = [("maxmemory", "full"), ("min-replicas-to-write", "read-only")]
+
+
+@pytest.mark.parametrize("option", [option for option, _ in WRITES_REFUSED])
+def test_one_that_takes_no_writes_is_only_warned_of(
+    settings: Settings, start_valkey: StartValkey, caplog: pytest.LogCaptureFixture, option: str
+) -> None:
+    """The chat goes on: what is published still arrives."""
+    place = start_valkey(f"--{option}", "1")
+    settings.REDIS_URL = f"redis://{place}/0"
+    redis_server.ensure_usable()
+    (record,) = caplog.records
+    assert f"The Redis at {place} takes no writes" in record.getMessage()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("option", "word"), WRITES_REFUSED)
+def test_healthz_says_why_it_takes_no_writes_and_is_well(
+    client: Client, settings: Settings, start_valkey: StartValkey, option: str, word: str
+) -> None:
+    settings.REDIS_URL = f"redis://{start_valkey(f'--{option}', '1')}/0"
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["redis"]) == (200, word)
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        redis.config_set(option, 0)
+        assert client.get("/healthz").json()["redis"] == "ok"
+        assert redis.dbsize() == 0, "to ask leaves nothing there"
+
+
+def test_a_replica_of_a_cluster_leads_to_the_others(
+    settings: Settings, start_valkey: StartValkey, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_CLUSTER = True
+    places = [
+        start_valkey("--cluster-enabled", "yes", "--cluster-config-file", f"{name}.nodes")
+        for name in ("primary", "replica")
+    ]
+    settings.REDIS_URL = f"redis://{places[1]}/0"
+    with (
+        Redis.from_url(f"redis://{places[0]}") as primary,
+        Redis.from_url(settings.REDIS_URL) as replica,
+    ):
+        bus = primary.config_get("cluster-port")["cluster-port"]
+        replica.execute_command("CLUSTER", "MEET", *places[0].split(":"), bus)
+        name = primary.execute_command("CLUSTER", "MYID")
+
+        def follows() -> bool:
+            with suppress(ResponseError):  # it does not know the other yet
+                replica.execute_command("CLUSTER", "REPLICATE", name)
+            return bool(replica.role()[0] == b"slave")
+
+        wait_until(follows, "it becomes no replica")
+    redis_server.ensure_usable()
+    assert not caplog.records
 
 
 # -- with TLS ---------------------------------------------------------------------------------
