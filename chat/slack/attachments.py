@@ -34,7 +34,7 @@ def _shared(attachment: dict[str, Any], names: Names, left: LeftOut, room_id: st
         left["messages shared from private rooms"] += 1
         return ""
     lines = [_message_blocks(attachment, names, left) or _marked_up(attachment, "text", names)]
-    lines += file_lines(attachment, "")
+    lines += file_lines(attachment, text_of(attachment, "text"), names, left)
     text = "\n".join(filter(None, lines))
     if not text:
         text = "\n".join(filter(None, _posted(attachment | {"author_name": ""}, names, left)))
@@ -75,7 +75,7 @@ def _posted(attachment: dict[str, Any], names: Names, left: LeftOut) -> list[str
         _title(attachment, names),
         _marked_up(attachment, "text", names),
         *(_field(field, names) for field in objects_of(attachment, "fields")),
-        *file_lines(attachment, ""),
+        *file_lines(attachment, text_of(attachment, "text"), names, left),
         _marked_up(attachment, "footer", names),
     ]
     if not any(lines) and text_of(attachment, "fallback") not in _STAND_INS:

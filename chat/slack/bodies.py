@@ -42,7 +42,7 @@ def body_of(entry: Entry, names: Names, room_id: str) -> Body:
     source = clean(raw) if isinstance(raw, str) else ""
     if source != (raw or ""):
         remarks.append("had characters that cannot be stored; they became \ufffd")
-    parts = [_said(entry, source, names, left), *file_lines(entry.raw, source)]
+    parts = [_said(entry, source, names, left), *file_lines(entry.raw, source, names, left)]
     parts += attachment_lines(
         entry.raw, names, left, room_id=room_id, has_text=any(part.strip() for part in parts)
     )

@@ -186,6 +186,42 @@ def test_files_stand_between_the_text_and_what_hangs_below() -> None:
     assert read("", file=file).text == "Plan (https://f.test/1)"  # of old
 
 
+def with_comment(comment: str, user: str = "U1") -> dict[str, Any]:
+    file = {"id": "F1", "title": "Plan", "permalink": "https://f.test/1"}
+    return file | {"initial_comment": {"comment": comment, "user": user}}
+
+
+def test_what_was_said_with_a_file_stands_below_it() -> None:
+    for user, shown in (("U1", "mind <page 2>, @Ben"), ("U2", "Ben: mind <page 2>, @Ben")):
+        file = with_comment("mind &lt;page 2&gt;, <@U2>", user)
+        for entry in ({"files": [file]}, {"file": file, "subtype": "file_share"}):
+            assert read("", **entry).text == f"Plan (https://f.test/1)\n{shown}"
+    other = {"title": "Map", "url_private": "https://f.test/2"}
+    body = read("both", files=[with_comment("bot"), other])
+    assert body.text == "both\nPlan (https://f.test/1)\nbot\nMap (https://f.test/2)"
+    share = {"is_share": True, "author_id": "U2", "files": [with_comment("mind it", "U2")]}
+    assert read("look", share).text == "look\nBen: Plan (https://f.test/1)\nmind it"
+
+
+def test_what_was_said_with_a_file_comes_once() -> None:
+    text = "<@U1> uploaded a file: <https://f.test/F1|Plan> and commented: Nice &amp; new"
+    file = with_comment("Nice &amp; new")
+    body = read(text, file=file, subtype="file_share")
+    assert body.text == "uploaded a file: Plan (https://f.test/F1) and commented: Nice & new"
+    assert read("Nice &amp; new", files=[file]).text == "Nice & new\nPlan (https://f.test/1)"
+    share = {"is_share": True, "text": "Nice &amp; new", "files": [file]}
+    assert read("", share).text == "Nice & new\nPlan (https://f.test/1)"
+
+
+def test_a_later_comment_on_a_file_does_not_say_the_first_again() -> None:
+    later = {"subtype": "file_comment", "file": with_comment("Nice")}
+    body = read("", comment={"user": "U2", "comment": "Not so nice"}, **later)
+    assert body.text == "Not so nice\nPlan (https://f.test/1)"
+    assert +body.left == {"first comments on files": 1}
+    body = read("", comment={"user": "U1", "comment": "Nice"}, **later)
+    assert (body.text, +body.left) == ("Nice\nPlan (https://f.test/1)", {})
+
+
 def test_a_comment_on_a_file_of_old_says_which_file() -> None:
     text = "<@U1> commented on <@U2>’s file <https://f.test/1|Plan>: Nice"
     body = read(text, subtype="file_comment", comment={"user": "U1", "comment": "Nice"})
