@@ -1,5 +1,6 @@
 """Which people, rooms and day files an export has. Nothing here touches the database."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -60,7 +61,8 @@ class Export:
     # Entries of the lists that could not be taken, and ones that come twice: (where, why).
     odd: list[tuple[str, str]] = field(default_factory=list)
     twice: list[tuple[str, str]] = field(default_factory=list)
-    roomless: dict[str, list[File]] = field(default_factory=dict)  # folder of no room → its days
+    # Folder of no room → its days; one that lies beside the lists stands for itself.
+    roomless: dict[str, list[File]] = field(default_factory=lambda: defaultdict(list))
     folderless: list[str] = field(default_factory=list)  # rooms of the lists
     companions: list[str] = field(default_factory=list)  # files known to hold no messages
     strays: list[str] = field(default_factory=list)  # files that fit nothing
@@ -104,7 +106,8 @@ class Export:
             self.rooms.append(replace(room, files=days))
             if room.id not in found:
                 self.folderless.append(f"{room.label} ({room.id} in {list_name})")
-        self.roomless = {name: days for name, days in folders.days.items() if days}
+        for file in (file for days in folders.days.values() for file in days):
+            self.roomless[file.folder or file.name].append(file)
         self._sort_out(folders.others)
 
     def _sort_out(self, others: list[File]) -> None:

@@ -68,7 +68,7 @@ class Report:
         yield from self._pairs("Rooms that failed, with nothing of them written", self.failed)
         yield from self._pairs("Files that could not be read", self.unread)
         yield from self._pairs(
-            "Folders of no room in the lists: nobody can tell who may read them",
+            "Folders of no room in the lists, and days in none: nobody can tell who may read them",
             [(name, _count(n, "entry", "entries")) for name, n in self.roomless.items()],
         )
         yield from self._list("Rooms of the lists without a folder", self.folderless)

@@ -176,6 +176,18 @@ def test_a_name_that_leads_out_of_a_zip_is_named_and_nothing_is_written(tmp_path
     assert "1 folder belongs to no room, 1 file fits nothing" in error
 
 
+@pytest.mark.parametrize("form", ["zip", "folder"])
+def test_days_in_no_folder_are_named(tmp_path: Path, form: str) -> None:
+    loose = {DAY: [said(2), said(3)], "2023-11-15.json": [said(4)]}
+    path = on_disk(tmp_path / "export", export(CAFE) | loose)
+    if form == "zip":
+        path = builder.packed(path, tmp_path / "export.zip")
+    summary, error = run_failing(path)
+    assert counts(summary) == {"messages": 1, "in folders that belong to no room": 3, "in all": 4}
+    assert f"\n  {DAY}: 2 entries\n  2023-11-15.json: 1 entry\n" in summary
+    assert "2 folders belong to no room" in error
+
+
 def test_what_lies_beside_the_exports_folder_in_a_zip_is_named(tmp_path: Path) -> None:
     files = {f"top/{name}": content for name, content in export(CAFE).items()}
     path = builder.zipped(tmp_path / "x.zip", files | {f"elsewhere/{DAY}": [said(2)]})
