@@ -76,7 +76,7 @@ class Folder:
         root = _top_folder(root)
         for folder, names in _walk(root, self.listing):
             inside = folder.relative_to(root)
-            self.listing.folders |= {plain_path(str(inside))} - {""}
+            self.listing.folders |= {plain_path(f"{inside}/")} - {""}
             for name in names:
                 self._add(folder / name, plain_path(str(inside / name)))
 

@@ -1,6 +1,7 @@
 """Names of files, as programs spoil them: separators, code pages, Unicode forms, case."""
 
 import os
+import re
 import struct
 import unicodedata
 import zipfile
@@ -11,6 +12,8 @@ _UTF8_FLAG = 0x800
 _UNICODE_PATH = 0x7075  # the extra field of Info-ZIP
 # What systems leave in folders; none of it is the export's.
 _LITTER = frozenset({"__macosx", ".ds_store", "thumbs.db", "desktop.ini", "@eadir"})
+_BACKSLASH = re.compile(r"\\")
+_SEPARATOR = re.compile(r"(?<![^\0-\x7f])\\")
 # A name that was read in one of the first may have been written in one of the second.
 _READ_AS = ("cp437", "cp850", "cp1252", "latin-1", "mac-roman")
 _WRITTEN_AS = (
@@ -31,16 +34,25 @@ def name_in_zip(info: zipfile.ZipInfo) -> str:
             raw = name.encode("cp437")
         except UnicodeEncodeError:  # a Python that looks into the extra field itself
             raw = b""
-        name = _unicode_path(info.extra, raw) or _as_utf8(raw) or name
+        known = _unicode_path(info.extra, raw) or _as_utf8(raw)
+        if not known:
+            return _with_slashes(name)
+        name = known
     return name.replace("\\", "/")
 
 
 def plain_path(name: str) -> str:
     """The parts of a path without roots, drives and "."; ".." stays, and fits nothing then."""
-    name = name.replace("\\", "/")
+    name = _with_slashes(name)
     if name[1:2] == ":" and name[2:3] == "/" and name[0].isalpha():
         name = name[2:]
     return "/".join(part for part in name.split("/") if part not in ("", "."))
+
+
+def _with_slashes(name: str) -> str:
+    """Of a name in whatever code page. Where slashes separate, a backslash after a sign that is not
+    of ASCII may be that one's second half, as in the 表 of Shift-JIS: it stays."""
+    return (_SEPARATOR if "/" in name else _BACKSLASH).sub("/", name)
 
 
 def is_litter(name: str) -> bool:

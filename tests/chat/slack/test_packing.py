@@ -84,6 +84,8 @@ def test_a_zip_comes_in_however_its_names_are_written(
         ("büro", "cp1252"),
         ("отдел", "cp866"),
         ("部屋", "cp932"),
+        ("表ソ能", "cp932"),  # half of each is a backslash
+        ("功許", "big5"),
     ],
 )
 def test_a_zip_comes_in_whatever_code_page_its_system_had(
@@ -107,9 +109,10 @@ def test_a_folder_comes_in_however_it_was_unpacked(tmp_path: Path, folder: str) 
     assert_one_message_came_in(on_disk(tmp_path / "export", export(folder)))
 
 
-def test_a_folder_whose_name_is_no_text_comes_in(tmp_path: Path) -> None:
-    folder = os.fsdecode(b"b\xfcro")
-    assert_one_message_came_in(on_disk(tmp_path / "export", export(folder, "büro")))
+@pytest.mark.parametrize(("name", "page"), [("büro", "cp1252"), ("表ソ能", "cp932")])
+def test_a_folder_whose_name_is_no_text_comes_in(tmp_path: Path, name: str, page: str) -> None:
+    folder = os.fsdecode(name.encode(page))
+    assert_one_message_came_in(on_disk(tmp_path / "export", export(folder, name)))
 
 
 def test_backslashes_that_became_names_of_files_come_in(tmp_path: Path) -> None:
@@ -146,6 +149,12 @@ def test_an_empty_folder_is_a_rooms_folder(tmp_path: Path) -> None:
     summary = run(builder.packed(folder, tmp_path / "export.zip"))
     assert "1 room: 1 new" in summary
     assert run(folder)
+
+
+def test_an_empty_folder_whose_name_is_no_text_is_a_rooms_folder(tmp_path: Path) -> None:
+    folder = builder.write(tmp_path / "export", channels=[room("C1", "表")])
+    (folder / "表").rename(folder / os.fsdecode("表".encode("cp932")))
+    assert "1 room: 1 new" in run(folder)
 
 
 def test_a_grid_organization_has_its_people_in_another_list(tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_bytes_on_the_disk_that_are_no_utf8_are_read_too() -> None:
         ("C:\\export\\general\\a.json", "export/general/a.json"),
         ("../general/a.json", "../general/a.json"),
         ("fc:f1:plan/a.json", "fc:f1:plan/a.json"),
+        ("export\\caf\xe9\\a.json", "export/caf\xe9/a.json"),
+        ("C:\\export\\\udc95\\/a.json", "export/\udc95\\/a.json"),  # half of a 表
     ],
 )
 def test_a_path_loses_its_root_and_what_says_nothing(name: str, plain: str) -> None:
