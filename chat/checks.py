@@ -14,6 +14,7 @@ ESCAPED = 6  # bytes of a control character in JSON
 ENVELOPE = 256  # bytes around a message in the frame that a client sends …
 STATE = 16_384  # … and in one that the server sends: names, times, a thousand reactions
 DAPHNE_FRAME_MAX = 1_048_576  # bytes; over it Daphne ends the connection with 1011
+POSTGRESQL_MOST = 262_143  # what max_connections may be
 
 
 @check
@@ -25,6 +26,13 @@ def pool() -> Iterator[CheckMessage]:
             f"DATABASE_POOL_SIZE is {widest}: threads would wait for each other's connections.",
             hint=f"It must be {least} or more: {READERS} readers, the writer, and the pages.",
             id="core.E005",
+        )
+    if widest > POSTGRESQL_MOST:
+        yield Error(
+            f"DATABASE_POOL_SIZE is {widest}; no PostgreSQL takes more than {POSTGRESQL_MOST:,} "
+            "connections.",
+            hint="Processes times this must stay below its max_connections.",
+            id="core.E019",
         )
 
 

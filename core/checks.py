@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks  # noqa: A004
-from limits import parse
+from limits import parse_many
 
 from core import address, dotenv, service_url
 from core.errors import Problem
@@ -24,16 +24,21 @@ logger = logging.getLogger(__name__)
 SECRET_KEY_LEAST = 32  # characters; who guesses it forges what we sign
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", ".localhost", "testserver"}
 LEASE_IN_RENEWALS = 2.5  # one that fails is tried again each second, for one turn and a half
-AT_LEAST_1 = (
-    *("CHAT_MESSAGE_MAX", "CHAT_FRAME_IN_MAX", "CHAT_FRAME_OUT_MAX", "CHAT_HISTORY_PAGE"),
-    *("CHAT_HISTORY_MAX", "CHAT_CATCH_UP_MAX", "CHAT_RATE_SECONDS", "CHAT_RATE_BURST"),
-    *("CHAT_CONNECTIONS_MAX", "CHAT_BAD_FRAMES_MAX", "CHAT_OUTBOX_FRAMES", "CHAT_OUTBOX_BYTES"),
-    *("CHAT_WRITER_QUEUE", "PRESENCE_LEASE_SECONDS", "PRESENCE_RENEW_SECONDS"),
+MINUTE, DAY, YEAR = 60, 86_400, 366 * 86_400  # seconds
+# From what to what numbers make sense. PostgreSQL, Redis, asyncio and browsers all take as much.
+RANGES = (
+    # messages that are read at once
+    (1, 10_000, ("CHAT_HISTORY_PAGE", "CHAT_HISTORY_MAX", "CHAT_CATCH_UP_MAX")),
+    (1, 2**30, ("CHAT_FRAME_IN_MAX", "CHAT_FRAME_OUT_MAX", "CHAT_OUTBOX_BYTES")),
+    (1, 1_000_000, ("CHAT_MESSAGE_MAX", "CHAT_RATE_BURST", "CHAT_CONNECTIONS_MAX")),
+    (1, 1_000_000, ("CHAT_BAD_FRAMES_MAX", "CHAT_OUTBOX_FRAMES", "CHAT_WRITER_QUEUE")),
+    (0, 1_000_000, ("CHAT_RATE_MESSAGES", "CHAT_FRAMES_PER_SECOND")),
+    (0, 1_000_000, ("PRESENCE_LIST_MAX", "PRESENCE_SHOWN")),
+    (1, DAY, ("CHAT_RATE_SECONDS", "PRESENCE_LEASE_SECONDS", "PRESENCE_RENEW_SECONDS")),
+    (0, DAY, ("PRESENCE_GRACE_SECONDS",)),
+    (0, MINUTE, ("PRESENCE_GATHER_SECONDS", "PRESENCE_COUNT_SECONDS")),
 )
-AT_LEAST_0 = (
-    *("CHAT_RATE_MESSAGES", "CHAT_FRAMES_PER_SECOND", "PRESENCE_GRACE_SECONDS"),
-    *("PRESENCE_GATHER_SECONDS", "PRESENCE_LIST_MAX", "PRESENCE_SHOWN", "PRESENCE_COUNT_SECONDS"),
-)
+RATE_MOST = 1_000_000
 OURS = ("CHAT_", "PRESENCE_")  # what our settings' names begin with, where others' may not
 RATES = (
     *("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_INS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS"),
@@ -181,18 +186,21 @@ def services() -> Iterator[CheckMessage]:
 
 @check
 def limits() -> Iterator[CheckMessage]:
-    for least, names in ((1, AT_LEAST_1), (0, AT_LEAST_0)):
+    for least, most, names in RANGES:
         for name in names:
             value = getattr(settings, name)
-            if not value >= least:
-                yield Error(f"{name} is {value}; it must be {least} or more.", id="core.E006")
+            if not least <= value <= most:
+                yield Error(
+                    f"{name} is {value}; it must be from {least} to {most:,}.", id="core.E006"
+                )
     for name in RATES:
         if not _is_rate(getattr(settings, name)):
             yield Error(
                 f"{name} is no rate.",
-                hint="Write a number a time, as 60/minute or 10/hour; empty is no limit, and 0 "
-                "would shut everybody out. Who wants no guests sets CHAT_GUESTS=off, and who wants "
-                "no new rooms CHAT_NEW_ROOMS=moderators.",
+                hint="Write one number a time, as 60/minute or 10/hour, up to "
+                f"{RATE_MOST:,} and a year; empty is no limit, and 0 would shut everybody out. Who "
+                "wants no guests sets CHAT_GUESTS=off, and who wants no new rooms "
+                "CHAT_NEW_ROOMS=moderators.",
                 id="core.E007",
             )
     if settings.CHAT_HISTORY_PAGE > settings.CHAT_HISTORY_MAX:
@@ -205,12 +213,16 @@ def limits() -> Iterator[CheckMessage]:
 
 
 def _is_rate(text: str) -> bool:
+    if not text:
+        return True
     try:
-        rate = parse(text) if text else None
+        (rate,) = parse_many(text)
+        numbers = [int(number) for number in re.findall("[0-9]+", text)]
     except ValueError:
         return False
-    # Elsewhere 0 is no limit. Here it would be one that nobody passes, and nobody is told why.
-    return rate is None or rate.amount > 0
+    # Elsewhere 0 is no limit. Here it would be one that nobody passes, and nobody is told why; as a
+    # time `limits` takes it for 1.
+    return 0 not in numbers and rate.amount <= RATE_MOST and rate.get_expiry() <= YEAR
 
 
 @check

@@ -1,5 +1,6 @@
 """Settings that are wrong say so at the start, each by its id and with what to do."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +83,10 @@ def test_a_developers_checkout_has_nothing_to_say() -> None:
         ({"TRUSTED_PROXY": False}, ["W003"]),
         ({"CHAT_RATE_SECONDS": 0}, ["E006"]),
         ({"CHAT_RATE_MESSAGES": 0}, []),
-        ({"CHAT_RATE_MESSAGES": -1}, ["E006"]),
-        ({"PRESENCE_GRACE_SECONDS": float("nan")}, ["E006"]),
+        ({"CHAT_HISTORY_MAX": 10_000}, []),
+        ({"CHAT_HISTORY_MAX": 10_001}, ["E006"]),
+        ({"PRESENCE_LIST_MAX": 1_000_000, "PRESENCE_SHOWN": 1_000_000}, []),
+        ({"PRESENCE_GATHER_SECONDS": 60.5}, ["E006"]),
         ({"CHAT_GUESTS_PER_ADDRESS": ""}, []),
         ({"CHAT_GUESTS_PER_ADDRESS": "60"}, ["E007"]),
         ({"CHAT_SIGN_UPS_PER_ADDRESS": "many"}, ["E007"]),
@@ -91,6 +94,13 @@ def test_a_developers_checkout_has_nothing_to_say() -> None:
         ({"CHAT_NEW_ROOMS_PER_PERSON": "0/hour"}, ["E007"]),
         ({"CHAT_SIGN_INS_PER_ADDRESS": "0/minute"}, ["E007"]),
         ({"CHAT_GUESTS_PER_ADDRESS": "60/5 minutes"}, []),
+        ({"CHAT_GUESTS_PER_ADDRESS": "60/0 minutes"}, ["E007"]),
+        ({"CHAT_GUESTS_PER_ADDRESS": "60/minute;1/hour"}, ["E007"]),
+        ({"CHAT_GUESTS_PER_ADDRESS": "60/minute, 5/hour"}, ["E007"]),
+        ({"CHAT_GUESTS_PER_ADDRESS": "60/minute or so"}, ["E007"]),
+        ({"CHAT_SIGN_INS_PER_ADDRESS": "1000000/year"}, []),
+        ({"CHAT_SIGN_INS_PER_ADDRESS": "5/99999999999999999999 years"}, ["E007"]),
+        ({"CHAT_SIGN_INS_PER_ADDRESS": "99999999999999999999/minute"}, ["E007"]),
         ({"CHAT_HISTORY_PAGE": 101}, ["E008"]),
         ({"CHAT_MESSAGE_MAX": 40_001, "CHAT_FRAME_IN_MAX": 10**6}, ["E009"]),
         ({"CHAT_MESSAGE_MAX": 5_000}, ["E010"]),
@@ -106,9 +116,29 @@ def test_what_is_wrong_in_production(wrong: dict[str, Any], says: list[str]) -> 
     assert found(**PRODUCTION | wrong) == says
 
 
-def test_a_pool_must_be_wide_enough_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"]["pool"], "max_size", 5)
-    assert [message.id for message in chats.pool()] == ["core.E005"]
+NUMBERS = [
+    name
+    for name in dir(settings)
+    if name.startswith(checks.OURS) and type(getattr(settings, name)) in (int, float)
+]
+
+
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf, 10**30])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_has_two_ends(name: str, value: float) -> None:
+    with override_settings(**{name: value}):
+        refused = [message.msg for message in checks.limits() if message.id == "core.E006"]
+    assert [text.split()[0] for text in refused] == [name]
+
+
+@pytest.mark.parametrize(
+    ("size", "says"), [(5, ["core.E005"]), (8, []), (262_143, []), (262_144, ["core.E019"])]
+)
+def test_a_pool_must_be_wide_enough_for_all_threads_and_not_wider_than_the_server(
+    monkeypatch: pytest.MonkeyPatch, size: int, says: list[str]
+) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"]["pool"], "max_size", size)
+    assert [message.id for message in chats.pool()] == says
 
 
 @pytest.mark.parametrize("names", [["chat.example.org"], ["*"], ["localhost", "chat.lan"]])
