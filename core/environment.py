@@ -6,6 +6,8 @@ another variable.
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 from unicodedata import category
 from zoneinfo import ZoneInfo
@@ -28,6 +30,17 @@ def _switch(text: str) -> bool:
     if text.lower() not in YES + NO:
         raise ValueError
     return text.lower() in YES
+
+
+def _folder(text: str) -> str:
+    path = Path(text).absolute()
+    for there in (path, *path.parents):
+        with suppress(FileNotFoundError):
+            there.lstat()
+            break
+    if not there.is_dir():
+        raise ValueError
+    return str(path)
 
 
 def _names(text: str) -> list[str]:
@@ -73,6 +86,10 @@ class Env(environ.Env):
         return self._checked(
             var, "a time zone, as Europe/Paris", lambda name: ZoneInfo(name).key, default
         )
+
+    def folder(self, var: str, *, default: str) -> str:
+        """Return a path; what lies there is a folder, or one can be made."""
+        return self._checked(var, "a folder, or where one can be made", _folder, default)
 
     def db_url(self, var: str, default: Any = UNSET, engine: str | None = None) -> dict[str, Any]:
         """Return Django's settings of the PostgreSQL at an address; its options are libpq's."""

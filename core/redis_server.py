@@ -1,5 +1,6 @@
 """Whether the Redis that REDIS_URL names can be used: it lets us in, and is of the right kind."""
 
+import errno
 import logging
 import socket
 import ssl
@@ -32,6 +33,11 @@ WITHIN = 1.0  # seconds that it may take to answer
 MIGHT_WRITE = "#!lua\nreturn 1"
 # Codes of errors: its disk takes no snapshot, or too few replicas follow it.
 NO_WRITES = ("MISCONF", "NOREPLICAS")
+# What a name that is no file's fails with. OSError has no class for some of them.
+NO_FILE = {
+    *(errno.ENOENT, errno.EACCES, errno.EISDIR),
+    *(errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP),
+}
 
 
 class Unusable(RedisError):
@@ -130,7 +136,7 @@ def _why_not(error: Exception, url: service_url.RedisUrl) -> str:
                 "TLS fails: its certificate is not trusted, or not for that name. Correct it, name "
                 "its CA (rediss://…?ssl_ca_certs=FILE), or write redis:// where it has no TLS."
             )
-        case _ if any(isinstance(cause, FileNotFoundError | PermissionError) for cause in causes):
+        case _ if any(isinstance(cause, OSError) and cause.errno in NO_FILE for cause in causes):
             why = "a file that the options of REDIS_URL name is not there, or may not be read."
     return why
 

@@ -29,6 +29,7 @@ OPTION = re.compile(r"[a-z_]+")
 DATABASE_NAME_MOST = 63  # characters
 HOST_MOST = 253  # characters
 WHOLE = re.compile(r"[0-9]{1,9}")
+FILE = re.compile(r"[^\0\r\n]+")
 SECONDS = re.compile(r"(?=.*[1-9])[0-9]{1,3}(\.[0-9]{1,3})?")
 # Of redis-py's options those that all of our clients and layers take, and that change nothing they
 # rest on. Not socket_timeout: each has its own, and one of five seconds or less ends a wait for
@@ -39,11 +40,11 @@ REDIS_OPTIONS = {
     "health_check_interval": WHOLE,
     "socket_connect_timeout": SECONDS,
     "socket_keepalive": re.compile(r"(?i)yes|no|true|false|1|0"),
-    "ssl_ca_certs": re.compile(r".+"),
+    "ssl_ca_certs": FILE,
     "ssl_cert_reqs": re.compile(r"none|optional|required"),
-    "ssl_certfile": re.compile(r".+"),
+    "ssl_certfile": FILE,
     "ssl_check_hostname": re.compile(r"(?i)yes|no|true|false|1|0"),
-    "ssl_keyfile": re.compile(r".+"),
+    "ssl_keyfile": FILE,
 }
 # libpq looks at the values of these only as it connects.
 POSTGRESQL_NUMBERS = {
@@ -91,6 +92,8 @@ def redis(text: str) -> RedisUrl:
         for name, value in url.options.items():
             if not REDIS_OPTIONS[name].fullmatch(value):
                 raise ValueError
+        if "ssl_keyfile" in url.options and "ssl_certfile" not in url.options:
+            raise ValueError
         Redis.from_url(text).connection_pool.make_connection()  # raises for TLS's without TLS
         tls = text.startswith("rediss:")
         return RedisUrl(url.user, url.password, host, port or 6379, int(database), tls)

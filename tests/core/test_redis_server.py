@@ -256,8 +256,14 @@ def test_a_certificate_that_is_not_trusted(settings: Settings, with_tls: str) ->
     assert "ssl_ca_certs=FILE" in said
 
 
-def test_a_file_of_certificates_that_is_not_there(settings: Settings, with_tls: str) -> None:
-    url = f"rediss://:S3cret@{with_tls}/0?ssl_ca_certs=/nowhere/S3cret.pem"
+@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile"])
+@pytest.mark.parametrize(
+    "file", ["/nowhere/S3cret.pem", "/", f"{__file__}/S3cret.pem", "/S3cret" * 1_000]
+)
+def test_a_file_of_certificates_that_is_not_there(
+    settings: Settings, with_tls: str, option: str, file: str
+) -> None:
+    url = f"rediss://:S3cret@{with_tls}/0?{option}={file}"
     assert "a file that the options of REDIS_URL name" in refused(settings, url)
 
 

@@ -94,6 +94,7 @@ def test_options_of_redis_that_each_of_our_clients_takes(options: str) -> None:
         *("socket_connect_timeout=nan", "socket_connect_timeout=0", "socket_connect_timeout=-1"),
         *("health_check_interval=-1", "socket_keepalive=maybe", "client_name=a%20b"),
         *("client_name=%0D%0AQUIT", "ssl_cert_reqs=maybe", "ssl_check_hostname=off"),
+        *("ssl_ca_certs=a%00b", "ssl_keyfile=/etc/own.key"),  # a key without its certificate
         "ssl_validate_ocsp=yes",  # not of the asynchronous client
         *("ssl_password=x", "ssl_ca_path=/etc/ssl"),  # not of a cluster's
     ],

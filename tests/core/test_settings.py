@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def test_empty_is_not_set_but_for_texts_and_lists(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("X", "")
     assert env.bool("X", default=True) is True
     assert env.int("X", default=3) == 3
-    assert env.path("X", default="/srv/static")("a") == env.path("X", default="/srv/static/a")
+    assert env.folder("X", default="/srv/static") == "/srv/static"
     assert env.one_of("X", LEVELS, default="INFO") == "INFO"
     assert env.time_zone("X", default="UTC") == "UTC"
     assert env.str("X", default="60/minute") == ""
@@ -44,6 +45,23 @@ def test_empty_is_not_set_but_for_texts_and_lists(monkeypatch: pytest.MonkeyPatc
 def test_lists_may_have_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("X", "chat.example.org, example.org,")
     assert env.list("X") == ["chat.example.org", "example.org"]
+
+
+def test_a_folder_may_be_made_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in ("static", "static/of/ours", str(tmp_path / "static")):
+        monkeypatch.setenv("X", text)
+        assert env.folder("X", default="") == str(tmp_path / text)
+
+
+@pytest.mark.parametrize("text", ["file", "file/below", "nowhere", "loop/below", "long" * 1_000])
+def test_what_can_be_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "nowhere").symlink_to("not there")
+    (tmp_path / "loop").symlink_to("loop")
+    monkeypatch.setenv("X", str(tmp_path / text))
+    with pytest.raises(Problem, match=r"^X must be a folder, or where one can be made\.$"):
+        env.folder("X", default="")
 
 
 def test_what_a_file_leaves_around_a_value_does_not_belong_to_it(
@@ -118,6 +136,7 @@ def test_an_address_of_no_database_is_said_without_its_password(
         ("REDIS_URL", "redis://:S3cret@ünï..x:6379/0", "REDIS_URL must be an address of Redis"),
         ("SITE_NAME", "S3cret\nname", "SITE_NAME has a line break"),
         ("SITE_NAME", "'S3cret'", "SITE_NAME stands in quotes"),
+        ("STATIC_ROOT", "manage.py/S3cret", "STATIC_ROOT must be a folder"),
     ],
 )
 def test_a_wrong_variable_is_one_line(command: list[str], name: str, value: str, says: str) -> None:
