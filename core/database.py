@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from core.errors import Problem
 from core.postgresql.failures import Failure, SharedSession, failure_of
-from core.postgresql.logins import why_refused
+from core.postgresql.logins import place, why_refused
 from core.postgresql.sessions import sessions
 from core.trouble import Trouble
 
@@ -45,15 +45,14 @@ def ensure_answer() -> None:
     except SharedSession:
         raise Unfit(f"DATABASE_URL: {Failure.SHARED.sentence}") from None
     except psycopg.Error as error:
-        parameters = connection.get_connection_params()
-        where = f"{parameters.get('host', 'localhost')}:{parameters.get('port', 5432)}"
-        if why := why_refused(_parameters(), error):
-            raise Unfit(f"The database at {where} cannot be used: {why}") from None
+        parameters = _parameters()
+        if why := why_refused(parameters, error):
+            raise Unfit(why) from None
         remedies = ["Start it", "correct DATABASE_URL"]
         if settings.DEBUG:
             remedies.append("leave DATABASE_URL unset to get one here")
         raise Problem(
-            f"No connection to the database at {where} ({str(error).splitlines()[0]}). "
+            f"No connection to the database at {place(parameters)} ({str(error).splitlines()[0]}). "
             f"{', '.join(remedies[:-1])}, or {remedies[-1]}."
         ) from None
 

@@ -11,6 +11,7 @@ from django.db.backends.postgresql import base
 from django.db.utils import DatabaseErrorWrapper
 
 from core.postgresql.failures import Failure, dooms
+from core.postgresql.logins import ensure_let_in
 from core.postgresql.sessions import sessions
 
 DRAIN_EVERY = 1.0  # seconds; while nothing can be written each attempt would replace them all
@@ -24,6 +25,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return _Errors(self)
 
     def get_new_connection(self, conn_params: Any) -> Any:
+        if self.pool and self.pool.closed:
+            # Once open, it tries for seconds what is refused at once, and logs what it is told.
+            ensure_let_in(conn_params)
         connection = super().get_new_connection(conn_params)
         if _is_read_only(connection) and self.drain():
             # It stays so for as long as it lives, and the server may take writes again.

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg.errors import ConnectionTimeout
 from psycopg.pq import Conninfo, PGconn, Ping, PollingStatus, abc
 
 PATIENCE = 3  # seconds for a login
@@ -24,11 +25,38 @@ REFUSALS = {
 }
 
 
-def why_refused(parameters: dict[str, Any], error: psycopg.Error) -> str:
-    """Why another login with these parameters would meet the same `error`; '' where it may not.
+class Refused(psycopg.OperationalError):
+    """We are not let in, and will not be another time."""
 
-    The text has no value of the parameters, and nothing that the server said.
+
+def ensure_let_in(parameters: dict[str, Any]) -> None:
+    """Raise Refused where a login with these parameters is. That PostgreSQL is away is not said."""
+    parameters = {**parameters, "connect_timeout": PATIENCE}
+    try:
+        psycopg.connect(**parameters).close()
+    except psycopg.Error as error:
+        if why := why_refused(parameters, error):
+            raise Refused(why) from None
+
+
+def why_refused(parameters: dict[str, Any], error: psycopg.Error) -> str:
+    """Why another login with these parameters would meet the same `error`, and what to do; '' where
+    it may not.
+
+    The text has no value of the parameters but where the server is, and nothing that it said.
     """
+    why = _why_refused(parameters, error)
+    return why and f"The database at {place(parameters)} cannot be used: {why}"
+
+
+def place(parameters: dict[str, Any]) -> str:
+    """Where the server is, to be shown to people."""
+    return f"{parameters.get('host', 'localhost')}:{parameters.get('port', 5432)}"
+
+
+def _why_refused(parameters: dict[str, Any], error: psycopg.Error) -> str:
+    if isinstance(error, ConnectionTimeout):
+        return ""  # and libpq's ping would hold up all threads for as long again
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
     given = {name: value for name, value in parameters.items() if name in known}
     conninfo = make_conninfo(**given).encode()

@@ -13,10 +13,12 @@ import httpx
 import psycopg
 import pytest
 from django.db import OperationalError, connection
+from psycopg.errors import ConnectionTimeout
 
 from core import address, database, server
 from core.environment import Env
 from core.errors import Problem
+from core.postgresql import logins
 from tests.support.databases import ROOT
 from tests.support.ports import free_port
 from tests.support.servers import ChatServer
@@ -196,7 +198,13 @@ def test_what_may_pass_is_only_warned_of(
 ) -> None:
     with answering(sqlstate, text) as url:
         said = ask(monkeypatch, url)
+        logins.ensure_let_in(connection.get_connection_params())  # the pool waits for it
     assert text in said
+
+
+def test_one_that_does_not_answer_is_not_asked_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logins, "PGconn", None)
+    assert logins.why_refused(connection.get_connection_params(), ConnectionTimeout()) == ""
 
 
 @pytest.mark.parametrize(
@@ -215,16 +223,41 @@ def test_a_refusal_is_known_in_any_language(
         ask(monkeypatch, url)
 
 
-@pytest.mark.parametrize("command", [["-m", "core.server"], ["manage.py", "run"]])
-def test_a_database_that_refuses_us_ends_the_start(command: list[str]) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["-m", "core.server"], ["manage.py", "run"], ["manage.py", "migrate"]),
+        *(["manage.py", "remove_guests"], ["manage.py", "seed", "--rooms=1"]),
+        ["manage.py", "createsuperuser", "--noinput", "--username=boss", "--email=b@example.org"],
+        ["manage.py", "shell", "-c", "from core.models import User; User.objects.count()"],
+    ],
+    ids=lambda command: command[1],
+)
+def test_a_database_that_refuses_us_ends_what_needs_it(command: list[str]) -> None:
+    ended_by(command, login("chat", "S3cret"), "it refuses the password")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        (lambda: login("S3cret", "S3cret"), "it refuses the password (or the user's name)"),
+        (
+            lambda: urlsplit(os.environ["DATABASE_URL"])._replace(path="/S3cret").geturl(),
+            "it has no database of that name",
+        ),
+    ],
+    ids=["role", "database"],
+)
+def test_so_does_a_name_that_it_does_not_know(url: Callable[[], str], says: str) -> None:
+    ended_by(["manage.py", "migrate"], url(), says)
+
+
+def ended_by(command: list[str], url: str, says: str) -> None:
+    """One line, and not those of a pool that tries again and again."""
     done = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "DATABASE_URL": login("chat", "S3cret"),
-            "PORT": str(free_port()),
-        },
+        env={**os.environ, "DATABASE_URL": url, "PORT": str(free_port())},
         capture_output=True,
         text=True,
         timeout=60,
@@ -232,7 +265,7 @@ def test_a_database_that_refuses_us_ends_the_start(command: list[str]) -> None:
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert "it refuses the password" in line
+    assert says in line
     assert "S3cret" not in done.stdout + done.stderr
 
 

@@ -35,10 +35,11 @@ class Command(BaseCommand):
         ):
             if value < least:
                 raise CommandError(f"{name} must be {least} or more, not {value}.")
+        everybody = seeding.people(seed, users)  # before the bar: it asks the database
         with tqdm(total=messages, unit=" messages", disable=quiet) as bar:
             made = seeding.fill_rooms(
                 seed=seed,
-                users=seeding.people(seed, users),
+                users=everybody,
                 sizes=sizes(rooms, messages),
                 until=timezone.now(),
                 progress=bar.update,
