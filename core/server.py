@@ -115,10 +115,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
     try:
         django.setup()
+        host, port = address.chosen()
         checks.refuse_what_is_wrong()
         redis_server.ensure_usable()
         say_what_is_missing()
-        host, port = address.chosen()
         serve(host, port, ready=lambda: logger.info("Serving on %s", address.url(host, port)))
     except Problem as problem:
         lines = str(problem).splitlines()

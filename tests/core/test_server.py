@@ -304,6 +304,21 @@ def test_it_does_not_start_with_settings_that_contradict_each_other(
     assert done.stderr.startswith(f"core.server: ({says})")
 
 
+@pytest.mark.parametrize(("name", "value"), [("PORT", "65536"), ("HOST", "two words")])
+def test_a_wrong_address_is_said_before_all_that_is_doubtful(name: str, value: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "core.server"],
+        cwd=ROOT,
+        env={**os.environ, "DEBUG": "off", "ALLOWED_HOSTS": "chat.example.org", name: value},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"core.server: {name} must be")
+
+
 def test_by_default_only_this_machine_can_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HOST", raising=False)
     monkeypatch.setenv("PORT", "")
