@@ -2,14 +2,17 @@
 
 import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.conftest import StartServer
-from tests.support.databases import manage
+from tests.support.databases import ROOT, manage
 
 HASHED = re.compile(r"\.[0-9a-f]{12}\.\w+$")
 IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*["']([^"']+)["']""")
@@ -55,6 +58,23 @@ def test_the_manifest_knows_every_file_of_ours(collected: Path) -> None:
     sources = Path(__file__).resolve().parents[2] / "chat/static"
     ours = {path.relative_to(sources).as_posix() for path in sources.rglob("*") if path.is_file()}
     assert ours <= set(known)
+
+
+@pytest.mark.parametrize("debug", ["on", "off"])
+def test_a_folder_that_does_not_take_them_is_one_line(tmp_path: Path, debug: str) -> None:
+    (tmp_path / "admin").touch()
+    done = subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--no-input", "--verbosity=0"],
+        cwd=ROOT,
+        env={**os.environ, "DEBUG": debug, "STATIC_ROOT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("manage.py: The static files cannot be put into STATIC_ROOT: ")
+    assert str(tmp_path) not in line
 
 
 @pytest.mark.parametrize("debug", ["on", "off"])
