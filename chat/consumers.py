@@ -1,5 +1,6 @@
 """The socket's side of a room: frames in, commands on; everything else is somebody else's work."""
 
+import asyncio
 import logging
 from typing import Any
 from urllib.parse import parse_qs
@@ -38,8 +39,6 @@ SUBPROTOCOL = "chat.v1"
 # only. On another code it raises, and the socket stayed open and deaf for ever: found where a
 # newcomer met a database connection that had died in the pool.
 FAILED = 1000
-
-READING = 5  # frames that a command counts as which reads a page, or who is there
 
 _serving = Trouble(logger, "Sockets could not be served")
 
@@ -177,10 +176,10 @@ class RoomConsumer(AsyncConsumer):
             case Typing():
                 self.engine.typing(connection)
             case History():
-                self._count_reading(connection)
+                await self._wait_to_read(connection)
                 await self._show_older(connection, command)
             case PresenceGet():
-                self._count_reading(connection)
+                await self._wait_to_read(connection)
                 assert connection.feed is not None
                 await self.engine.online.learn_names(connection.feed)
                 self.engine.online.show(connection.feed, connection, command.ref)
@@ -189,8 +188,9 @@ class RoomConsumer(AsyncConsumer):
                     self._check_rate(connection)
                 self.engine.submit(connection, command)
 
-    def _count_reading(self, connection: Connection) -> None:
-        self.engine.frames.spend(connection.user.id, READING - 1)  # one is taken already
+    async def _wait_to_read(self, connection: Connection) -> None:
+        """Nobody is refused here: to scroll back without pause is nothing wrong."""
+        await asyncio.sleep(self.engine.reads.reserve(connection.user.id))
 
     def _check_rate(self, connection: Connection) -> None:
         if wait := self.engine.posts.take((connection.user.id, connection.room.pk)):

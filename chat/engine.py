@@ -63,6 +63,9 @@ class Engine:
         )
         # A person's, over all their connections: twenty tabs must not be twenty times as fast.
         self.frames = Buckets(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
+        # Of pages, and of who is there: each costs as much as many other frames.
+        reads = settings.CHAT_FRAMES_PER_SECOND / 5
+        self.reads = Buckets(reads, 5 * reads)
         self.typists = Buckets(1 / TYPING_EVERY, 1)
         self.typing_rooms = Buckets(TYPISTS / TYPING_EVERY, TYPISTS)
         self.connections: dict[int, set[Connection]] = {}

@@ -204,7 +204,7 @@ async def _end_what_was_left() -> None:
         waiter = getattr(waiter, "_old_executor", None)
     left = [
         call
-        for call in list(_waiting)
+        for call in _waiting.copy()
         if thread is not None
         and getattr(call.waiter, "_work_thread", None) is thread
         and call.waiter not in outer
@@ -216,7 +216,7 @@ async def _end_what_was_left() -> None:
 
 
 def _end_all() -> None:
-    for call in _waiting:
+    for call in _waiting.copy():  # each takes itself out, in its own thread
         call.end()
 
 

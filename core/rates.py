@@ -34,6 +34,14 @@ class Bucket:
             return 0.0
         return (1 - self.tokens) / self.rate
 
+    def reserve(self) -> float:
+        """Take a token, there or not yet. Returns the seconds until it is."""
+        if not self.rate:
+            return 0.0
+        self.level()
+        self.tokens -= 1
+        return max(0.0, -self.tokens / self.rate)
+
     @property
     def is_full(self) -> bool:
         return self.tokens + (time.monotonic() - self.filled) * self.rate >= self.burst
@@ -60,6 +68,5 @@ class Buckets:
     def take(self, key: object) -> float:
         return self.of(key).take() if self._rate else 0.0
 
-    def spend(self, key: object, tokens: float) -> None:
-        if self._rate:
-            self.of(key).spend(tokens)
+    def reserve(self, key: object) -> float:
+        return self.of(key).reserve() if self._rate else 0.0

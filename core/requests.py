@@ -76,7 +76,7 @@ class BoundedChannel(HTTPChannel):
 
     def _hang_up(self, answer: bytes) -> None:
         self.transport.write(answer)
-        self.transport.loseConnection()
+        self.loseConnection()  # the transport's own would wait for who produces an answer
 
 
 class BoundedHTTPFactory(HTTPFactory):

@@ -315,7 +315,9 @@ class Tracker:
 
 
 def _say_away(error: Exception) -> None:
-    logger.warning("Presence: Redis takes no leases, they are taken and end later: %s", error)
+    logger.warning(
+        "Presence: Redis does not answer or takes nothing; who comes or goes shows later: %s", error
+    )
 
 
 def _lists(by_scope: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -57,4 +57,6 @@ def _watch(
         except GivenUp:
             return
         except Exception as error:  # whatever it is, it must not end the watch unseen
-            logger.warning("%s has ended, and does not start again: %s", server.name, error)
+            logger.warning(
+                "%s has ended, and does not start; it is tried again: %s", server.name, error
+            )

@@ -150,7 +150,7 @@ def test_what_fails_however_often_starts_once_it_can(
     kill(directory, "postgres")
 
     def failures() -> int:
-        return caplog.text.count("PostgreSQL has ended, and does not start again")
+        return caplog.text.count("PostgreSQL has ended, and does not start")
 
     wait_until(lambda: failures() > len(watch.PAUSES) + 1, "it is given up")
     assert answers(watched["REDIS_URL"]), "the other one is not concerned"

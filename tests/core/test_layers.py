@@ -142,6 +142,27 @@ except KeyboardInterrupt:
     assert interrupted(code, clean_redis, layer) == ("a prompt\n", "")
 
 
+def test_a_shell_can_be_left_however_many_wait(clean_redis: str) -> None:
+    code = f"""{BEGIN}
+import threading
+from contextlib import suppress
+receive = async_to_sync(channels.layers.get_channel_layer().receive)
+
+def wait(number):
+    with suppress(BaseException):
+        receive(f"nobody-sends-{{number}}")
+
+for number in range(8):
+    threading.Thread(target=wait, args=[number]).start()
+print("waits", flush=True)
+try:
+    receive("nobody-sends")
+except KeyboardInterrupt:
+    print("a prompt")
+"""
+    assert interrupted(code, clean_redis, "default", calls=9) == ("a prompt\n", "")
+
+
 def test_what_was_left_takes_no_message_from_who_comes_next(clean_redis: str) -> None:
     """Of the same thread: another one may wait for the same channel beside it."""
     code = f"""{BEGIN}

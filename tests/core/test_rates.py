@@ -69,3 +69,12 @@ def test_people_who_have_been_quiet_are_forgotten_and_the_others_are_not(clock: 
         buckets.take(key)
     assert len(buckets._buckets) <= 1_001
     assert buckets.take(4_999) > 0
+
+
+def test_tokens_that_are_not_there_yet_are_reserved_one_after_the_other(clock: Clock) -> None:
+    buckets = Buckets(rate=2, burst=2)
+    waits = [buckets.reserve("ann") for _ in range(4)]
+    assert waits == [0, 0, pytest.approx(0.5), pytest.approx(1)]
+    clock.now += 1.5
+    assert buckets.reserve("ann") == 0
+    assert [Buckets(rate=0, burst=0).reserve("ann") for _ in range(2)] == [0, 0]

@@ -73,7 +73,7 @@ def test_a_folder_that_does_not_take_them_is_one_line(tmp_path: Path, debug: str
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("manage.py: The static files cannot be put into STATIC_ROOT: ")
+    assert line.startswith("manage.py: The static files cannot be put into STATIC_ROOT (")
     assert str(tmp_path) not in line
 
 

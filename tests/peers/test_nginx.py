@@ -107,14 +107,6 @@ def test_each_client_is_counted_by_its_own_address(proxy: str, alice: str) -> No
     assert new_room("four", OUTER_PROXY, X_Forwarded_For="198.51.100.9", X_Real_IP=behind) == 200
 
 
-def test_nginx_takes_out_what_daphne_would_believe(proxy: str, production: ChatServer) -> None:
-    root = {"Daphne_Root_Path": "/elsewhere"}
-    believed = get(production.url, "/chat/", **root).headers["location"]
-    assert believed.startswith("/elsewhere/"), "Daphne no longer believes it: this proves nothing"
-    answer = get(proxy, "/chat/", come_from=OUTER_PROXY, X_Forwarded_For="198.51.100.1", **root)
-    assert answer.headers["location"].startswith("/accounts/")
-
-
 @pytest.mark.parametrize("spelling", ["/healthz", "/%68ealthz", "//healthz", "/x/../healthz?a=b"])
 @pytest.mark.parametrize("come_from", ["127.0.0.1", OUTER_PROXY])
 def test_how_we_are_is_not_said_out_there(

@@ -1,4 +1,4 @@
-"""`manage.py collectstatic`: Django's, where a disk that does not take the files is one line."""
+"""`manage.py collectstatic`: Django's, where what the disk does not give or take is one line."""
 
 from typing import Any
 
@@ -12,7 +12,8 @@ class Command(collectstatic.Command):
         try:
             return super().handle(**options)
         except OSError as error:
+            why = error.strerror or type(error).__name__
             raise Problem(
-                f"The static files cannot be put into STATIC_ROOT: {error.strerror}. Make it a "
-                "folder that can be written, or name another one."
+                f"The static files cannot be put into STATIC_ROOT ({why}). It must be a folder "
+                "that can be written, on a disk with room."
             ) from error

@@ -74,8 +74,10 @@ class RoomPage {
   /** Pages of before kept drafts by the room's address, which may have become another one since. */
   async #adoptDrafts() {
     for (const slug of this.#drafts.leftBehind) {
-      const page = await fetch(`/chat/${encodeURIComponent(slug)}/`, { method: "HEAD" }).catch(() => null);
+      const address = `/chat/${encodeURIComponent(slug)}/`;
+      const page = await fetch(address, { method: "HEAD" }).catch(() => null);
       if (!page || decodeURI(new URL(page.url).pathname) !== decodeURI(location.pathname)) continue;
+      if (this.#socket.state === "closed") return; // the next page takes them
       this.#drafts.adopt(slug);
       this.#composer.restore();
     }
