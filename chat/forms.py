@@ -25,7 +25,6 @@ class RoomNameForm(forms.Form):
         widget=forms.TextInput(
             attrs={
                 "id": "room-name-input",
-                "autofocus": True,
                 "autocomplete": "off",
                 "autocapitalize": "none",
                 "spellcheck": "false",
