@@ -1,8 +1,10 @@
 """Embedded servers that die while somebody uses them are started again, at the same address."""
 
 import fcntl
+import os
 import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -43,6 +45,11 @@ def answers(url: str) -> bool:
         return select_one(url) == 1
     except (OSError, redis.RedisError, psycopg.OperationalError):
         return False
+
+
+def errors_of(user: "subprocess.Popen[str]") -> int:
+    assert user.stderr is not None
+    return user.stderr.fileno()
 
 
 def kill(directory: Path, name: str) -> psutil.Process:
@@ -102,11 +109,23 @@ def test_a_busy_child_of_a_killed_postgresql_does_not_keep_the_next_one_out(
 def test_of_several_that_use_it_one_starts_it(directory: Path, another: Users) -> None:
     users = [begin(directory, another) for _ in range(3)]
     (urls,) = {urls_of(user) for user in users}
+    said = ""
+    for user in users:
+        os.set_blocking(errors_of(user), False)
     for name in ("postgres", "valkey-server"):
         kill(directory, name)
-    wait_until(lambda: len(mains(directory)) == 2, "they stay dead")
+
+    def both_run_again() -> bool:
+        """And it was said: who is told to leave before that leaves it to the others."""
+        nonlocal said
+        for user in users:
+            with suppress(BlockingIOError):
+                said += os.read(errors_of(user), 65_536).decode()
+        return said.count("runs again.") == 2
+
+    wait_until(both_run_again, "they stay dead")
     pair = mains(directory)
-    said = "".join(user.communicate("")[1] for user in users[1:])
+    said += "".join(user.communicate("")[1] for user in users[1:])
     assert mains(directory) == pair, "whoever leaves lets the others keep it"
     said += users[0].communicate("")[1]
     assert said.count("PostgreSQL had ended, and runs again.") == 1, said
