@@ -21,6 +21,7 @@ from chat.models.room import is_unguessable
 from core.identity import Claim
 from core.models import User
 from tests.chat.rooms_of_before import with_guessable_address
+from tests.support.meanwhile import meanwhile, waits
 from tests.support.servers import ChatServer
 from tests.support.sockets import Cast, Client, cast_of, wait_until
 
@@ -158,24 +159,6 @@ class TestPrivate:
 
 
 # -- at the same moment -----------------------------------------------------------------------
-
-
-def waits() -> bool:
-    """Whether a connection to this database waits for another one."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND cardinality(pg_blocking_pids(pid)) > 0"
-        )
-        return cursor.fetchone() is not None
-
-
-def meanwhile(work: Callable[[], Any]) -> Any:
-    """`work`, on another connection, which is given back."""
-    try:
-        return work()
-    finally:
-        connection.close()
 
 
 def test_who_makes_a_room_of_an_address_while_the_room_there_gets_another_comes_into_that_one(

@@ -19,6 +19,7 @@ from chat.engine import Engine
 from chat.factories import UserFactory
 from chat.last_seen import LastSeen
 from core.models import User
+from tests.support.clock import Clock
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -34,14 +35,6 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def let_go() -> None:
     connection.close()  # this thread's own
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

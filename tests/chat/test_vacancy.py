@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -25,6 +25,7 @@ from chat.models import Imported, Membership, Room, Sanction
 from chat.read_marks import ReadTo
 from chat.sitting import Sitting
 from core.models import User
+from tests.support.meanwhile import meanwhile, waits
 from tests.support.servers import ChatServer
 from tests.support.sockets import Cast, Client, wait_until
 
@@ -236,29 +237,12 @@ class TestGoing:
 # -- at the same moment -----------------------------------------------------------------------
 
 
-def elsewhere(work: Any, *args: Any) -> Any:
-    """`work` on another connection to the database."""
-    try:
-        return work(*args)
-    finally:
-        connection.close()
-
-
-def waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND cardinality(pg_blocking_pids(pid)) > 0"
-        )
-        return cursor.fetchone() is not None
-
-
 def test_a_room_in_which_somebody_is_just_writing_stays(cast: Cast) -> None:
     room = entered()
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             post(room, cast.outsider)
-            pool.submit(elsewhere, vacancy.remove, vacancy.AT_ONCE).result(20)
+            pool.submit(meanwhile, vacancy.remove, vacancy.AT_ONCE).result(20)
         assert room.messages.count() == 1
     assert vacancy.remove(vacancy.AT_ONCE)[1] == 0
     assert room.messages.count() == 1
@@ -271,7 +255,7 @@ def test_what_is_written_into_a_room_that_is_just_going_is_refused_and_may_be_se
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             assert vacancy.remove(vacancy.AT_ONCE)[1] == 1
-            writing = pool.submit(elsewhere, post, room, cast.outsider)
+            writing = pool.submit(meanwhile, post, room, cast.outsider)
             wait_until(waits, "nobody waits")
         outcome = writing.result(20)
     assert isinstance(outcome, Gone)

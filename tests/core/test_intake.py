@@ -9,18 +9,9 @@ from bench.hostile import PONG, TEXT, frame
 from core import intake
 from core.frames import TURN
 from core.intake import AFTER_CLOSE, Intake
+from tests.support.transports import Transport
 
 PONGS = frame(PONG)
-
-
-class Transport:
-    is_read = True
-
-    def pauseProducing(self) -> None:
-        self.is_read = False
-
-    def resumeProducing(self) -> None:
-        self.is_read = True
 
 
 class Protocol:

@@ -6,14 +6,7 @@ import pytest
 
 from core import rates
 from core.rates import Bucket, Buckets
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -8,16 +8,9 @@ from django.db import OperationalError
 
 from core import trouble
 from core.trouble import Seldom, Trouble
+from tests.support.clock import Clock
 
 logger = logging.getLogger("tests.trouble")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

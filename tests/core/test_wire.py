@@ -8,16 +8,7 @@ import pytest
 
 from core import wire
 from core.intake import Intake
-
-
-class Transport:
-    is_read = True
-
-    def pauseProducing(self) -> None:
-        self.is_read = False
-
-    def resumeProducing(self) -> None:
-        self.is_read = True
+from tests.support.transports import Transport
 
 
 @pytest.mark.parametrize(

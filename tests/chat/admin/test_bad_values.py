@@ -47,14 +47,21 @@ def parameters(model: type[Model], model_admin: admin.ModelAdmin) -> Iterator[st
             yield str(spec.parameter_name)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(
+of_each = pytest.mark.parametrize(
     ("model", "model_admin"), ADMINS, ids=[model._meta.model_name for model, _ in ADMINS]
 )
+
+
+def list_of(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+@of_each
 def test_a_list_takes_every_value_of_every_filter(
     boss: Client, model: type[Model], model_admin: admin.ModelAdmin
 ) -> None:
     """Slow, since each value of each filter is a page."""
-    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    url = list_of(model)
     for name in parameters(model, model_admin):
         for value in VALUES + DATES if name == "day" else VALUES:
             answer = boss.get(f"{url}?{urlencode({name: value})}", secure=True)
@@ -63,13 +70,11 @@ def test_a_list_takes_every_value_of_every_filter(
         assert answer.status_code == 400, name
 
 
-@pytest.mark.parametrize(
-    ("model", "model_admin"), ADMINS, ids=[model._meta.model_name for model, _ in ADMINS]
-)
+@of_each
 def test_no_part_of_a_time_and_no_pattern_breaks_a_list(
     boss: Client, model: type[Model], model_admin: admin.ModelAdmin
 ) -> None:
-    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    url = list_of(model)
     times = [field.name for field in model._meta.fields if isinstance(field, DateField)]
     for name, part, value in product(times, PARTS_OF_TIMES, YEARS):
         answer = boss.get(f"{url}?{name}__{part}={value}", secure=True)
