@@ -1,0 +1,290 @@
+"""Who may: the same people, put to every way into a room. One table, whoever judges."""
+
+from collections.abc import Callable
+from itertools import product
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.test import Client
+
+from chat import access, entry
+from chat.actions import Job, apply
+from chat.commands import Command, Delete, Edit, Post, React, Read
+from chat.errors import Refused, Turned
+from chat.events import Change
+from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
+from chat.models import Membership, Message, Room, Sanction
+from chat.read_marks import ReadTo
+from chat.rights import changed, sign_of
+from core.identity import claim_of
+from core.models import User
+from tests.support.sockets import session_of
+
+pytestmark = pytest.mark.django_db
+
+ADDRESS = "192.0.2.1"
+
+
+class Place(NamedTuple):
+    """A room, somebody in it or not, a message of theirs and one of another's."""
+
+    room: Room
+    person: User
+    own: Message
+    other: Message
+    was_member: bool
+    session: str
+
+
+# -- the ways --------------------------------------------------------------------------------
+
+
+def page(at: Place) -> str:
+    answer = _browser(at).get(f"/chat/{at.room.slug}/")
+    if answer.status_code == 302:
+        return "sign-in" if "sign-in" in answer["Location"] else answer["Location"]
+    return {200: "yes", 404: "no"}[answer.status_code]
+
+
+def listed(at: Place) -> str:
+    rooms = [*entry.rooms_of(at.person), *entry.rooms_beside(at.person)]
+    return "yes" if at.room.pk in {line.pk for line in rooms} else "no"
+
+
+def found(at: Place) -> str:
+    lines = entry.found_by_name(at.room.title, at.person)
+    return "yes" if at.room.pk in {line.pk for line in lines} else "no"
+
+
+def enter(at: Place) -> str:
+    """Over a socket: what the person may do there, or the code that it is closed with."""
+    cookie = f"{settings.SESSION_COOKIE_NAME}={at.session}".encode()
+    claim = claim_of({"headers": [(b"cookie", cookie)]})
+    try:
+        let_in = None if claim is None else access.enter(claim, at.room.slug, ADDRESS)
+    except Turned as turned:
+        return str(turned.code)
+    if let_in is None:
+        return "sign-in"
+    return {(): "read", ("post", "react"): "write"}.get(tuple(let_in.can), "all")
+
+
+def recheck(at: Place) -> str:
+    """As an open socket that came in before all this: why it is closed, or what is new to it."""
+    held = SimpleNamespace(
+        user=SimpleNamespace(id=at.person.pk),
+        room_id=at.room.pk,
+        session=at.session,
+        password=sign_of(at.person),
+        is_invisible=False,
+        is_muted=False,
+        is_member=at.was_member,
+    )
+    rows = changed([held])  # type: ignore[list-item]
+    if not rows:
+        return "stays"
+    ((_, ending, _, is_muted, _),) = rows
+    return ending or ("muted" if is_muted else "stays")
+
+
+def post(at: Place) -> str:
+    return _apply(at, Post(message="hello", client_id=uuid4()))
+
+
+def reply(at: Place) -> str:
+    return _apply(at, Post(message="hello", client_id=uuid4(), reply_to=at.other.pk))
+
+
+def edit_own(at: Place) -> str:
+    return _apply(at, Edit(id=at.own.pk, message="another"))
+
+
+def edit_other(at: Place) -> str:
+    return _apply(at, Edit(id=at.other.pk, message="another"))
+
+
+def delete_own(at: Place) -> str:
+    return _apply(at, Delete(id=at.own.pk))
+
+
+def delete_other(at: Place) -> str:
+    return _apply(at, Delete(id=at.other.pk))
+
+
+def react(at: Place) -> str:
+    return _apply(at, React(id=at.other.pk, emoji="👍"))
+
+
+def read(at: Place) -> str:
+    """A read position of somebody who is no member stays 0."""
+    outcome = _outcome(at, Read(pos=1), joins=not at.was_member)
+    assert isinstance(outcome, ReadTo)
+    return "yes" if outcome.pos else "no"
+
+
+def admin(at: Place) -> str:
+    answer = _browser(at).get(f"/admin/chat/room/{at.room.pk}/change/")
+    return {200: "yes", 302: "sign-in", 403: "no"}[answer.status_code]
+
+
+def _apply(at: Place, command: Command) -> str:
+    outcome = _outcome(at, command)
+    if isinstance(outcome, Refused):
+        return "no" if outcome.code == "forbidden" else outcome.code
+    assert isinstance(outcome, Change)
+    return "yes"
+
+
+def _outcome(at: Place, command: Command, joins: bool = False) -> Any:
+    (outcome,) = apply([Job(at.room.pk, at.person.pk, command, joins)])
+    return outcome
+
+
+def _browser(at: Place) -> Client:
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = at.session
+    return client
+
+
+# -- the people ------------------------------------------------------------------------------
+
+
+def joined(role: str = "member") -> Callable[[Room], User]:
+    def make(room: Room) -> User:
+        return MembershipFactory(room=room, role=role).user
+
+    return make
+
+
+def sanctioned(kind: str, *, everywhere: bool = False) -> Callable[[Room], User]:
+    """Past the signals: what is told to open sockets is another test's."""
+
+    def make(room: Room) -> User:
+        person = joined()(room)
+        Sanction.objects.bulk_create(
+            [Sanction(user=person, room=None if everywhere else room, kind=kind)]
+        )
+        return person
+
+    return make
+
+
+PEOPLE: dict[str, Callable[[Room], User]] = {
+    "owner": joined("owner"),
+    "moderator": joined("moderator"),
+    "member": joined(),
+    "outsider": lambda room: UserFactory(),
+    "guest": lambda room: UserFactory(guest=True),
+    "muted": sanctioned("mute"),
+    "muted-everywhere": sanctioned("mute", everywhere=True),
+    "banned": sanctioned("ban"),
+    "banned-everywhere": sanctioned("ban", everywhere=True),
+    "closed": joined(),
+    "signed-out": joined(),
+    "staff": lambda room: UserFactory(staff=True),
+}
+ROOMS: dict[str, dict[str, bool]] = {
+    "open": {},
+    "private": {"private": True},
+    "archived": {"archived": True},
+}
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, settings: Any) -> Place:
+    kind, who = request.param
+    settings.CHAT_GUESTS = False  # else whoever is signed out would become one
+    room = RoomFactory(**ROOMS[kind])
+    other = MessageFactory(room=room)
+    person = PEOPLE[who](room)
+    at = Place(
+        room=room,
+        person=person,
+        own=MessageFactory(room=room, author=person),
+        other=other,
+        was_member=Membership.objects.filter(room=room, user=person).exists(),
+        session=session_of(person),
+    )
+    if who == "closed":
+        User.objects.filter(pk=person.pk).update(is_active=False)
+    if who == "signed-out":
+        Session.objects.all().delete()
+    return at
+
+
+WAYS: dict[str, Callable[[Place], str]] = {
+    way.__name__: way
+    for way in (
+        *(page, listed, found, enter, recheck, read, post, reply),
+        *(edit_own, edit_other, delete_own, delete_other, react, admin),
+    )
+}
+# In the order of WAYS. What is written asks for no session: that is the socket's, when it comes
+# and in each re-check.
+TABLE = """
+open      owner              yes      yes  yes  all      stays        yes  yes       yes       yes       no        yes  yes  yes       sign-in
+open      moderator          yes      yes  yes  all      stays        yes  yes       yes       yes       no        yes  yes  yes       sign-in
+open      member             yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       sign-in
+open      outsider           yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       sign-in
+open      guest              yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       sign-in
+open      muted              yes      yes  yes  read     muted        yes  muted     muted     muted     muted     yes  no   muted     sign-in
+open      muted-everywhere   yes      yes  yes  read     muted        yes  muted     muted     muted     muted     yes  no   muted     sign-in
+open      banned             no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
+open      banned-everywhere  no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
+open      closed             sign-in  yes  yes  sign-in  DEACTIVATED  yes  no        no        no        no        no   no   no        sign-in
+open      signed-out         sign-in  yes  yes  sign-in  SIGNED_OUT   yes  yes       yes       yes       no        yes  no   yes       sign-in
+open      staff              yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       yes
+private   owner              yes      yes  yes  all      stays        yes  yes       yes       yes       no        yes  yes  yes       sign-in
+private   moderator          yes      yes  yes  all      stays        yes  yes       yes       yes       no        yes  yes  yes       sign-in
+private   member             yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       sign-in
+private   outsider           no       no   no   4404     COME_BACK    no   no        no        no        no        no   no   no        sign-in
+private   guest              no       no   no   4404     COME_BACK    no   no        no        no        no        no   no   no        sign-in
+private   muted              yes      yes  yes  read     muted        yes  muted     muted     muted     muted     yes  no   muted     sign-in
+private   muted-everywhere   yes      yes  yes  read     muted        yes  muted     muted     muted     muted     yes  no   muted     sign-in
+private   banned             no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
+private   banned-everywhere  no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
+private   closed             sign-in  yes  yes  sign-in  DEACTIVATED  yes  no        no        no        no        no   no   no        sign-in
+private   signed-out         sign-in  yes  yes  sign-in  SIGNED_OUT   yes  yes       yes       yes       no        yes  no   yes       sign-in
+private   staff              no       no   no   4404     COME_BACK    no   no        no        no        no        no   no   no        yes
+archived  owner              yes      no   no   all      stays        yes  archived  archived  archived  archived  yes  yes  archived  sign-in
+archived  moderator          yes      no   no   all      stays        yes  archived  archived  archived  archived  yes  yes  archived  sign-in
+archived  member             yes      no   no   write    stays        yes  archived  archived  archived  archived  yes  no   archived  sign-in
+archived  outsider           yes      no   no   write    stays        yes  archived  archived  archived  archived  yes  no   archived  sign-in
+archived  guest              yes      no   no   write    stays        yes  archived  archived  archived  archived  yes  no   archived  sign-in
+archived  muted              yes      no   no   read     muted        yes  archived  archived  archived  archived  yes  no   archived  sign-in
+archived  muted-everywhere   yes      no   no   read     muted        yes  archived  archived  archived  archived  yes  no   archived  sign-in
+archived  banned             no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
+archived  banned-everywhere  no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
+archived  closed             sign-in  no   no   sign-in  DEACTIVATED  yes  no        no        no        no        no   no   no        sign-in
+archived  signed-out         sign-in  no   no   sign-in  SIGNED_OUT   yes  archived  archived  archived  archived  yes  no   archived  sign-in
+archived  staff              yes      no   no   write    stays        yes  archived  archived  archived  archived  yes  no   archived  yes
+"""
+
+
+ROWS = [line.split() for line in TABLE.strip().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        pytest.param((kind, who), dict(zip(WAYS, expected, strict=True)), id=f"{kind}-{who}")
+        for kind, who, *expected in ROWS
+    ],
+    indirect=["place"],
+)
+def test_every_way_judges_alike(place: Place, expected: dict[str, str]) -> None:
+    judged = {}
+    for name, way in WAYS.items():
+        with transaction.atomic():
+            judged[name] = way(place)
+            transaction.set_rollback(True)  # each way finds all as it was
+    assert judged == expected
+
+
+def test_everybody_is_put_to_every_room() -> None:
+    assert {(kind, who) for kind, who, *_ in ROWS} == set(product(ROOMS, PEOPLE))
