@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -224,55 +225,16 @@ WAYS: dict[str, Callable[[Place], str]] = {
         *(edit_own, edit_other, delete_own, delete_other, react, admin),
     )
 }
-# In the order of WAYS. What is written asks for no session: that is the socket's, when it comes
-# and in each re-check.
-TABLE = """
-open      owner              yes      yes  yes  all      stays        yes  yes       yes       yes       no        yes  yes  yes       sign-in
-open      moderator          yes      yes  yes  all      stays        yes  yes       yes       yes       no        yes  yes  yes       sign-in
-open      member             yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       sign-in
-open      outsider           yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       sign-in
-open      guest              yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       sign-in
-open      muted              yes      yes  yes  read     muted        yes  muted     muted     muted     muted     yes  no   muted     sign-in
-open      muted-everywhere   yes      yes  yes  read     muted        yes  muted     muted     muted     muted     yes  no   muted     sign-in
-open      banned             no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
-open      banned-everywhere  no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
-open      closed             sign-in  yes  yes  sign-in  DEACTIVATED  yes  no        no        no        no        no   no   no        sign-in
-open      signed-out         sign-in  yes  yes  sign-in  SIGNED_OUT   yes  yes       yes       yes       no        yes  no   yes       sign-in
-open      staff              yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       yes
-private   owner              yes      yes  yes  all      stays        yes  yes       yes       yes       no        yes  yes  yes       sign-in
-private   moderator          yes      yes  yes  all      stays        yes  yes       yes       yes       no        yes  yes  yes       sign-in
-private   member             yes      yes  yes  write    stays        yes  yes       yes       yes       no        yes  no   yes       sign-in
-private   outsider           no       no   no   4404     COME_BACK    no   no        no        no        no        no   no   no        sign-in
-private   guest              no       no   no   4404     COME_BACK    no   no        no        no        no        no   no   no        sign-in
-private   muted              yes      yes  yes  read     muted        yes  muted     muted     muted     muted     yes  no   muted     sign-in
-private   muted-everywhere   yes      yes  yes  read     muted        yes  muted     muted     muted     muted     yes  no   muted     sign-in
-private   banned             no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
-private   banned-everywhere  no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
-private   closed             sign-in  yes  yes  sign-in  DEACTIVATED  yes  no        no        no        no        no   no   no        sign-in
-private   signed-out         sign-in  yes  yes  sign-in  SIGNED_OUT   yes  yes       yes       yes       no        yes  no   yes       sign-in
-private   staff              no       no   no   4404     COME_BACK    no   no        no        no        no        no   no   no        yes
-archived  owner              yes      no   no   all      stays        yes  archived  archived  archived  archived  yes  yes  archived  sign-in
-archived  moderator          yes      no   no   all      stays        yes  archived  archived  archived  archived  yes  yes  archived  sign-in
-archived  member             yes      no   no   write    stays        yes  archived  archived  archived  archived  yes  no   archived  sign-in
-archived  outsider           yes      no   no   write    stays        yes  archived  archived  archived  archived  yes  no   archived  sign-in
-archived  guest              yes      no   no   write    stays        yes  archived  archived  archived  archived  yes  no   archived  sign-in
-archived  muted              yes      no   no   read     muted        yes  archived  archived  archived  archived  yes  no   archived  sign-in
-archived  muted-everywhere   yes      no   no   read     muted        yes  archived  archived  archived  archived  yes  no   archived  sign-in
-archived  banned             no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
-archived  banned-everywhere  no       no   no   4403     BANNED       yes  no        no        no        no        no   no   no        sign-in
-archived  closed             sign-in  no   no   sign-in  DEACTIVATED  yes  no        no        no        no        no   no   no        sign-in
-archived  signed-out         sign-in  no   no   sign-in  SIGNED_OUT   yes  archived  archived  archived  archived  yes  no   archived  sign-in
-archived  staff              yes      no   no   write    stays        yes  archived  archived  archived  archived  yes  no   archived  yes
-"""
-
-
-ROWS = [line.split() for line in TABLE.strip().splitlines()]
+# What is written asks for no session: that is the socket's, when it comes and in each re-check.
+HEADINGS, *ROWS = map(str.split, Path(__file__).with_name("matrix.txt").read_text().splitlines())
 
 
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        pytest.param((kind, who), dict(zip(WAYS, expected, strict=True)), id=f"{kind}-{who}")
+        pytest.param(
+            (kind, who), dict(zip(HEADINGS[2:], expected, strict=True)), id=f"{kind}-{who}"
+        )
         for kind, who, *expected in ROWS
     ],
     indirect=["place"],
