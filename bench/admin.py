@@ -23,9 +23,9 @@ LIMIT = 300  # ms
 def prepare() -> None:
     """Settings and servers as `manage.py` has them; only then can Django's parts be imported."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
-    from core import local
+    from core.local import checkout
 
-    local.prepare(["bench"])
+    checkout.prepare(["bench"])
     import django
 
     django.setup()
@@ -37,7 +37,7 @@ def fill() -> None:
     from django.utils import timezone
     from tqdm import tqdm
 
-    from chat import seeding
+    from chat.demo import seeding
     from chat.models import Message
 
     if Message.objects.order_by()[:MESSAGES].count() < MESSAGES:
@@ -149,7 +149,7 @@ def main() -> int:
     from django.test.utils import CaptureQueriesContext
 
     from chat.models import Message
-    from chat.moderators import moderators
+    from chat.moderation.group import moderators
     from core.models import User
 
     settings.ALLOWED_HOSTS = ["*"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import django
 
-from chat.outbox import Parcel
+from chat.live.outbox import Parcel
 from core import server
 from presence.store import Change
 
@@ -17,7 +17,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
     os.environ.update(EVERYBODY)
     django.setup()
-    from chat.audience import Audience
+    from chat.online.audience import Audience
 
     def tell(self: Audience, news: Sequence[Change]) -> None:
         for change in news:

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 from django import forms
 from django.core.exceptions import ValidationError
 
-from chat.entry import address_for
+from chat.rooms.slugs import address_for
 
 # As a browser copies it, and its path alone; js/slug.js reads the same.
 LINK = re.compile(r"(?:(?:https?://)?([^/]+))?/chat/([^/?#]+)/?(?:[?#].*)?", re.I | re.S)

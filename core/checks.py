@@ -16,8 +16,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks  # noqa: A004
 from limits import parse_many
 
-from core import address, dotenv, service_url
+from core.environment import dotenv, service_url
 from core.errors import Problem
+from core.local import address
 
 logger = logging.getLogger(__name__)
 

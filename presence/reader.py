@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from redis import Redis
 from redis.cluster import RedisCluster
 
+from presence.round_trip import AWAY
 from presence.store import KEYS, Change, Prefix, changes_of, keys, source_of
-from presence.wire import AWAY
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 
-from presence.wire import AWAY, Call, Calls, replies
+from presence.round_trip import AWAY, Call, Calls, replies
 
 logger = logging.getLogger(__name__)
 

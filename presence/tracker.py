@@ -9,8 +9,8 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from presence.round_trip import AWAY
 from presence.store import Change, Result, Store
-from presence.wire import AWAY
 
 logger = logging.getLogger(__name__)
 

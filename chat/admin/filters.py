@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat.models import Message, Room
-from core.admin_lists import ChosenFilter, Narrowing
+from core.admin_filters import ChosenFilter, Narrowing
 
 
 class RoomFilter(ChosenFilter):

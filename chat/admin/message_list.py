@@ -25,7 +25,9 @@ from django.utils.functional import cached_property
 from psycopg.errors import QueryCanceled
 
 from chat.models import Message, Revision
-from core.admin_lists import CappedPaginator, Narrowing, estimated_rows, plan_with
+from core.admin_filters import Narrowing
+from core.admin_lists import CappedPaginator
+from core.database.planner import estimated_rows, plan_with
 
 EXCERPT = 240  # characters of a message in the list
 PATIENCE = "4000"  # ms; a list that takes longer is given up with a word to the moderator

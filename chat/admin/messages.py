@@ -12,17 +12,19 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from chat.actions import Job, apply
 from chat.admin import links
 from chat.admin.audit import Audited
 from chat.admin.filters import AuthorFilter, DeletedFilter, RoomFilter, UpToFilter
 from chat.admin.message_list import MessageChangeList, removed_texts
-from chat.broadcast import announce
-from chat.commands import Remove
-from chat.events import Change
+from chat.live.bus import announce
+from chat.log.apply import apply
+from chat.log.write import Write
 from chat.models import Message, Revision
 from chat.models.message import BODY_MAX
-from core.admin_lists import DayFilter, ReadOnly
+from chat.protocol.changes import Change
+from chat.protocol.commands import Remove
+from core.admin_filters import DayFilter
+from core.admin_lists import ReadOnly
 
 SEARCH_MAX = 200  # characters; each word more is another set of matches to build
 DELETED_MAX = 500  # deleted messages that a search finds; the newest
@@ -114,12 +116,12 @@ class MessageAdmin(Audited, ReadOnly):
             return
         assert request.user.pk is not None
         command = partial(Remove, reason=request.POST.get("reason", ""))
-        jobs = [Job(one.room_id, request.user.pk, command(id=one.pk)) for one in chosen]
+        writes = [Write(one.room_id, request.user.pk, command(id=one.pk)) for one in chosen]
         changes: defaultdict[int, list[Change]] = defaultdict(list)
         with transaction.atomic():
-            for job, outcome in zip(jobs, apply(jobs), strict=True):
+            for write, outcome in zip(writes, apply(writes), strict=True):
                 if isinstance(outcome, Change):
-                    changes[job.room].append(outcome)
+                    changes[write.room].append(outcome)
             ids = [change.id for room in changes.values() for change in room]
             self.log_deletions(request, Message.objects.filter(pk__in=ids).select_related("room"))
         for room, committed in changes.items():

@@ -10,7 +10,8 @@ from django.utils import timezone
 from chat.admin.audit import Audited
 from chat.admin.filters import RoomFilter, UserFilter
 from chat.models import AuditEntry, Sanction
-from core.admin_lists import DayFilter, QuickList, ReadOnly, within_calendar
+from core.admin_filters import DayFilter, within_calendar
+from core.admin_lists import QuickList, ReadOnly
 from core.models import User
 
 

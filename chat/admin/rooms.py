@@ -14,15 +14,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from chat.access import as_fields
-from chat.addresses import is_about_an_address
 from chat.admin import links, online
 from chat.admin.audit import Audited
 from chat.admin.filters import VacantFilter
-from chat.broadcast import tell_processes
-from chat.entry import slug_for
+from chat.live import bus
 from chat.models import Address, Message, Room
-from chat.models.room import is_unguessable, made_address, unguessable_slug
+from chat.models.slugs import is_unguessable, made_address, unguessable_slug
+from chat.protocol.frames import RoomFields
+from chat.rooms.addresses import is_about_an_address
+from chat.rooms.slugs import slug_for
 from core.admin_lists import QuickList
 from core.models import User
 
@@ -291,7 +291,7 @@ class RoomAdmin(Audited, QuickList):
 
 def _tell(request: HttpRequest, rooms: Sequence[Room]) -> None:
     """Show what became of these rooms where they are open; in a few messages, however many."""
-    news = [{"type": "room.update", "fields": as_fields(room)} for room in rooms]
+    news = [bus.RoomUpdated(RoomFields.of(room)) for room in rooms]
     starts = range(0, len(news), TOLD_AT_ONCE)
-    if not all(tell_processes(*news[start : start + TOLD_AT_ONCE]) for start in starts):
+    if not all(bus.tell_processes(*news[start : start + TOLD_AT_ONCE]) for start in starts):
         messages.warning(request, NOT_TOLD)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from chat.entry import slug_for
+from chat.rooms.slugs import slug_for
 from core.templatetags.people import hue, initials
 from tests.browser.modules import run
 

@@ -10,13 +10,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import actions, history
-from chat.actions import Job, ReadTo, Repeated
-from chat.commands import Command, Delete, Edit, Post, React, Read
-from chat.errors import Refused
-from chat.events import Change
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
+from chat.log import apply, history
+from chat.log.write import ReadTo, Write
 from chat.models import Membership, Message, Reaction, Revision, Room, Sanction
+from chat.protocol.changes import Change, Repeated
+from chat.protocol.commands import Command, Delete, Edit, Post, React, Read
+from chat.protocol.errors import Refused
 from core.models import User
 from tests.support.sockets import Cast, cast_of
 
@@ -35,7 +35,7 @@ def message(cast: Cast) -> Message:
 
 
 def do(room: Room, user: User, command: Command) -> Any:
-    (outcome,) = actions.apply([Job(room.pk, user.pk, command)])
+    (outcome,) = apply.apply([Write(room.pk, user.pk, command)])
     return outcome
 
 
@@ -317,9 +317,9 @@ def test_a_message_of_another_room_is_not_found_like_one_that_never_was(
 
 
 def test_a_room_that_is_gone_is_not_found(cast: Cast) -> None:
-    outcome = actions.apply([Job(2**40, cast.member.pk, Edit(id=1, message="x"))])[0]
+    outcome = apply.apply([Write(2**40, cast.member.pk, Edit(id=1, message="x"))])[0]
     assert code(outcome) == "not_found"
-    assert actions.apply([Job(2**40, cast.member.pk, Read(pos=1))]) == [ReadTo(0)]
+    assert apply.apply([Write(2**40, cast.member.pk, Read(pos=1))]) == [ReadTo(0)]
 
 
 def test_many_read_positions_are_written_in_one_statement_each_person_with_the_highest(
@@ -329,8 +329,8 @@ def test_many_read_positions_are_written_in_one_statement_each_person_with_the_h
     MessageFactory.create_batch(4, room=cast.room)
     wanted = [(cast.room, cast.member, 2), (cast.room, cast.member, 4), (cast.room, cast.owner, 9)]
     wanted += [(other.room, other.member, 1), (other.room, cast.outsider, 1)]
-    jobs = [Job(room.pk, user.pk, Read(pos=pos)) for room, user, pos in wanted]
-    assert actions.apply(jobs) == [ReadTo(pos) for pos in (4, 4, 5, 0, 0)]
+    writes = [Write(room.pk, user.pk, Read(pos=pos)) for room, user, pos in wanted]
+    assert apply.apply(writes) == [ReadTo(pos) for pos in (4, 4, 5, 0, 0)]
     read = Membership.objects.filter(room=cast.room, read_pos__gt=0)
     assert dict(read.values_list("user_id", "read_pos")) == {cast.member.pk: 4, cast.owner.pk: 5}
 
@@ -342,19 +342,19 @@ def test_one_batch_over_several_rooms_gives_each_its_own_outcome_in_order(cast: 
     other = cast_of()
     mine = MessageFactory(room=cast.room, author=cast.member)
     repeated = MessageFactory(room=other.room, author=other.member)
-    jobs = [
-        Job(other.room.pk, other.member.pk, Post(message="first")),
-        Job(cast.room.pk, cast.member.pk, Edit(id=mine.pk, message="edited")),
-        Job(cast.room.pk, cast.banned.pk, Post(message="refused")),
-        Job(
+    writes = [
+        Write(other.room.pk, other.member.pk, Post(message="first")),
+        Write(cast.room.pk, cast.member.pk, Edit(id=mine.pk, message="edited")),
+        Write(cast.room.pk, cast.banned.pk, Post(message="refused")),
+        Write(
             other.room.pk,
             other.member.pk,
             Post(message="again", client_id=repeated.client_id),
         ),
-        Job(cast.room.pk, cast.owner.pk, React(id=mine.pk, emoji="👍")),
-        Job(cast.room.pk, cast.owner.pk, Post(message="last")),
+        Write(cast.room.pk, cast.owner.pk, React(id=mine.pk, emoji="👍")),
+        Write(cast.room.pk, cast.owner.pk, Post(message="last")),
     ]
-    outcomes = actions.apply(jobs)
+    outcomes = apply.apply(writes)
     kinds = [type(outcome).__name__ for outcome in outcomes]
     assert kinds == ["Change", "Change", "Refused", "Repeated", "Change", "Change"]
     for room in (cast.room, other.room):
@@ -366,7 +366,7 @@ def test_one_batch_over_several_rooms_gives_each_its_own_outcome_in_order(cast: 
         assert max(messages.values_list("pos", flat=True)) == room.head
     places = sorted(
         o.pos
-        for o, j in zip(outcomes, jobs, strict=True)
+        for o, j in zip(outcomes, writes, strict=True)
         if isinstance(o, Change) and j.room == cast.room.pk
     )
     assert places == [2, 3, 4]
@@ -393,9 +393,9 @@ def test_many_changes_take_as_many_statements_as_one(
             MessageFactory(room=rooms[n % 2], author=(cast, other)[n % 2].member)
             for n in range(count)
         ]
-        jobs = [Job(one.room_id, one.author_id, command(one)) for one in batch]
+        writes = [Write(one.room_id, one.author_id, command(one)) for one in batch]
         with CaptureQueriesContext(connection) as queries:
-            assert all(isinstance(outcome, Change) for outcome in actions.apply(jobs))
+            assert all(isinstance(outcome, Change) for outcome in apply.apply(writes))
         return len(queries)
 
     assert statements(40) == statements(2)
@@ -412,7 +412,7 @@ def test_each_change_of_a_batch_is_announced_as_it_was_after_it(
         (React(id=message.pk, emoji="👍"), {"reactions": {"👍": [user]}}),
         (Delete(id=message.pk), {"message": ""}),
     ]
-    outcomes = actions.apply([Job(room, user, command) for command, _ in steps])
+    outcomes = apply.apply([Write(room, user, command) for command, _ in steps])
     for n, ((_, wanted), outcome) in enumerate(zip(steps, outcomes, strict=True)):
         assert isinstance(outcome, Change)
         shown = state(outcome)
@@ -434,13 +434,13 @@ def test_what_is_announced_is_what_the_database_has(cast: Cast, message: Message
 def test_an_action_on_a_message_of_the_same_batch_sees_it(cast: Cast) -> None:
     """Nobody can name it yet but who guesses its id; still nothing may break."""
     post = do(cast.room, cast.member, Post(message="hello"))
-    jobs = [
-        Job(cast.room.pk, cast.member.pk, Edit(id=post.id, message="one")),
-        Job(cast.room.pk, cast.member.pk, Edit(id=post.id, message="two")),
-        Job(cast.room.pk, cast.member.pk, Delete(id=post.id)),
-        Job(cast.room.pk, cast.member.pk, Delete(id=post.id)),
+    writes = [
+        Write(cast.room.pk, cast.member.pk, Edit(id=post.id, message="one")),
+        Write(cast.room.pk, cast.member.pk, Edit(id=post.id, message="two")),
+        Write(cast.room.pk, cast.member.pk, Delete(id=post.id)),
+        Write(cast.room.pk, cast.member.pk, Delete(id=post.id)),
     ]
-    outcomes = actions.apply(jobs)
+    outcomes = apply.apply(writes)
     assert [o.pos for o in outcomes if isinstance(o, Change)] == [2, 3, 4]
     assert isinstance(outcomes[3], Repeated)
     bodies = list(Revision.objects.values_list("body", flat=True))

@@ -13,12 +13,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test import Client as Browser
 
-from chat import access, entry
-from chat.errors import Turned
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
 from chat.models import Address, Room, Sanction
-from chat.models.room import is_unguessable
-from core.identity import Claim
+from chat.models.slugs import is_unguessable
+from chat.protocol.errors import Rejected
+from chat.rooms import admission, entering, slugs
+from core.accounts.identity import Claim
 from core.models import User
 from tests.chat.rooms_of_before import with_guessable_address
 from tests.support.meanwhile import meanwhile, waits
@@ -63,21 +63,21 @@ class TestKept:
         for slug in ("b", "c"):
             change(room, "slug", slug)
         for slug in ("a", "b", "c"):
-            assert entry.find(slug, user) == room
+            assert entering.find(slug, user) == room
         for slug in ("a", "b"):
             with pytest.raises(IntegrityError), transaction.atomic():
                 Room.objects.create(slug=slug)
             with pytest.raises(IntegrityError), transaction.atomic():
                 change(RoomFactory(), "slug", slug)
         change(room, "slug", "a")  # it may take its own back
-        assert entry.find("c", user) == Room.objects.get(slug="a") == room
+        assert entering.find("c", user) == Room.objects.get(slug="a") == room
 
     def test_nobody_misses_the_address_of_an_open_room_in_which_nothing_was_said(self) -> None:
         room = RoomFactory(slug="a")
         save(room, "slug", "b")
-        assert entry.find("a", UserFactory()) is None
+        assert entering.find("a", UserFactory()) is None
         room.delete()
-        assert entry.find("b", UserFactory()) is None
+        assert entering.find("b", UserFactory()) is None
         assert not Address.objects.exists()
 
     def test_members_would_miss_that_of_a_private_one(self) -> None:
@@ -85,7 +85,7 @@ class TestKept:
         before = room.slug
         save(room, "slug", "private--" + "b" * 16)
         member = MembershipFactory(room=room).user
-        assert entry.find(before, member) == room
+        assert entering.find(before, member) == room
 
     def test_a_room_that_is_gone_leaves_its_addresses_taken(self) -> None:
         room = said_in("a")
@@ -93,8 +93,8 @@ class TestKept:
         room.messages.all().delete()
         room.delete()
         for slug in ("a", "b"):
-            with pytest.raises(entry.NoSuchRoom):
-                entry.find(slug, UserFactory())
+            with pytest.raises(entering.NoSuchRoom):
+                entering.find(slug, UserFactory())
             with pytest.raises(IntegrityError), transaction.atomic():
                 Room.objects.create(slug=slug)
 
@@ -119,9 +119,9 @@ class TestPrivate:
         assert is_unguessable(room.slug)
         assert room.slug.startswith("private--")
         assert told == room.slug or change in (update, by_sql)
-        assert entry.find("party", member) == room
-        with pytest.raises(entry.NoSuchRoom):
-            entry.find("party", outsider)
+        assert entering.find("party", member) == room
+        with pytest.raises(entering.NoSuchRoom):
+            entering.find("party", outsider)
 
     def test_a_private_room_has_no_address_that_somebody_chose(self) -> None:
         made = Room.objects.create(slug="board", kind="private")
@@ -138,7 +138,7 @@ class TestPrivate:
         rooms = Room.objects.values_list("slug", flat=True)
         assert len(rooms) == 3
         assert all(map(is_unguessable, rooms))
-        assert entry.find("board", UserFactory()) is None
+        assert entering.find("board", UserFactory()) is None
 
     def test_one_that_was_at_such_an_address_before_stays_there_until_it_moves(self) -> None:
         room = with_guessable_address(RoomFactory(private=True), "board")
@@ -155,7 +155,7 @@ class TestPrivate:
         before = room.slug
         room.kind, room.slug = "open", "party"
         room.save()
-        assert entry.find("party", UserFactory()) == entry.find(before, UserFactory()) == room
+        assert entering.find("party", UserFactory()) == entering.find(before, UserFactory()) == room
 
 
 # -- at the same moment -----------------------------------------------------------------------
@@ -169,7 +169,9 @@ def test_who_makes_a_room_of_an_address_while_the_room_there_gets_another_comes_
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             save(cast.room, "slug", f"{old}-new")
-            making = pool.submit(meanwhile, lambda: entry.create(old, cast.outsider, "192.0.2.1"))
+            making = pool.submit(
+                meanwhile, lambda: entering.create(old, cast.outsider, "192.0.2.1")
+            )
             wait_until(waits, "nobody waits")
         assert making.result(CROWDED) == cast.room
     assert Room.objects.filter(slug__startswith=old).count() == 1
@@ -183,8 +185,8 @@ def test_who_makes_a_private_room_s_address_a_room_meanwhile_makes_none(cast: Ca
             save(cast.room, "kind", "private")
 
             def make() -> Any:
-                with pytest.raises(entry.NoSuchRoom):
-                    entry.create(old, cast.outsider, "192.0.2.1")
+                with pytest.raises(entering.NoSuchRoom):
+                    entering.create(old, cast.outsider, "192.0.2.1")
 
             making = pool.submit(meanwhile, make)
             wait_until(waits, "nobody waits")
@@ -291,7 +293,7 @@ def answer(browser: Browser, method: str, slug: str, plain: str) -> tuple[Any, .
     response = getattr(browser, method)(f"/chat/{quote(slug)}/")
 
     def anonymous(text: str) -> str:
-        for part in (quote(slug), slug, entry.slug_for(slug), quote(entry.slug_for(slug))):
+        for part in (quote(slug), slug, slugs.slug_for(slug), quote(slugs.slug_for(slug))):
             text = text.replace(part, "…") if part else text
         return text
 
@@ -304,9 +306,9 @@ def answer(browser: Browser, method: str, slug: str, plain: str) -> tuple[Any, .
 def come_in(person: User | None, slug: str) -> None:
     """As the consumer lets a socket in."""
     if person is None:
-        access.look(slug)
+        admission.look(slug)
     else:
-        access.enter(Claim(person.pk, person.get_session_auth_hash()), slug, "192.0.2.1")
+        admission.enter(Claim(person.pk, person.get_session_auth_hash()), slug, "192.0.2.1")
 
 
 @pytest.mark.django_db
@@ -373,7 +375,7 @@ class TestAlike:
         answers = []
         for slug in map(SPELLINGS[spelling], pair):
             asked.clear()
-            with pytest.raises(Turned) as turned:
+            with pytest.raises(Rejected) as turned:
                 come_in(person, slug)
             answers.append((turned.value.code, turned.value.detail, list(asked)))
         assert answers == [(4404, "There is no such room.", ["chat_address"])] * 2
@@ -430,14 +432,14 @@ class TestSpelled:
         slug, person = f"{kind}--{rest}", UserFactory()
         browser = Browser()
         for spell in (SPELLINGS[each] for each in SPELLINGS.keys() - MISTAKES):
-            assert entry.slug_for(spell(slug)) == slug
+            assert slugs.slug_for(spell(slug)) == slug
             for answer in (
                 browser.get(f"/chat/{quote(spell(slug))}/", follow=True),
                 browser.get("/chat/", {"name": spell(slug)}, follow=True),
             ):
                 assert answer.status_code == 404
             for who in (person, None):
-                with pytest.raises(Turned):
+                with pytest.raises(Rejected):
                     come_in(who, spell(slug))
         browser.force_login(person)
         assert browser.get(f"/chat/{slug}/").status_code == 404
@@ -464,11 +466,11 @@ class TestSpelled:
         ],
     )
     def test_other_names_are_as_ever(self, name: str, slug: str) -> None:
-        assert entry.slug_for(name) == slug
+        assert slugs.slug_for(name) == slug
 
     def test_what_reads_so_once_it_is_cut_is_one_too(self) -> None:
         name = "private" + "_" * 57 + "a" * 16 + "x"
-        assert entry.slug_for(name) == "private--" + "a" * 16
+        assert slugs.slug_for(name) == "private--" + "a" * 16
 
 
 @pytest.mark.django_db
@@ -563,9 +565,9 @@ class TestLeads:
         browser.force_login(member)
         assert browser.get("/chat/board/")["Location"] == f"/chat/{room.slug}/"
         assert Browser().get("/chat/board/").status_code == 404
-        assert entry.find("board", member) == room
-        with pytest.raises(entry.NoSuchRoom):
-            entry.find("board", AnonymousUser())
+        assert entering.find("board", member) == room
+        with pytest.raises(entering.NoSuchRoom):
+            entering.find("board", AnonymousUser())
 
 
 RENAME = (

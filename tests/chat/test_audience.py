@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 import selectors
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
@@ -16,10 +16,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from chat.audience import Audience
-from chat.connection import Connection
-from chat.events import Person
-from chat.outbox import Parcel
+from chat.live.connection import Connection
+from chat.live.outbox import Parcel
+from chat.online.audience import Audience
+from chat.online.names import Names
+from chat.protocol.changes import Person
 from presence.roster import Roster
 from presence.store import Change, State
 
@@ -144,7 +145,7 @@ class Client:
 
 
 class Process:
-    """One process's view of the room, with those who watch there; as chat/online.py feeds it."""
+    """One process's view of the room, with those who watch there, as chat/online/here.py has it."""
 
     def __init__(self, room: "Room") -> None:
         self.room = room
@@ -152,7 +153,7 @@ class Process:
         self.roster.reset(State(frozenset(room.users), room.version))
         self.unnamed: set[str] = set()
         self.fails = 0
-        self.audience = Audience(self.roster, self._named, self._learn)
+        self.audience = Audience(self.roster, cast(Names, self))
         self.clients: list[Client] = []
         self.recovering = False
 
@@ -187,15 +188,15 @@ class Process:
             self.roster.reset(State(frozenset(self.room.users), self.room.version))
             self.audience.show_all()
 
-    def _named(self, user: str) -> Person | None:
-        return None if user in self.unnamed else Person(int(user), f"name {user}")
+    def known(self, user: int) -> Person | None:
+        return None if str(user) in self.unnamed else Person(user, f"name {user}")
 
-    async def _learn(self, users: Sequence[str]) -> None:
+    async def learn(self, users: Iterable[int]) -> None:
         await asyncio.sleep(0.1)
         if self.fails:
             self.fails -= 1
             raise DatabaseError("away")
-        self.unnamed.difference_update(users)
+        self.unnamed.difference_update(map(str, users))
 
 
 class Room:

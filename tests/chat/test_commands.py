@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from chat import events
-from chat.commands import (
+from chat.protocol import frames
+from chat.protocol.commands import (
     Command,
     Delete,
     Edit,
@@ -305,7 +305,7 @@ def test_the_longest_message_of_any_script_fits_its_frame_as_utf_8_and_not_escap
 def test_whatever_is_echoed_can_be_sent_again() -> None:
     for ref in (10**30, -(10**30), "\0", '"', "👍", 2**64):
         refused = refusal(a_frame(type="chat.shout", ref=ref))
-        frame = events.error(refused, ref=refused.ref)
+        frame = frames.error(refused, ref=refused.ref)
         assert json.loads(frame)["ref"] == ref
 
 
@@ -324,7 +324,7 @@ def test_no_text_whatever_gets_past_as_anything_but_a_command_or_a_refusal(text:
     try:
         command = decode(text)
     except Undecodable as refused:
-        json.loads(events.error(refused, ref=refused.ref, client_id=refused.client_id))
+        json.loads(frames.error(refused, ref=refused.ref, client_id=refused.client_id))
     else:
         assert isinstance(command, Command)
 

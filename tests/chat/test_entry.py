@@ -9,11 +9,11 @@ import httpx
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from chat import access, addresses, entry
-from chat.errors import Turned
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Room, Sanction
-from core.statements import fetch
+from chat.protocol.errors import Rejected
+from chat.rooms import addresses, admission, entering
+from core.database.statements import fetch
 from tests.chat.admin.pages import at
 from tests.chat.rooms_of_before import with_guessable_address
 from tests.support.servers import ChatServer
@@ -36,17 +36,17 @@ class TestFind:
             return found
 
         monkeypatch.setattr(addresses, "fetch", meanwhile)
-        assert entry.find("party", user) is None
+        assert entering.find("party", user) is None
         assert made
         Room.objects.all().delete()
         made.clear()
-        access.look("party")  # or Turned
+        admission.look("party")  # or Rejected
         assert made
 
     def test_a_free_address_that_becomes_a_private_rooms_meanwhile_is_forbidden(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        free = entry.is_free
+        free = entering.is_free
 
         def meanwhile(*given: Any) -> bool:
             was_free = free(*given)
@@ -54,9 +54,9 @@ class TestFind:
                 with_guessable_address(RoomFactory(private=True), "board")
             return was_free
 
-        monkeypatch.setattr(entry, "is_free", meanwhile)
-        with pytest.raises(Turned, check=lambda turned: turned.code == 4404):
-            access.enter_as(UserFactory(), "board", "")
+        monkeypatch.setattr(entering, "is_free", meanwhile)
+        with pytest.raises(Rejected, check=lambda turned: turned.code == 4404):
+            admission.enter_as(UserFactory(), "board", "")
 
     def test_nobody_joins_a_room_that_turns_private_meanwhile(
         self, monkeypatch: pytest.MonkeyPatch
@@ -64,35 +64,35 @@ class TestFind:
         user, member, room = UserFactory(), UserFactory(), RoomFactory(slug="board")
         MembershipFactory(room=room, user=member)
         as_it_was = addresses.look_up("board", user.pk)
-        monkeypatch.setattr(access, "look_up", lambda *_: as_it_was)
-        monkeypatch.setattr(entry, "look_up", lambda *_: as_it_was)
+        monkeypatch.setattr(admission, "look_up", lambda *_: as_it_was)
+        monkeypatch.setattr(entering, "look_up", lambda *_: as_it_was)
         Room.objects.filter(pk=room.pk).update(kind=Room.Kind.PRIVATE)
-        with pytest.raises(Turned, check=lambda turned: turned.code == 4404):
-            access.enter_as(user, "board", "")
-        with pytest.raises(entry.NoSuchRoom):
-            entry.enter("board", user, "")
+        with pytest.raises(Rejected, check=lambda turned: turned.code == 4404):
+            admission.enter_as(user, "board", "")
+        with pytest.raises(entering.NoSuchRoom):
+            entering.enter("board", user, "")
         assert list(room.memberships.values_list("user", flat=True)) == [member.pk]
 
     def test_it_asks_once(self, asked: list[str]) -> None:
         member, room = UserFactory(), RoomFactory(private=True)
         MembershipFactory(room=room, user=member)
         asked.clear()
-        assert entry.find(room.slug, member) == room
+        assert entering.find(room.slug, member) == room
         assert asked == ["chat_address"]
-        assert entry.find("free", member) is None
+        assert entering.find("free", member) is None
         assert asked == ["chat_address"] * 2
 
     def test_what_is_not_for_somebody_is_refused(self) -> None:
         member, outsider = UserFactory(), UserFactory()
         room, lobby = RoomFactory(private=True), RoomFactory()
         MembershipFactory(room=room, user=member)
-        assert entry.find(room.slug, member) == room
+        assert entering.find(room.slug, member) == room
         for user in (outsider, AnonymousUser()):
-            assert entry.find(lobby.slug, user) == lobby
-            with pytest.raises(entry.NoSuchRoom):
-                entry.find(room.slug, user)
-        with pytest.raises(Turned):
-            access.look(room.slug)
+            assert entering.find(lobby.slug, user) == lobby
+            with pytest.raises(entering.NoSuchRoom):
+                entering.find(room.slug, user)
+        with pytest.raises(Rejected):
+            admission.look(room.slug)
 
     def test_a_ban_counts_in_its_room_and_one_of_the_site_in_all(self) -> None:
         person, (one, other) = UserFactory(), RoomFactory.create_batch(2)
@@ -101,8 +101,8 @@ class TestFind:
         Sanction.objects.create(user=person, kind="mute")
         Sanction.objects.create(user=person, kind="ban", until=at(1))
         assert list(Room.objects.visible_to(person)) == [other]
-        with pytest.raises(entry.NoSuchRoom):
-            entry.find(one.slug, person)
+        with pytest.raises(entering.NoSuchRoom):
+            entering.find(one.slug, person)
         Sanction.objects.create(user=person, kind="ban")
         assert not Room.objects.visible_to(person).exists()
 

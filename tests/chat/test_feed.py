@@ -19,11 +19,22 @@ from hypothesis.stateful import (
 )
 from pytest_django import Settings
 
-from chat import events, feed
-from chat.events import DELETED, EDITED, POSTED, REACTED, Change, MessageState, Person, change_of
-from chat.feed import Feed, in_frames, newest_that_fit
-from chat.history import Missed, Page
-from chat.outbox import Parcel
+from chat.live import tail
+from chat.live.feed import Feed
+from chat.live.outbox import Parcel
+from chat.live.tail import in_frames, newest_that_fit
+from chat.log.history import Missed, Page
+from chat.protocol import frames
+from chat.protocol.changes import (
+    DELETED,
+    EDITED,
+    POSTED,
+    REACTED,
+    Change,
+    MessageState,
+    Person,
+    change_of,
+)
 from tests.support.sockets import CHANGES, Frame, Log
 
 LONG_AGO = datetime(2026, 11, 22, tzinfo=UTC)
@@ -108,7 +119,7 @@ class Reader:
         self.feed.connections.discard(self)  # type: ignore[arg-type]
 
     def show(self, states: list[bytes], mode: str, head: int) -> None:
-        page = events.history(room=b"{}", you=b"{}", states=states, head=head, more=True, mode=mode)
+        page = frames.history(room=b"{}", you=b"{}", states=states, head=head, more=True, mode=mode)
         self._take(json.loads(page))
 
     def show_page(self, feed: Feed, mode: str) -> None:
@@ -292,13 +303,13 @@ def test_catch_up_is_net_and_known_back_to_a_floor(database: Database, room: Fee
 def test_what_is_kept_is_bounded_and_the_rest_is_said_to_be_unknown(
     database: Database, room: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "KEPT", 10)
+    monkeypatch.setattr(tail, "KEPT", 10)
     for _ in range(30):
         room.offer([database.post()])
     assert room.floor == 20
     assert room.since(19) is None
     assert [change.pos for change in room.since(20) or ()] == list(range(21, 31))
-    monkeypatch.setattr(feed, "KEPT_BYTES", 5_000)
+    monkeypatch.setattr(tail, "KEPT_BYTES", 5_000)
     room.offer([database.post("x" * 2_000) for _ in range(10)])
     assert sum(len(change.state) for change in room.since(room.floor) or ()) <= 5_000
 
@@ -328,7 +339,7 @@ def test_an_incomplete_read_lengthens_nothing(database: Database) -> None:
 def test_what_waits_for_a_hole_is_bounded(
     database: Database, room: Feed, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "PENDING", 5)
+    monkeypatch.setattr(tail, "PENDING", 5)
     database.post()
     for _ in range(50):
         room.offer([database.post()])
@@ -438,9 +449,9 @@ class Interleaving(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._stack = [
-            mock.patch.object(feed, "KEPT", 6),
-            mock.patch.object(feed, "PENDING", 8),
-            mock.patch.object(feed.settings, "CHAT_HISTORY_PAGE", 4),
+            mock.patch.object(tail, "KEPT", 6),
+            mock.patch.object(tail, "PENDING", 8),
+            mock.patch.object(tail.settings, "CHAT_HISTORY_PAGE", 4),
         ]
         for patch in self._stack:
             patch.start()

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import redis
 
-from core import installation
+from core.redis import installation
 from tests.chat.garbage import payloads
 from tests.support import servers
 from tests.support.servers import ChatServer

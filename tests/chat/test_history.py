@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import django_assert_num_queries  # noqa: F401 - its type is above
 
-from chat import history
-from chat.events import DELETED, EDITED, POSTED, REACTED, Change, reactions_of
 from chat.factories import MessageFactory, RoomFactory, UserFactory
+from chat.log import history
 from chat.models import Message, Reaction, Room
+from chat.protocol.changes import DELETED, EDITED, POSTED, REACTED, Change, reactions_of
 
 pytestmark = pytest.mark.usefixtures("db")
 

@@ -17,17 +17,20 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError, connection
 from pytest_django import Settings
 
-from chat import actions, broadcast, events, history, hub, mailbox, reading
-from chat.actions import Job
-from chat.commands import React
-from chat.events import Change
 from chat.factories import MessageFactory, RoomFactory, UserFactory
-from chat.feed import Feed
-from chat.hub import Hub
-from chat.mailbox import Mailbox
+from chat.live import bus, hub, mailbox, queries, repairs
+from chat.live.feed import Feed
+from chat.live.hub import Hub
+from chat.live.mailbox import Mailbox
+from chat.live.repairs import Repairs
+from chat.log import apply, history
+from chat.log.write import Write
 from chat.models import Message, Room
-from core import installation, tasks
-from core.layers import CHAT
+from chat.protocol.changes import POSTED, Change, MessageState, Person, change_of
+from chat.protocol.commands import React
+from core import tasks
+from core.redis import installation
+from core.redis.layers import CHAT
 from tests.chat.test_feed import Reader
 from tests.support.sockets import PATIENCE
 
@@ -37,12 +40,26 @@ AT = datetime(2026, 11, 22, tzinfo=UTC)
 Scenario = Callable[[Hub, Hub], Awaitable[None]]
 
 
+class Newer(bus.Message, tag="from.a.newer.version"):
+    pass
+
+
 class Follower(Reader):
     """A connection as the hub sees it."""
 
-    def send_page(self, mode: str) -> None:
-        assert self.feed is not None
-        self.show_page(self.feed, mode)
+    is_plain = False
+
+    def __init__(self, room: Room) -> None:
+        super().__init__()
+        self.room_id = room.pk
+        self.on_end: list[Callable[[], None]] = []
+
+    def send_history(self, states: list[bytes], *, head: int, more: bool, mode: str) -> None:
+        self.show(states, mode, head)
+
+    def leave(self) -> None:
+        for ended in self.on_end:
+            ended()
 
 
 @pytest.fixture
@@ -54,7 +71,7 @@ def room() -> Room:
 def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Threads that read, and that let go of the database when the test is over."""
     with ThreadPoolExecutor(4) as executor:
-        monkeypatch.setattr(reading._readers, "executor", executor)
+        monkeypatch.setattr(queries._readers, "executor", executor)
         yield
         threads = Barrier(len(executor._threads) or 1)
 
@@ -69,10 +86,10 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def slow_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heads are compared when the test says so."""
-    monkeypatch.setattr(Hub, "_compare_for_ever", _never)
+    monkeypatch.setattr(Repairs, "_compare_for_ever", _never)
 
 
-async def _never(self: Hub) -> None:
+async def _never(self: Repairs) -> None:
     await asyncio.Event().wait()
 
 
@@ -102,7 +119,7 @@ def run(scenario: Scenario) -> None:
                 await scenario(*hubs)
         finally:
             for each in hubs:
-                await each.close()
+                each.close()
             await get_channel_layer(CHAT).flush()
             await asyncio.sleep(0.05)
 
@@ -110,8 +127,8 @@ def run(scenario: Scenario) -> None:
 
 
 async def come(to: Hub, room: Room) -> Follower:
-    follower = Follower()
-    feed = await to.follow(room.pk, follower)  # type: ignore[arg-type]
+    follower = Follower(room)
+    feed = await to.follow(follower)  # type: ignore[arg-type]
     follower.show_page(feed, "page")
     follower.feed = feed
     to.join(feed, follower)  # type: ignore[arg-type]
@@ -135,7 +152,7 @@ async def commit(room: Room, count: int = 1) -> list[Change]:
     def write() -> list[Change]:
         pks = [MessageFactory(room=Room.objects.get(pk=room.pk)).pk for _ in range(count)]
         states = history.states(room.pk, pks)
-        return [events.change_of(events.POSTED, states[pk]) for pk in pks]
+        return [change_of(POSTED, states[pk]) for pk in pks]
 
     return await asyncio.to_thread(_closing, write)
 
@@ -165,7 +182,7 @@ def test_what_a_page_announces_is_delivered_in_all_processes(
 ) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
         near, far = await come(here, room), await come(there, room)
-        await asyncio.to_thread(broadcast.announce, room.pk, await commit(room, 3))
+        await asyncio.to_thread(bus.announce, room.pk, await commit(room, 3))
         await eventually(lambda: near.places == far.places == [1, 2, 3])
 
     run(scenario)
@@ -179,7 +196,7 @@ def test_a_last_event_that_is_lost_is_found_by_comparing_heads(
         await commit(room)  # and Redis loses it
         await asyncio.sleep(0.2)
         assert far.places == []
-        await there.compare()
+        await there.repairs.compare()
         assert far.places == [1]
 
     run(scenario)
@@ -200,12 +217,15 @@ def test_events_that_the_layer_loses_doubles_and_reorders_are_put_right(
     async def scenario(here: Hub, there: Hub) -> None:
         near, far = await come(here, room), await come(there, room)
         await heard(here, there)
-        held_back: list[dict[str, Any]] = []
-        on_changes = there.handlers["room.changes"]
+        held_back: list[bus.Message] = []
+        on_changes = there.mailbox.handle
         arrived = 0
 
-        def unreliable(message: dict[str, Any]) -> None:
+        def unreliable(message: bus.Message) -> None:
             nonlocal arrived
+            if isinstance(message, bus.Pulse):
+                on_changes(message)
+                return
             arrived += 1
             if arrived % 5 == 1:
                 return  # lost
@@ -217,12 +237,12 @@ def test_events_that_the_layer_loses_doubles_and_reorders_are_put_right(
             while held_back:
                 on_changes(held_back.pop())
 
-        monkeypatch.setitem(there.handlers, "room.changes", unreliable)
+        monkeypatch.setattr(there.mailbox, "handle", unreliable)
         for change in await commit(room, 30):
             here.publish(room.pk, [change])
             await asyncio.sleep(0.005)
         await eventually(lambda: arrived == 30 or sum(1 for _ in far.places) == 30)
-        await there.compare()
+        await there.repairs.compare()
         assert near.places == far.places == list(range(1, 31))
 
     run(scenario)
@@ -251,10 +271,10 @@ def test_a_hole_that_closes_in_a_moment_costs_no_read(
         reads.clear()
         late, early = await commit(room, 2)
         here.publish(room.pk, [early])
-        await asyncio.sleep(hub.HOLD / 5)
+        await asyncio.sleep(repairs.HOLE_WAIT / 5)
         here.publish(room.pk, [late])
         assert follower.places == [1, 2]
-        await asyncio.sleep(3 * hub.HOLD)
+        await asyncio.sleep(3 * repairs.HOLE_WAIT)
         assert reads == []
         here.publish(room.pk, (await commit(room, 2))[1:])  # and one that stays is read
         await eventually(lambda: follower.places == [1, 2, 3, 4])
@@ -276,10 +296,10 @@ def test_a_reaction_that_was_taken_back_unheard_is_not_announced_as_a_new_messag
         def react() -> None:
             for on in (True, False):
                 command = React(id=message.pk, emoji="👍", on=on)
-                assert isinstance(actions.apply([Job(room.pk, user, command)])[0], Change)
+                assert isinstance(apply.apply([Write(room.pk, user, command)])[0], Change)
 
         await asyncio.to_thread(_closing, react)
-        await here.compare()
+        await here.repairs.compare()
         assert [frame["type"] for frame in follower.frames[1:]] == ["chat.reaction"]
 
     run(scenario)
@@ -336,7 +356,7 @@ def test_what_is_heard_of_while_the_log_is_read_is_not_missed_any_more(
         assert follower.feed is not None
         has_read, may_return = slowed(monkeypatch)
         changes = await commit(room, 9)
-        repair = asyncio.create_task(here.repair(follower.feed))
+        repair = asyncio.create_task(here.repairs.repair(follower.feed))
         await asyncio.to_thread(has_read.wait, PATIENCE)
         here.publish(room.pk, changes[:6])
         may_return.set()
@@ -364,7 +384,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch) -> tuple[Event, Event]:
 def test_a_room_is_opened_once_however_many_come_at_once(room: Room, reads: list[str]) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
         feeds = await asyncio.gather(
-            *(here.follow(room.pk, Follower()) for _ in range(50))  # type: ignore[arg-type]
+            *(here.follow(Follower(room)) for _ in range(50))  # type: ignore[arg-type]
         )
         assert len(set(map(id, feeds))) == 1
 
@@ -378,7 +398,7 @@ def test_a_crowd_that_comes_back_at_once_reads_the_database_a_few_times(
     MessageFactory.create_batch(40, room=room)
 
     async def scenario(here: Hub, there: Hub) -> None:
-        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        feed = await here.follow(Follower(room))  # type: ignore[arg-type]
 
         async def come_back(cursor: int) -> None:
             missed = await here.catch_up(feed, cursor)
@@ -397,7 +417,7 @@ def test_a_crowd_that_was_away_for_too_long_reads_the_database_once_and_gets_a_p
     MessageFactory.create_batch(60, room=room)
 
     async def scenario(here: Hub, there: Hub) -> None:
-        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        feed = await here.follow(Follower(room))  # type: ignore[arg-type]
         missed = await asyncio.gather(*(here.catch_up(feed, cursor) for cursor in range(60)))
         given = [None if one is None else len(one) for one in missed]
         assert given == [None] * 50 + [*range(10, 0, -1)]
@@ -416,7 +436,7 @@ def test_many_changes_of_few_messages_are_caught_up_with(room: Room, settings: S
         message.save()
 
     async def scenario(here: Hub, there: Hub) -> None:
-        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        feed = await here.follow(Follower(room))  # type: ignore[arg-type]
         missed = await here.catch_up(feed, 0)
         assert [change.pos for change in missed or ()] == [2, 3, 10]
 
@@ -427,7 +447,7 @@ def test_a_cursor_from_the_future_gets_a_fresh_page(room: Room) -> None:
     MessageFactory.create_batch(3, room=room)
 
     async def scenario(here: Hub, there: Hub) -> None:
-        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        feed = await here.follow(Follower(room))  # type: ignore[arg-type]
         assert await here.catch_up(feed, 4) is None
         assert await here.catch_up(feed, 3) == []
 
@@ -440,7 +460,7 @@ def test_a_cursor_ahead_of_this_process_only_is_caught_up_with(
     """The client saw more in another process, before this one heard of it."""
 
     async def scenario(here: Hub, there: Hub) -> None:
-        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        feed = await here.follow(Follower(room))  # type: ignore[arg-type]
         await commit(room, 3)
         assert await here.catch_up(feed, 2) is not None
         assert feed.head == 3
@@ -452,9 +472,9 @@ def test_a_cursor_ahead_is_caught_up_with_though_a_read_from_before_was_under_wa
     room: Room, slow_comparison: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(here: Hub, there: Hub) -> None:
-        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        feed = await here.follow(Follower(room))  # type: ignore[arg-type]
         has_read, may_return = slowed(monkeypatch)
-        earlier = asyncio.create_task(here.repair(feed))
+        earlier = asyncio.create_task(here.repairs.repair(feed))
         await asyncio.to_thread(has_read.wait, PATIENCE)
         await commit(room, 3)
         back = asyncio.create_task(here.catch_up(feed, 2))
@@ -471,7 +491,7 @@ def test_more_than_may_be_caught_up_with_is_a_fresh_page(room: Room, settings: S
     MessageFactory.create_batch(8, room=room)
 
     async def scenario(here: Hub, there: Hub) -> None:
-        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        feed = await here.follow(Follower(room))  # type: ignore[arg-type]
         assert await here.catch_up(feed, 2) is None
         assert len(await here.catch_up(feed, 3) or ()) == 5
 
@@ -484,7 +504,7 @@ def test_more_bytes_than_half_an_outbox_are_a_fresh_page(room: Room, settings: S
     MessageFactory.create_batch(12, room=room, body="x" * 1_000)
 
     async def scenario(here: Hub, there: Hub) -> None:
-        feed = await here.follow(room.pk, Follower())  # type: ignore[arg-type]
+        feed = await here.follow(Follower(room))  # type: ignore[arg-type]
         assert await here.catch_up(feed, 0) is None
         assert len(await here.catch_up(feed, 6) or ()) == 6
 
@@ -499,7 +519,7 @@ def test_while_redis_hangs_only_so_much_waits_for_it(
         monkeypatch.setattr(mailbox, "OUTGOING_MAX", 10)
         monkeypatch.setattr(Mailbox, "is_alone", False)
         for _ in range(50):
-            here.tell(1, {"type": "room.changes"})
+            here.tell(1, bus.Changes(1, []))
         assert len(here.mailbox._outgoing["room.1"]) == 10
 
     run(scenario)
@@ -511,8 +531,7 @@ def test_a_repeat_that_another_process_wrote_is_answered_in_its_place(
     async def scenario(here: Hub, there: Hub) -> None:
         follower = await come(here, room)
         _before, mine = await commit(room, 2)  # elsewhere, and Redis is slow
-        assert follower.feed is not None
-        here.answer(follower.feed, mine, follower, "again")  # type: ignore[arg-type]
+        here.answer(follower, mine, "again")  # type: ignore[arg-type]
         assert follower.places == []
         await eventually(lambda: follower.places == [1, 2])
         assert follower.answered == ["again"]
@@ -527,10 +546,9 @@ def test_who_comes_while_a_room_is_being_forgotten_hears_it(
 
     async def scenario(here: Hub, there: Hub) -> None:
         first = await come(here, room)
-        assert first.feed is not None
-        here.leave(first.feed, first)  # type: ignore[arg-type]
-        late = Follower()
-        late.feed = feed = await here.follow(room.pk, late)  # type: ignore[arg-type]
+        first.leave()
+        late = Follower(room)
+        late.feed = feed = await here.follow(late)  # type: ignore[arg-type]
         await asyncio.sleep(0.3)  # it reads what it missed; the timer of the first one ends
         late.show_page(feed, "page")
         here.join(feed, late)  # type: ignore[arg-type]
@@ -548,8 +566,7 @@ def test_a_room_that_nobody_follows_is_forgotten_and_heard_again_when_somebody_c
     async def scenario(here: Hub, there: Hub) -> None:
         first, far = await come(here, room), await come(there, room)
         await heard(here, there)
-        assert first.feed is not None
-        here.leave(first.feed, first)  # type: ignore[arg-type]
+        first.leave()
         await eventually(lambda: room.pk not in here.feeds)
         there.publish(room.pk, await commit(room))
         assert far.places == [1]
@@ -564,14 +581,14 @@ def test_a_room_that_nobody_follows_is_forgotten_and_heard_again_when_somebody_c
 def test_a_message_that_cannot_be_handled_does_not_make_a_process_deaf(
     room: Room, slow_comparison: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "chat.mailbox")
+    caplog.set_level(logging.CRITICAL, "chat.live.mailbox")
 
     async def scenario(here: Hub, there: Hub) -> None:
         far = await come(there, room)
         await come(here, room)
         await heard(here, there)
         change = await commit(room)
-        here.tell(room.pk, {"type": "from.a.newer.version"})
+        here.tell(room.pk, Newer())
         here.publish(room.pk, change)  # leaves in one bundle with it
         await eventually(lambda: far.places == [1])
 
@@ -587,10 +604,10 @@ def test_single_flight_begins_again_at_once_for_what_comes_after_it_has_ended() 
         async def work() -> None:
             runs.append(1)
 
-        flight = here.once("key", work)
+        flight = here.flights.once("key", work)
         while not runs:
             await asyncio.sleep(0)
-        here.once("key", work)
+        here.flights.once("key", work)
         await flight
         await eventually(lambda: len(runs) == 2)
 
@@ -604,7 +621,7 @@ def test_single_flight_shares_one_run_and_its_failure() -> None:
             raise RuntimeError("shared")
 
         results = await asyncio.gather(
-            *(here.once("key", work) for _ in range(5)), return_exceptions=True
+            *(here.flights.once("key", work) for _ in range(5)), return_exceptions=True
         )
         assert [str(one) for one in results] == ["shared"] * 5
         assert len({id(one) for one in results}) == 1
@@ -658,7 +675,7 @@ def test_commits_that_the_database_has_lost_are_taken_back(
         here.publish(room.pk, await commit(room, 4))
         assert near.places == [1, 2, 3, 4]
         await lose(room, 2)
-        await here.compare()
+        await here.repairs.compare()
         await eventually(lambda: near.log.cursor == 1)
         assert near.frames[-1]["mode"] == "reset"
         here.publish(room.pk, await commit(room))
@@ -700,14 +717,11 @@ def test_what_was_written_into_redis_only_is_taken_back_and_swallows_nothing(
         await eventually(lambda: far.places == [1, 2])
         lies = []
         for place in range(3, 3 + forged):
-            person = events.Person(1, "Eve")
-            state = events.MessageState(
-                10**9 + place, place, place, UUID(int=place), person, "buy", AT
-            )
-            lies.append(events.change_of(events.POSTED, state))
-        message = {"type": "room.changes", "room": room.pk, "changes": lies}
+            person = Person(1, "Eve")
+            state = MessageState(10**9 + place, place, place, UUID(int=place), person, "buy", AT)
+            lies.append(change_of(POSTED, state))
         for one in (here, there):
-            one.handlers["room.changes"](message)
+            one.mailbox.handle(bus.Changes(room.pk, lies))
         assert near.places == far.places == list(range(1, 3 + forged))
         changes = await commit(room, forged)
         here.publish(room.pk, changes)

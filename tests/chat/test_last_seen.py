@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -14,10 +15,11 @@ from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import last_seen, reading
-from chat.engine import Engine
 from chat.factories import UserFactory
-from chat.last_seen import LastSeen
+from chat.live import queries
+from chat.online import last_seen
+from chat.online.last_seen import LastSeen
+from chat.process import Process
 from core.models import User
 from tests.support.clock import Clock
 
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("transactional_db")
 def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A thread that reads, and lets go of the database when the test is over."""
     with ThreadPoolExecutor(1) as executor:
-        monkeypatch.setattr(reading._readers, "executor", executor)
+        monkeypatch.setattr(queries._readers, "executor", executor)
         yield
         executor.submit(let_go)
 
@@ -59,7 +61,7 @@ def process(*here: User) -> LastSeen:
 
 def write(*processes: LastSeen) -> None:
     async def all_of_them() -> None:
-        await asyncio.gather(*(one.write() for one in processes))
+        await asyncio.gather(*(one.work() for one in processes))
 
     asyncio.run(all_of_them())
 
@@ -142,13 +144,15 @@ def test_the_invisible_are_not_written() -> None:
 
 def test_the_invisible_are_not_even_asked_for(written: list[list[int]]) -> None:
     """Never written, they would be in each statement for as long as they are here."""
-    hidden, visible = (SimpleNamespace(is_invisible=each) for each in (True, False))
 
     async def go() -> None:
-        engine = Engine()
+        process = Process()
         # the second has just turned invisible, of whom not all connections have heard
-        engine.connections = cast(Any, {1: [hidden], 2: [hidden, visible], 3: [visible]})
-        await engine.last_seen.write()
+        for user, is_invisible in ((1, True), (2, True), (2, False), (3, False)):
+            person = SimpleNamespace(id=user)
+            one = Mock(user=person, is_invisible=is_invisible)
+            process.connections.add(cast(Any, one))
+        await process.last_seen.work()
 
     asyncio.run(go())
     assert written == [[2, 3]]
@@ -190,7 +194,7 @@ def test_who_left_while_the_database_was_away_is_not_forgotten(
 
 
 def test_the_timer_outlives_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_seen, "EVERY", 0.02)
+    monkeypatch.setattr(LastSeen, "every", 0.005)
     errors, written = [ValueError("a mistake"), OperationalError("away")], threading.Event()
 
     def write_or_fail(users: list[int]) -> list[int]:

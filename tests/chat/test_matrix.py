@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -13,16 +12,16 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.test import Client
 
-from chat import access, entry
-from chat.actions import Job, apply
-from chat.commands import Command, Delete, Edit, Post, React, Read
-from chat.errors import Refused, Turned
-from chat.events import Change
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
+from chat.log.apply import apply
+from chat.log.write import ReadTo, Write
 from chat.models import Membership, Message, Room, Sanction
-from chat.read_marks import ReadTo
-from chat.rights import changed, sign_of
-from core.identity import claim_of
+from chat.protocol.changes import Change
+from chat.protocol.commands import Command, Delete, Edit, Post, React, Read
+from chat.protocol.errors import Refused, Rejected
+from chat.rooms import admission, lists
+from chat.rooms.standing import Known, changed
+from core.accounts.identity import claim_of, sign_of
 from core.models import User
 from tests.support.sockets import session_of
 
@@ -53,12 +52,12 @@ def page(at: Place) -> str:
 
 
 def listed(at: Place) -> str:
-    rooms = [*entry.rooms_of(at.person), *entry.rooms_beside(at.person)]
+    rooms = [*lists.rooms_of(at.person), *lists.rooms_beside(at.person)]
     return "yes" if at.room.pk in {line.pk for line in rooms} else "no"
 
 
 def found(at: Place) -> str:
-    lines = entry.found_by_name(at.room.title, at.person)
+    lines = lists.found_by_name(at.room.title, at.person)
     return "yes" if at.room.pk in {line.pk for line in lines} else "no"
 
 
@@ -67,9 +66,9 @@ def enter(at: Place) -> str:
     cookie = f"{settings.SESSION_COOKIE_NAME}={at.session}".encode()
     claim = claim_of({"headers": [(b"cookie", cookie)]})
     try:
-        let_in = None if claim is None else access.enter(claim, at.room.slug, ADDRESS)
-    except Turned as turned:
-        return str(turned.code)
+        let_in = None if claim is None else admission.enter(claim, at.room.slug, ADDRESS)
+    except Rejected as rejected:
+        return str(int(rejected.code))
     if let_in is None:
         return "sign-in"
     return {(): "read", ("post", "react"): "write"}.get(tuple(let_in.can), "all")
@@ -77,16 +76,16 @@ def enter(at: Place) -> str:
 
 def recheck(at: Place) -> str:
     """As an open socket that came in before all this: why it is closed, or what is new to it."""
-    held = SimpleNamespace(
-        user=SimpleNamespace(id=at.person.pk),
-        room_id=at.room.pk,
+    known = Known(
+        person=at.person.pk,
+        room=at.room.pk,
         session=at.session,
         password=sign_of(at.person),
-        is_invisible=False,
-        is_muted=False,
-        is_member=at.was_member,
+        invisible=False,
+        muted=False,
+        member=at.was_member,
     )
-    rows = changed([held])  # type: ignore[list-item]
+    rows = changed([known])
     if not rows:
         return "stays"
     ((_, ending, _, is_muted, _),) = rows
@@ -142,7 +141,7 @@ def _apply(at: Place, command: Command) -> str:
 
 
 def _outcome(at: Place, command: Command, joins: bool = False) -> Any:
-    (outcome,) = apply([Job(at.room.pk, at.person.pk, command, joins)])
+    (outcome,) = apply([Write(at.room.pk, at.person.pk, command, joins)])
     return outcome
 
 

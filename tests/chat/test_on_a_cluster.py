@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from chat.attendance import reader
-from core import installation, throttle
+from chat.online.pages import reader
 from core.models import User
+from core.redis import installation
+from core.web import throttle
 from presence import clients
 from presence.reader import Lease
 from tests.presence.cluster import Cluster

@@ -6,15 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from chat import online as online_module
-from chat import people
-from chat.connection import Connection
-from chat.engine import Engine
-from chat.events import Person
-from chat.feed import Feed
-from chat.hub import Hub
-from chat.online import Online
-from chat.people import People
+from chat.live import bus
+from chat.live.connection import Connection
+from chat.live.hub import Hub
+from chat.online import here, names
+from chat.online.here import Online
+from chat.online.names import Names
+from chat.process import Process
+from chat.protocol.changes import Person
 from presence.store import State
 from presence.tracker import Tracker
 from tests.chat.test_audience import Client
@@ -63,12 +62,17 @@ class Redis:
 
 
 class Visitor(Client):
-    def __init__(self, feed: Feed, number: int) -> None:
+    def __init__(self, number: int) -> None:
         super().__init__()
-        self.feed = feed
+        self.room_id = ROOM
+        self.on_end: list[Callable[[], None]] = []
         self.user = Person(number, f"name {number}")
         self.name = f"tab {number}"
         self.is_invisible = False
+
+    def leave(self) -> None:
+        while self.on_end:
+            self.on_end.pop()()
 
     def names(self) -> set[str]:
         return set(self.users.values())
@@ -78,27 +82,25 @@ class Room:
     def __init__(self) -> None:
         self.hub = Hub()
         self.redis = Redis()
-        self.online = Online(self.hub, People())
-        self.online.tracker = cast(Tracker, self.redis)
-        self.feed = self.hub.feeds[ROOM] = Feed(ROOM)
-        self.feed.opened = True
+        tracker = cast(Tracker, self.redis)
+        self.names = Names(self.hub.mailbox)
+        self.online = Online(self.hub, self.names, lambda *_: tracker)
 
     async def visit(self, number: int) -> Visitor:
-        visitor = Visitor(self.feed, number)
+        visitor = Visitor(number)
         connection = cast(Connection, visitor)
-        await self.online.enter(self.feed, connection)
-        self.feed.connections.add(connection)
-        self.online.show(self.feed, connection)
+        await self.online.enter(connection)
+        self.online.show(connection)
         return visitor
 
     async def settled(self) -> None:
         """Whatever is missing has been waited for, or read."""
-        await until(lambda: not self.hub._flights)
+        await until(lambda: not self.hub.flights)
 
     def hear(self, *versions: int) -> None:
         """In each somebody of that number came."""
-        changes = [["joined", str(one), one, one - 100, f"name {one}"] for one in versions]
-        self.hub.handlers["room.presence"]({"room": ROOM, "changes": changes})
+        changes = [bus.Moved("joined", str(one), one, one - 100, f"name {one}") for one in versions]
+        self.hub.mailbox.handle(bus.Presence(ROOM, changes))
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -112,8 +114,8 @@ def quick(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     async def read(pks: list[int]) -> list[Person]:
         return [Person(pk, f"name {pk}") for pk in pks]
 
-    monkeypatch.setattr(people, "reading", lambda _: read)
-    monkeypatch.setattr(online_module, "LATE", 0.05)
+    monkeypatch.setattr(names, "query", lambda _: read)
+    monkeypatch.setattr(here, "LATE", 0.05)
     settings.PRESENCE_GATHER_SECONDS = 0.01
 
 
@@ -263,7 +265,7 @@ def test_the_highest_version_that_was_heard_of_is_read_though_a_lower_one_came_b
 def test_a_name_that_another_process_still_has_replaces_no_newer_one() -> None:
     async def scene(room: Room) -> None:
         visitor = await room.visit(1)
-        room.online._people.remember(Person(101, "Dora Maar"))
+        room.names.remember(Person(101, "Dora Maar"))
         room.hear(101)
         await until(lambda: visitor.names() == {"Dora Maar"})
 
@@ -274,7 +276,7 @@ def test_somebodys_new_name_is_shown_to_all_though_nobody_came_or_went() -> None
     async def scene(room: Room) -> None:
         room.redis.users = {"1", "2"}
         first, second = await room.visit(1), await room.visit(2)
-        room.online._people.remember(Person(2, "Dora Maar"))
+        room.names.remember(Person(2, "Dora Maar"))
         third = await room.visit(1)
         wanted = {"name 1", "Dora Maar"}
         await until(lambda: first.names() == second.names() == third.names() == wanted)
@@ -289,10 +291,11 @@ def test_who_turns_invisible_in_the_moment_of_turning_visible_is_not_seen() -> N
     async def scene(room: Room) -> None:
         visitor = await room.visit(1)
         connection = cast(Connection, visitor)
-        await room.online.set_visibility(room.feed, connection, True)
+        room.online.set_visibility(connection, True)
         assert room.redis.leases == set()
-        choices = [room.online.set_visibility(room.feed, connection, one) for one in (False, True)]
-        await asyncio.gather(*choices)
+        for invisible in (False, True):
+            room.online.set_visibility(connection, invisible)
+        await asyncio.sleep(0.01)
         assert room.redis.leases == set()
         assert all(room.redis.left_at_once), "no grace shows who chose not to be seen"
 
@@ -304,19 +307,18 @@ def test_who_is_said_to_be_invisible_is_hidden_at_once_and_shown_by_the_database
     first."""
 
     async def scene(room: Room) -> None:
-        engine = Engine()
-        engine.online = room.online
+        process = Process()
+        process.online = room.online
         visitor = await room.visit(1)
         connection = cast(Connection, visitor)
-        engine.connections[1] = {connection}
+        process.connections.add(connection)
         asked: list[Connection] = []
-        engine.rights.came = asked.append  # type: ignore[method-assign]
-        message = {"type": "user.changed", "user": 1}
-        engine.hub.handlers["user.changed"](message | {"invisible": True})
+        process.recheck.soon = asked.append  # type: ignore[method-assign]
+        process.hub.mailbox.handle(bus.UserChanged(1, invisible=True))
         await asyncio.sleep(0)
         assert (room.redis.leases, room.redis.left_at_once) == (set(), [True, True])
-        for also in ({"invisible": False}, {}):
-            engine.hub.handlers["user.changed"](message | also)
+        for _ in range(2):
+            process.hub.mailbox.handle(bus.UserChanged(1))
             await asyncio.sleep(0)
             assert visitor.is_invisible
         assert asked == [connection] * 3
@@ -327,12 +329,12 @@ def test_who_is_said_to_be_invisible_is_hidden_at_once_and_shown_by_the_database
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_who_turns_invisible_while_coming_in_is_not_seen(turns: int) -> None:
     async def scene(room: Room) -> None:
-        visitor = Visitor(room.feed, 1)
+        visitor = Visitor(1)
         connection = cast(Connection, visitor)
-        entering = asyncio.create_task(room.online.enter(room.feed, connection))
+        entering = asyncio.create_task(room.online.enter(connection))
         for _ in range(turns):  # of the loop
             await asyncio.sleep(0)
-        await room.online.set_visibility(room.feed, connection, True)
+        room.online.set_visibility(connection, True)
         await entering
         assert room.redis.leases == set()
 
@@ -341,12 +343,12 @@ def test_who_turns_invisible_while_coming_in_is_not_seen(turns: int) -> None:
 
 def test_who_leaves_while_coming_in_leaves_no_lease() -> None:
     async def scene(room: Room) -> None:
-        visitor = Visitor(room.feed, 1)
+        visitor = Visitor(1)
         connection = cast(Connection, visitor)
-        entering = asyncio.create_task(room.online.enter(room.feed, connection))
+        entering = asyncio.create_task(room.online.enter(connection))
         await asyncio.sleep(0)
         visitor.is_closing = True
-        room.online.leave(room.feed, connection)
+        visitor.leave()
         await entering
         assert room.redis.leases == set()
         assert not any(room.redis.left_at_once), "a reload has the grace"
@@ -359,8 +361,7 @@ def test_a_room_is_watched_until_the_last_has_left() -> None:
         visitors = [await room.visit(1), await room.visit(2)]
         for visitor in visitors:
             assert room.redis.watched == {str(ROOM)}
-            room.feed.connections.discard(cast(Connection, visitor))
-            room.online.leave(room.feed, cast(Connection, visitor))
+            visitor.leave()
         assert room.redis.watched == set()
 
     play(scene)
@@ -369,12 +370,10 @@ def test_a_room_is_watched_until_the_last_has_left() -> None:
 def test_a_late_leave_of_a_feed_that_was_given_up_keeps_the_new_one_watched() -> None:
     async def scene(room: Room) -> None:
         late = await room.visit(1)
-        old, room.feed = room.feed, Feed(ROOM)
-        old.connections.clear()
-        room.hub.feeds[ROOM] = room.feed
-        room.feed.opened = True
+        for given_up in room.hub.on_drop:
+            given_up(ROOM)
         await room.visit(2)
-        room.online.leave(old, cast(Connection, late))
+        late.leave()
         assert room.redis.watched == {str(ROOM)}
 
     play(scene)
@@ -384,10 +383,10 @@ def test_a_socket_that_has_closed_takes_no_lease_for_turning_visible() -> None:
     async def scene(room: Room) -> None:
         visitor = await room.visit(1)
         connection = cast(Connection, visitor)
-        await room.online.set_visibility(room.feed, connection, True)
+        room.online.set_visibility(connection, True)
         visitor.is_closing = True
-        await room.online.set_visibility(room.feed, connection, False)
-        room.online.leave(room.feed, connection)
+        room.online.set_visibility(connection, False)
+        visitor.leave()
         assert room.redis.leases == set()
         assert len(room.redis.left_at_once) == 2, "those of the room and of the site, given back"
 

@@ -9,10 +9,11 @@ import redis
 from django.test import Client
 from django.utils import timezone
 
-from chat import attendance, entry
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Room
-from chat.online import SITE
+from chat.online import pages
+from chat.online.here import SITE
+from chat.rooms import lists
 from core.models import User
 from tests.support.presence import presence_keys
 
@@ -109,7 +110,7 @@ class TestDirectRooms:
         room = Room.objects.get(slug="d")
         (me,) = {room.direct_low, room.direct_high} - {other}
         for user, online in ((me, True), (other, False)):
-            ((line,),) = attendance.filled_in(entry.rooms_of(user))
+            ((line,),) = pages.filled_in(lists.rooms_of(user))
             assert line.other_online is online
             assert line.other != user
 
@@ -152,7 +153,7 @@ def test_redis_is_asked_once_for_all_rooms_and_once_for_all_people(
     RoomFactory.create_batch(4)
     with redis.Redis.from_url(clean_redis) as real:
         counted = Counted(real)
-        monkeypatch.setattr(attendance.reader, "_redis", lambda: counted)
+        monkeypatch.setattr(pages.reader, "_redis", lambda: counted)
         assert len(words(client.get("/chat/"))) == 12
     assert counted.trips == ["pipeline", "smismember"]
 
@@ -169,6 +170,6 @@ def test_without_redis_the_lists_come_without_numbers_and_wait_once(
 
     RoomFactory(direct=True, direct_low=me, direct_high=UserFactory(display_name="Oda"))
     MembershipFactory(room=RoomFactory(slug="a", title=""), user=me)
-    monkeypatch.setattr(attendance.reader, "_redis", Away)
+    monkeypatch.setattr(pages.reader, "_redis", Away)
     assert sorted(words(client.get("/chat/", {"part": "list"}))) == ["# a", "@ Oda"]
     assert tries == ["pipeline"]

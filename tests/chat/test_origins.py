@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 from websockets.exceptions import InvalidStatus
 
-from core.origins import is_own_origin
+from core.web.origins import is_own_origin
 from tests.conftest import StartServer
 from tests.support.servers import ChatServer
 from tests.support.sockets import Client

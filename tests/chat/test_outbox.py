@@ -12,12 +12,12 @@ from pytest_django import Settings
 from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
-from chat.access import Entry
-from chat.connection import Connection
 from chat.consumers import RoomConsumer
-from chat.errors import Turned
+from chat.live.connection import Connection
+from chat.live.outbox import Outbox, Overflow, Parcel
 from chat.models import Room
-from chat.outbox import Outbox, Overflow, Parcel
+from chat.protocol.errors import Close, Rejected
+from chat.rooms.admission import Admission
 from core.models import User
 
 
@@ -268,7 +268,7 @@ async def test_who_reads_nothing_is_turned_away_with_the_code_and_no_last_word(
             consumer.outbox.push_one(one)
             await asyncio.sleep(0)
     async with asyncio.timeout(1):
-        await consumer._turn_away(Turned(4400, "Too many frames."))
+        await consumer._reject(Rejected(Close.BAD_FRAMES, "Too many frames."))
     assert sent == [{"type": "websocket.close", "code": 4400}]
 
 
@@ -283,8 +283,8 @@ async def test_a_connection_whose_outbox_is_full_is_closed_with_4408_and_nothing
 
     reader = Reader()
     outbox = Outbox(reader.send, lines=True, wire=None)
-    entry = Entry(User(pk=7), Room(pk=1, slug="lobby"), "member", [])
-    connection = Connection(entry, outbox, close, process="process", session=None)
+    admitted = Admission(User(pk=7), Room(pk=1, slug="lobby"), "member", [])
+    connection = Connection(admitted, outbox, close, process_id="process", session=None)
     for one in objects(50):
         connection.push_one(one)
         await asyncio.sleep(0)

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import Error as DatabaseError
 
-from chat import people
-from chat.events import Person
-from chat.people import People
+from chat.online import names
+from chat.online.names import Names
+from chat.protocol.changes import Person
 
 
 class Database:
@@ -27,7 +28,7 @@ class Database:
 
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> Database:
-    def reading(read: Callable[..., Any]) -> Callable[..., Any]:
+    def query(read: Callable[..., Any]) -> Callable[..., Any]:
         async def later(*arguments: Any) -> Any:
             await asyncio.sleep(0.001)
             return read(*arguments)
@@ -35,14 +36,14 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Database:
         return later
 
     database = Database()
-    monkeypatch.setattr(people, "_people", database.read)
-    monkeypatch.setattr(people, "reading", reading)
+    monkeypatch.setattr(names, "_people", database.read)
+    monkeypatch.setattr(names, "query", query)
     return database
 
 
 def test_however_many_ask_at_once_each_is_read_once(database: Database) -> None:
     async def go() -> None:
-        known = People()
+        known = Names(Mock())
         await asyncio.gather(*(known.learn(pks) for pks in ([1, 2], [2, 1], [2, 3])))
         assert database.reads == [[1, 2], [3]]
         assert known.known(3) == Person(3, "name 3")
@@ -53,10 +54,10 @@ def test_however_many_ask_at_once_each_is_read_once(database: Database) -> None:
 def test_a_changed_name_is_seen_after_a_while(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "FRESH", 0.01)
+    monkeypatch.setattr(names, "FRESH", 0.01)
 
     async def go() -> None:
-        known = People()
+        known = Names(Mock())
         await known.learn([1])
         database.names[1] = "renamed"
         await asyncio.sleep(0.02)
@@ -69,10 +70,10 @@ def test_a_changed_name_is_seen_after_a_while(
 def test_an_old_name_is_better_than_none(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(people, "FRESH", -1)
+    monkeypatch.setattr(names, "FRESH", -1)
 
     async def go() -> None:
-        known = People()
+        known = Names(Mock())
         await known.learn([1])
         database.is_away = True
         await known.learn([1])
@@ -85,16 +86,16 @@ def test_an_old_name_is_better_than_none(
 
 def test_who_is_not_there_any_more_has_a_name_too(database: Database) -> None:
     async def go() -> None:
-        known = People()
+        known = Names(Mock())
         await known.learn([99])
-        assert known.known(99) == Person(99, people.DELETED)
+        assert known.known(99) == Person(99, names.DELETED)
 
     asyncio.run(go())
 
 
 def test_of_very_many_those_needed_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(people, "REMEMBERED", 3)
-    known = People()
+    monkeypatch.setattr(names, "REMEMBERED", 3)
+    known = Names(Mock())
     for n in range(3):
         known.remember(Person(n, f"name {n}"))
     assert known.known(0)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from chat.access import Entry
-from chat.connection import Connection
 from chat.factories import MessageFactory
+from chat.live.connection import Connection
+from chat.live.outbox import Outbox, Parcel
 from chat.models import Message, Room
-from chat.outbox import Outbox, Parcel
-from chat.plain import LINES, ONLY_ANSWERS, UNSENT, plain
+from chat.protocol.plain import LINES, ONLY_ANSWERS, UNSENT, plain
+from chat.rooms.admission import Admission
 from core.models import User
 from tests.chat.test_feed import Database
 from tests.chat.test_feed import Feed as RoomFeed
@@ -242,20 +242,19 @@ def test_after_a_reset_it_gets_what_it_was_not_shown_and_nothing_twice(settings:
 
     async def close(code: int) -> None: ...
 
-    entry = Entry(User(pk=7), Room(pk=1, slug="lobby"), "member", [])
-    connection = Connection(entry, outbox, close, process="process", session=None)
-    connection.feed = feed
+    admitted = Admission(User(pk=7), Room(pk=1, slug="lobby"), "member", [])
+    connection = Connection(admitted, outbox, close, process_id="process", session=None)
     for n in range(4):
         database.post(str(n))
     feed.open(database.page(3))
-    connection.send_page("page")
+    feed.send_page(connection, "page")
     feed.connections.add(connection)
     feed.offer([database.post("4")])
     database.edit(2)
     for n in (5, 6):
         database.post(str(n))
     assert feed.open(database.page(3))  # 4, 5, 6
-    connection.send_page("reset")
+    feed.send_page(connection, "reset")
     texts = [json.loads(payload)["message"] for payload in payloads_of(b"".join(wire.written))]
     assert texts == ["1", "2", "3", "4", "5", "6"]
 

@@ -10,13 +10,14 @@ import pytest
 from django.db import DataError, OperationalError, connection, transaction
 from django.utils import timezone
 
-from chat import actions, posting
-from chat.actions import Job, Repeated
-from chat.commands import Delete, Post
-from chat.errors import Refused
-from chat.events import Change
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory
+from chat.log import apply, posts
+from chat.log.apply import Repeated
+from chat.log.write import Write
 from chat.models import Message, Room, Sanction
+from chat.protocol.changes import Change
+from chat.protocol.commands import Delete, Post
+from chat.protocol.errors import Refused
 from core.models import User
 from tests.support.sockets import Cast, cast_of
 
@@ -39,7 +40,7 @@ def either(request: pytest.FixtureRequest) -> Cast:
 
 
 def post(room: Room, *posts: tuple[User, Post]) -> list[Any]:
-    return actions.apply([Job(room.pk, user.pk, command) for user, command in posts])
+    return apply.apply([Write(room.pk, user.pk, command) for user, command in posts])
 
 
 def code(outcome: Any) -> str:
@@ -65,12 +66,12 @@ def test_ids_rise_with_seq(cast: Cast) -> None:
 def test_rooms_are_numbered_each_for_itself(cast: Cast) -> None:
     other = RoomFactory()
     rooms = [cast.room, other, cast.room, other, other]
-    jobs = [Job(room.pk, cast.member.pk, Post(message="x")) for room in rooms]
-    assert [o.pos for o in actions.apply(jobs) if isinstance(o, Change)] == [1, 1, 2, 2, 3]
+    writes = [Write(room.pk, cast.member.pk, Post(message="x")) for room in rooms]
+    assert [o.pos for o in apply.apply(writes) if isinstance(o, Change)] == [1, 1, 2, 2, 3]
 
 
 def test_what_was_posted_is_announced_as_the_database_has_it(cast: Cast) -> None:
-    from chat import history
+    from chat.log import history
 
     first = MessageFactory(room=cast.room)
     (change,) = post(cast.room, (cast.member, Post(message="/me waves", reply_to=first.pk)))
@@ -103,7 +104,7 @@ def test_the_same_client_id_twice_in_one_batch_is_one_message(either: Cast) -> N
 def test_a_repeat_shows_the_message_as_it_is_now(cast: Cast) -> None:
     command = Post(message="hello", client_id=uuid4())
     (first,) = post(cast.room, (cast.member, command))
-    actions.apply([Job(cast.room.pk, cast.member.pk, Delete(id=first.id))])
+    apply.apply([Write(cast.room.pk, cast.member.pk, Delete(id=first.id))])
     (again,) = post(cast.room, (cast.member, command))
     assert (again.change.id, again.change.seq, again.change.pos) == (first.id, 1, 2)
     assert b'"deleted"' in again.change.state
@@ -304,7 +305,7 @@ def test_the_outsider_of_a_private_room_is_refused_and_a_member_is_not(cast: Cas
 
 
 def test_kinds_are_told_apart_in_one_place() -> None:
-    assert posting.as_kind("/me is here ") == ("action", "is here")
+    assert posts.as_kind("/me is here ") == ("action", "is here")
 
 
 @pytest.mark.django_db(transaction=True)

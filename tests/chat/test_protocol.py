@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from chat import commands, posting
-from chat.commands import decode
 from chat.factories import MessageFactory
+from chat.log import posts
 from chat.models import Room
+from chat.protocol import commands
+from chat.protocol.commands import decode
 from tests.support import servers
 from tests.support.databases import ROOT
 from tests.support.servers import ChatServer
@@ -229,7 +230,7 @@ def test_every_time_is_in_utc_with_a_z(produced: dict[str, list[Frame]]) -> None
 
 def error_codes() -> set[str]:
     """What is given to Refused, Undecodable and the statement that judges posts."""
-    found = set(posting._REFUSALS)
+    found = set(posts._REFUSALS)
     for module in sources():
         for node in ast.walk(module):
             if (

@@ -7,17 +7,17 @@ import pytest
 from django.db import OperationalError
 from psycopg_pool import PoolTimeout
 
-from chat import reading
+from chat.live import queries
 
 
 def test_what_waits_to_be_read_has_a_bound_and_past_it_comes_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reading, "WAITING_MAX", 6)
+    monkeypatch.setattr(queries, "WAITING_MAX", 6)
     gate = threading.Event()
 
     async def many() -> list[object]:
-        reads = [asyncio.create_task(reading.reading(gate.wait)(10)) for _ in range(9)]
+        reads = [asyncio.create_task(queries.query(gate.wait)(10)) for _ in range(9)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         gate.set()
@@ -26,7 +26,7 @@ def test_what_waits_to_be_read_has_a_bound_and_past_it_comes_an_error(
     done = asyncio.run(many())
     assert done[:6] == [True] * 6
     assert [type(one) for one in done[6:]] == [OperationalError] * 3
-    assert asyncio.run(reading.reading(gate.wait)(10)) is True  # those that are over count no more
+    assert asyncio.run(queries.query(gate.wait)(10)) is True  # those that are over count no more
 
 
 def test_who_waited_for_a_connection_does_not_wait_a_second_time() -> None:
@@ -38,5 +38,5 @@ def test_who_waited_for_a_connection_does_not_wait_a_second_time() -> None:
         raise OperationalError("couldn't get a connection") from PoolTimeout()
 
     with pytest.raises(OperationalError):
-        asyncio.run(reading.reading(read)())
+        asyncio.run(queries.query(read)())
     assert calls == 1

@@ -14,9 +14,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from chat import idle_guests
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import AuditEntry, Membership, Message, Reaction, Revision, Room, Sanction
+from chat.moderation import idle_guests
 from core.models import User
 
 pytestmark = pytest.mark.django_db

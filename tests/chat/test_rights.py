@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,10 +11,13 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from chat import rights
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
+from chat.live import recheck
+from chat.live.recheck import Recheck
 from chat.models import Membership, Room, Sanction
-from chat.rights import Rights, changed, sign_of
+from chat.protocol.changes import Person
+from chat.rooms.standing import Known, changed
+from core.accounts.identity import sign_of
 from core.models import User
 from tests.support.servers import ChatServer
 from tests.support.sockets import Cast, Client, cast_of, session_of, wait_until
@@ -23,17 +25,10 @@ from tests.support.sockets import Cast, Client, cast_of, session_of, wait_until
 Enter = Callable[..., Client]
 
 
-def held(user: User, room: Room, **other: Any) -> Any:
-    """A connection, as far as its rights go."""
-    fields = {
-        "session": session_of(user),
-        "password": sign_of(user),
-        "is_invisible": False,
-        "is_muted": False,
-        "is_member": True,
-    }
-    person = SimpleNamespace(id=user.pk)
-    return SimpleNamespace(user=person, room_id=room.pk, is_closing=False, **(fields | other))
+def known(user: User, room: Room, **other: Any) -> Known:
+    """What a connection of theirs rests on."""
+    known = Known(user.pk, room.pk, session_of(user), sign_of(user), False, False, True)
+    return known._replace(**other)
 
 
 def ban(user: User, room: Room | None, **fields: Any) -> None:
@@ -80,7 +75,7 @@ def test_what_has_changed_is_found(what: str) -> None:
     change, ending = CHANGES[what]
     one = MembershipFactory(room=RoomFactory(private=True), user=UserFactory(password="a password"))
     other = MembershipFactory(room=one.room)
-    connections = [held(other.user, other.room, session=None), held(one.user, one.room)]
+    connections = [known(other.user, other.room, session=None), known(one.user, one.room)]
     change(one)
     found = [(place, verdict) for place, verdict, *_ in changed(connections) if verdict]
     assert found == ([] if ending is None else [(1, ending)])
@@ -89,7 +84,7 @@ def test_what_has_changed_is_found(what: str) -> None:
 @pytest.mark.django_db
 def test_an_open_room_needs_no_membership_and_a_guest_without_a_session_no_session() -> None:
     one = MembershipFactory()
-    connections = [held(one.user, one.room), held(one.user, one.room, session=None)]
+    connections = [known(one.user, one.room), known(one.user, one.room, session=None)]
     remove(one)
     Session.objects.all().delete()
     assert [place for place, *_ in changed(connections)] == [0]
@@ -100,7 +95,7 @@ def test_an_open_room_needs_no_membership_and_a_guest_without_a_session_no_sessi
 @pytest.mark.django_db
 def test_who_was_no_member_was_not_removed_from_a_room_that_is_private_now() -> None:
     room, user = RoomFactory(), UserFactory()
-    connections = [held(user, room, is_member=False)]
+    connections = [known(user, room, member=False)]
     assert changed(connections) == []
     Room.objects.filter(pk=room.pk).update(kind="private")
     assert [(place, verdict) for place, verdict, *_ in changed(connections)] == [(0, "COME_BACK")]
@@ -109,14 +104,14 @@ def test_who_was_no_member_was_not_removed_from_a_room_that_is_private_now() -> 
 @pytest.mark.django_db
 def test_who_has_become_a_member_elsewhere_is_found() -> None:
     one = MembershipFactory()
-    connections = [held(one.user, one.room, is_member=False)]
+    connections = [known(one.user, one.room, member=False)]
     assert changed(connections) == [(0, None, False, False, True)]
 
 
 @pytest.mark.django_db
 def test_who_is_in_a_room_that_is_gone_comes_back_to_its_address_and_was_not_removed() -> None:
     one, other = MembershipFactory(), MembershipFactory()
-    connections = [held(one.user, one.room), held(other.user, other.room)]
+    connections = [known(one.user, one.room), known(other.user, other.room)]
     one.room.delete()
     assert [(place, verdict) for place, verdict, *_ in changed(connections)] == [(0, "COME_BACK")]
 
@@ -124,7 +119,7 @@ def test_who_is_in_a_room_that_is_gone_comes_back_to_its_address_and_was_not_rem
 @pytest.mark.django_db
 def test_one_statement_serves_any_number_and_tells_who_wants_to_be_seen_and_may_write() -> None:
     people = [MembershipFactory() for _ in range(5)]
-    connections = [held(one.user, one.room) for one in people]
+    connections = [known(one.user, one.room) for one in people]
     User.objects.filter(pk=people[2].user_id).update(is_invisible=True)
     Sanction.objects.bulk_create([Sanction(user=people[3].user, kind="mute")])
     with CaptureQueriesContext(connection) as queries:
@@ -136,19 +131,19 @@ def test_one_statement_serves_any_number_and_tells_who_wants_to_be_seen_and_may_
 async def test_who_comes_together_is_checked_together_and_everybody_again_while_they_are_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rights, "GATHER", 0.01)
-    monkeypatch.setattr(rights, "EVERY", 0.1)
+    monkeypatch.setattr(recheck, "GATHER", 0.01)
+    monkeypatch.setattr(recheck, "EVERY", 0.1)
     checks: list[list[Any]] = []
 
     def fake(held: list[Any]) -> list[Any]:
         checks.append(list(held))
         return []
 
-    monkeypatch.setattr(rights, "changed", fake)
-    here = [Newcomer() for _ in range(100)]
-    asked = Rights(lambda: here, lambda *_: None)
+    monkeypatch.setattr(recheck, "changed", fake)
+    here = [Newcomer(n) for n in range(100)]
+    asked = Recheck(here, lambda *_: None)  # type: ignore[arg-type]
     for one in here:
-        asked.came(one)  # type: ignore[arg-type]
+        asked.soon(one)  # type: ignore[arg-type]
     await asyncio.sleep(0.05)
     assert [len(check) for check in checks] == [100]
     await asyncio.sleep(0.25)
@@ -162,7 +157,11 @@ async def test_who_comes_together_is_checked_together_and_everybody_again_while_
 
 
 class Newcomer:
-    is_closing = False
+    def __init__(self, number: int) -> None:
+        self.user = Person(number, f"name {number}")
+        self.room_id = 1
+        self.session, self.password = None, ""
+        self.is_closing = self.is_invisible = self.is_muted = self.is_member = False
 
 
 # -- with a server ----------------------------------------------------------------------------
@@ -207,6 +206,6 @@ def test_whatever_changes_unheard_reaches_open_sockets_in_the_end(
         CHANGES[what][0](one)
     Session.objects.filter(pk=signed_out).delete()
     User.objects.filter(pk=cast.moderator.pk).update(is_invisible=True)
-    assert {what: client.close_code(rights.EVERY + 5) for what, client in clients.items()} == codes
+    assert {what: client.close_code(recheck.EVERY + 5) for what, client in clients.items()} == codes
     watcher.had("presence.left", user={"id": cast.moderator.pk, "name": "Mo Moderator"})
     assert hidden.asks(type="ping")["type"] == "pong"

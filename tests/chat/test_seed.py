@@ -10,8 +10,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db.models import Count, F, Max
 
-from chat import conversations, phrases
-from chat.conversations import Line, converse, sizes
+from chat.demo import conversations, phrases
+from chat.demo.conversations import Line, converse, sizes
 from chat.models import Address, Membership, Message, Reaction, Revision, Room
 from core.models import User
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from chat.engine import TYPING_EVERY, TYPISTS
 from chat.factories import MembershipFactory, UserFactory
+from chat.live.typing import EVERY, TYPISTS
 from chat.models import Room, Sanction
 from core.models import User
 from tests.support.servers import ChatServer
@@ -51,7 +51,7 @@ def test_of_a_crowd_a_few_are_shown_typing(
         see_all(one)
     for _ in range(TYPISTS):
         watcher.until("chat.typing")
-    watcher.silence(TYPING_EVERY / TYPISTS * 0.6, "chat.typing")
+    watcher.silence(EVERY / TYPISTS * 0.6, "chat.typing")
 
 
 def mute(chat: ChatServer, user: User, room: Room) -> None:
@@ -72,7 +72,7 @@ def test_whoever_is_muted_is_not_shown_typing_and_not_told_why(
     clients[1].send(type="chat.typing")
     watcher.until("chat.typing", user={"id": late.pk, "name": late.name})
     mute(chat, late, cast.room)
-    watcher.silence(TYPING_EVERY + 0.5)
+    watcher.silence(EVERY + 0.5)
     for client in clients:
         client.send(type="chat.typing")
         see_all(client)

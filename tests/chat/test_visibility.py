@@ -12,8 +12,8 @@ from django.conf import settings
 from django.test import Client as Browser
 from django.utils import timezone
 
-from chat import attendance, broadcast, views
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
+from chat.live import bus
 from chat.models import Room
 from core.models import User
 from presence.store import source_of
@@ -34,7 +34,7 @@ class TestThePage:
         """What the processes were told."""
         settings.CHAT_GUESTS = True
         told: list[Any] = []
-        monkeypatch.setattr(views, "tell_processes", lambda message: told.append(message) or True)
+        monkeypatch.setattr(bus, "tell_processes", lambda message: told.append(message) or True)
         return told
 
     @pytest.fixture
@@ -54,8 +54,7 @@ class TestThePage:
             assert response["Location"] == "/chat/"
             person.refresh_from_db()
             assert person.is_invisible is invisible
-            message = {"type": "user.changed", "user": person.pk, "invisible": invisible}
-            assert told.pop() == message
+            assert told.pop() == bus.UserChanged(person.pk, invisible)
 
     def test_all_rooms_that_one_is_gone_from_are_told_of_at_once(
         self, client: Browser, person: User, monkeypatch: pytest.MonkeyPatch
@@ -68,13 +67,14 @@ class TestThePage:
                 member = f"{person.pk}:tab"
                 there.eval(source_of("hold"), 4, *presence_keys(str(scope)), 60_000, member)
         bundles: list[Any] = []
-        monkeypatch.setattr(attendance, "tell_processes", lambda *news: bundles.append(news))
+        monkeypatch.setattr(bus, "tell_processes", lambda *news: bundles.append(news))
         client.post("/chat/visibility/", {"invisible": "on"})
-        (news,) = bundles
-        assert {one["room"] for one in news} == {room.pk for room in rooms}
-        assert {one["changes"][0][0] for one in news} == {"left"}
+        changed, news = bundles
+        assert changed == (bus.UserChanged(person.pk, invisible=True),)
+        assert {one.room for one in news} == {room.pk for room in rooms}
+        assert {one.changes[0].kind for one in news} == {"left"}
         client.post("/chat/visibility/", {"invisible": "on"})
-        assert len(bundles) == 1, "who was nowhere has left nowhere"
+        assert bundles[2:] == [changed], "who was nowhere has left nowhere"
 
     def test_a_script_is_answered_in_json(self, client: Browser, person: User) -> None:
         headers = {"Accept": "application/json"}
@@ -118,7 +118,7 @@ class TestThePage:
     def test_where_the_processes_hear_nothing_the_person_learns_it(
         self, client: Browser, person: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(views, "tell_processes", lambda message: False)
+        monkeypatch.setattr(bus, "tell_processes", lambda message: False)
         page = client.post("/chat/visibility/", {"invisible": "on"}, follow=True)
         assert "Reload the rooms that you have open" in page.content.decode()
 
@@ -150,8 +150,8 @@ def test_without_redis_it_says_that_nobody_was_told(
         async def group_send(self, *_: object) -> None:
             raise OSError
 
-    monkeypatch.setattr(broadcast, "get_channel_layer", Away)
-    assert broadcast.tell_processes({"type": "user.changed"}) is False
+    monkeypatch.setattr(bus, "get_channel_layer", Away)
+    assert bus.tell_processes(bus.UserChanged(1)) is False
 
 
 # -- with sockets -----------------------------------------------------------------------------

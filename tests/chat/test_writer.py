@@ -15,19 +15,19 @@ from django.db import DataError, OperationalError, connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 from pytest_django import Settings
 
-from chat import actions, writer
-from chat.actions import Job, ReadTo, Repeated
-from chat.commands import Delete, Edit, Post, React, Read
-from chat.errors import Refused
-from chat.events import Change
 from chat.factories import MessageFactory
+from chat.log import apply, writer
+from chat.log.write import ReadTo, Write
+from chat.log.writer import Writer
 from chat.models import Message, Room
-from chat.writer import Writer
+from chat.protocol.changes import Change, Repeated
+from chat.protocol.commands import Delete, Edit, Post, React, Read
+from chat.protocol.errors import Refused
 from tests.support.sockets import PATIENCE, Cast, cast_of
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
-Written = list[tuple[Job, Any, Any]]
+Written = list[tuple[Write, Any, Any]]
 
 
 @pytest.fixture
@@ -39,24 +39,24 @@ def cast() -> Cast:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes of the batches that were applied."""
     sizes: list[int] = []
-    real = actions.apply
+    real = apply.apply
 
-    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
-        sizes.append(len(jobs))
-        return real(jobs, unsure)
+    def applied(writes: Sequence[Write], unsure: Any = None) -> Any:
+        sizes.append(len(writes))
+        return real(writes, unsure)
 
-    monkeypatch.setattr(actions, "apply", apply)
+    monkeypatch.setattr(apply, "apply", applied)
     return sizes
 
 
-def run(jobs: Sequence[Job], *, then: Callable[[Writer], Any] | None = None) -> Written:
-    """Submit `jobs` at once, and return what was announced: each with its place as the origin."""
+def run(writes: Sequence[Write], *, then: Callable[[Writer], Any] | None = None) -> Written:
+    """Submit `writes` at once, and return what was announced: each with its place as the origin."""
     written: Written = []
 
     async def submit() -> None:
         one = Writer(written.extend)
-        for n, job in enumerate(jobs):
-            one.submit(job, n)
+        for n, write in enumerate(writes):
+            one.submit(write, n)
         if then is not None:
             await asyncio.to_thread(then, one)
         async with asyncio.timeout(PATIENCE * 2):
@@ -70,8 +70,8 @@ def outcomes(written: Written) -> list[Any]:
     return [outcome for _, _, outcome in sorted(written, key=lambda each: each[1])]
 
 
-def posts(cast: Cast, *texts: str) -> list[Job]:
-    return [Job(cast.room.pk, cast.member.pk, Post(message=text)) for text in texts]
+def posts(cast: Cast, *texts: str) -> list[Write]:
+    return [Write(cast.room.pk, cast.member.pk, Post(message=text)) for text in texts]
 
 
 @contextmanager
@@ -93,8 +93,8 @@ def test_whatever_waits_goes_into_one_transaction_over_several_rooms(
 ) -> None:
     """The first may go alone; what gathers while it is written goes together."""
     others = [cast_of() for _ in range(3)]
-    jobs = [job for n in range(20) for one in (cast, *others) for job in posts(one, str(n))]
-    written = run(jobs)
+    writes = [write for n in range(20) for one in (cast, *others) for write in posts(one, str(n))]
+    written = run(writes)
     assert all(isinstance(outcome, Change) for outcome in outcomes(written))
     assert sum(batches) == 80
     assert len(batches) <= 3
@@ -109,11 +109,11 @@ def test_a_batch_has_a_bound(
 
 
 def test_a_poisoned_command_fails_alone(cast: Cast, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "chat.writer")
+    caplog.set_level(logging.CRITICAL, "chat.log.writer")
     message = MessageFactory(room=cast.room)
-    jobs = posts(cast, "one", "poison \0", "two")
-    jobs.insert(1, Job(cast.room.pk, cast.owner.pk, React(id=message.pk, emoji="👍")))
-    one, reaction, poisoned, two = outcomes(run(jobs))
+    writes = posts(cast, "one", "poison \0", "two")
+    writes.insert(1, Write(cast.room.pk, cast.owner.pk, React(id=message.pk, emoji="👍")))
+    one, reaction, poisoned, two = outcomes(run(writes))
     assert isinstance(poisoned, Refused)
     assert poisoned.code == "bad_command"
     assert [one.pos, reaction.pos, two.pos] == [2, 3, 4]
@@ -131,7 +131,7 @@ def test_two_senders_of_one_client_id_at_once_in_two_processes_make_one_message(
         writers = [Writer(each.extend) for each in written]
         for command in commands:
             for one in writers:
-                one.submit(Job(cast.room.pk, cast.member.pk, command), None)
+                one.submit(Write(cast.room.pk, cast.member.pk, command), None)
             await asyncio.sleep(0.001)
         await asyncio.gather(*(one.drain() for one in writers))
 
@@ -165,17 +165,17 @@ def test_writers_of_several_processes_number_one_room_without_holes(cast: Cast) 
 def test_what_may_succeed_the_next_time_is_tried_again(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    real, tries = actions.apply, 0
+    real, tries = apply.apply, 0
 
-    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
+    def applied(writes: Sequence[Write], unsure: Any = None) -> Any:
         nonlocal tries
         tries += 1
         if tries < 3:
             with connection.cursor() as cursor:
                 cursor.execute(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
-        return real(jobs, unsure)
+        return real(writes, unsure)
 
-    monkeypatch.setattr(actions, "apply", apply)
+    monkeypatch.setattr(apply, "apply", applied)
     (outcome,) = outcomes(run(posts(cast, "hello")))
     assert isinstance(outcome, Change)
     assert tries == 3
@@ -195,7 +195,7 @@ def test_a_real_deadlock_costs_nobody_a_message(cast: Cast) -> None:
 
         both = posts(first, "one") + posts(second, "two")
         message = MessageFactory(room=first.room)
-        both.insert(0, Job(first.room.pk, first.owner.pk, React(id=message.pk, emoji="👍")))
+        both.insert(0, Write(first.room.pk, first.owner.pk, React(id=message.pk, emoji="👍")))
         written = run(both, then=tangle)
     assert all(isinstance(outcome, Change) for outcome in outcomes(written))
 
@@ -224,7 +224,7 @@ def test_a_connection_that_is_ended_in_between_loses_and_doubles_nothing(cast: C
         one = Writer(written.extend)
         ending = asyncio.create_task(asyncio.to_thread(end, one))
         for n, command in enumerate(commands):
-            one.submit(Job(cast.room.pk, cast.member.pk, command), n)
+            one.submit(Write(cast.room.pk, cast.member.pk, command), n)
             await asyncio.sleep(0.01)
         stop.set()
         await ending
@@ -248,21 +248,21 @@ def test_a_connection_that_is_ended_in_between_loses_and_doubles_nothing(cast: C
 def test_a_database_that_is_away_is_said_to_everybody_who_waits_and_nothing_is_lost_after(
     cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL, "chat.writer")
-    real, away = actions.apply, True
+    caplog.set_level(logging.CRITICAL, "chat.log.writer")
+    real, away = apply.apply, True
 
-    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
+    def applied(writes: Sequence[Write], unsure: Any = None) -> Any:
         if away:
             raise OperationalError("connection refused")
-        return real(jobs, unsure)
+        return real(writes, unsure)
 
-    monkeypatch.setattr(actions, "apply", apply)
-    jobs = posts(cast, "one", "two")
-    refused = outcomes(run(jobs))
+    monkeypatch.setattr(apply, "apply", applied)
+    writes = posts(cast, "one", "two")
+    refused = outcomes(run(writes))
     assert [one.code for one in refused] == ["unavailable", "unavailable"]
     assert all(one.retry_after > 0 for one in refused)
     away = False
-    assert [type(one) for one in outcomes(run(jobs))] == [Change, Change]
+    assert [type(one) for one in outcomes(run(writes))] == [Change, Change]
 
 
 def test_what_waits_has_a_bound_and_past_it_comes_unavailable(
@@ -274,9 +274,9 @@ def test_what_waits_has_a_bound_and_past_it_comes_unavailable(
 
     async def flood() -> None:
         one = Writer(written.extend)
-        for n, job in enumerate(posts(cast, *map(str, range(15)))):
+        for n, write in enumerate(posts(cast, *map(str, range(15)))):
             try:
-                one.submit(job, n)
+                one.submit(write, n)
             except Refused as refusal:
                 refused.append(refusal)
         while len(written) < 10:
@@ -295,8 +295,8 @@ def test_who_leaves_finishes_what_was_accepted_and_takes_no_more(cast: Cast) -> 
 
     async def leave() -> None:
         one = Writer(written.extend)
-        for job in posts(cast, *map(str, range(50))):
-            one.submit(job, None)
+        for write in posts(cast, *map(str, range(50))):
+            one.submit(write, None)
         draining = asyncio.create_task(one.drain())
         await asyncio.sleep(0)
         with pytest.raises(Refused) as refused:
@@ -332,7 +332,7 @@ def test_leaving_ends_the_thread_though_the_database_hangs(cast: Cast) -> None:
 def test_jobs_of_one_sender_are_carried_out_in_the_order_they_were_given(cast: Cast) -> None:
     message = MessageFactory(room=cast.room, author=cast.member)
     edits = [
-        Job(cast.room.pk, cast.member.pk, Edit(id=message.pk, message=str(n))) for n in range(30)
+        Write(cast.room.pk, cast.member.pk, Edit(id=message.pk, message=str(n))) for n in range(30)
     ]
     places = [outcome.pos for outcome in outcomes(run(edits))]
     assert places == list(range(2, 32))
@@ -342,10 +342,10 @@ def test_jobs_of_one_sender_are_carried_out_in_the_order_they_were_given(cast: C
 
 def test_an_edit_and_a_post_of_one_sender_keep_their_order(cast: Cast) -> None:
     message = MessageFactory(room=cast.room, author=cast.member)
-    edit = Job(cast.room.pk, cast.member.pk, Edit(id=message.pk, message="first"))
-    others = [Job(cast.room.pk, cast.owner.pk, Post(message="theirs"))]
-    jobs = [edit, *posts(cast, "second"), *others]
-    first, second, theirs = (outcome.pos for outcome in actions.apply(jobs))
+    edit = Write(cast.room.pk, cast.member.pk, Edit(id=message.pk, message="first"))
+    others = [Write(cast.room.pk, cast.owner.pk, Post(message="theirs"))]
+    writes = [edit, *posts(cast, "second"), *others]
+    first, second, theirs = (outcome.pos for outcome in apply.apply(writes))
     assert first < second
     assert sorted((first, second, theirs)) == [2, 3, 4]
 
@@ -393,11 +393,13 @@ def test_what_may_have_been_committed_is_carried_out_once(
     cast: Cast, commands: list[Callable[[int], Any]]
 ) -> None:
     message = MessageFactory(room=cast.room, author=cast.member, body="a")
-    jobs = [Job(cast.room.pk, cast.member.pk, command(message.pk)) for command in commands]
-    assert [(type(one), one.pos) for one in outcomes(run(jobs))] == [(Change, 2), (Change, 3)]
+    writes = [Write(cast.room.pk, cast.member.pk, command(message.pk)) for command in commands]
+    assert [(type(one), one.pos) for one in outcomes(run(writes))] == [(Change, 2), (Change, 3)]
     assert Room.objects.get(pk=cast.room.pk).head == 3
-    assert message.revisions.count() == sum(not isinstance(job.command, React) for job in jobs)
-    assert message.reactions.count() == sum(isinstance(job.command, React) for job in jobs)
+    assert message.revisions.count() == sum(
+        not isinstance(write.command, React) for write in writes
+    )
+    assert message.reactions.count() == sum(isinstance(write.command, React) for write in writes)
 
 
 def test_an_edit_is_not_put_over_a_later_one_by_being_tried_again(
@@ -405,11 +407,11 @@ def test_an_edit_is_not_put_over_a_later_one_by_being_tried_again(
 ) -> None:
     message = MessageFactory(room=cast.room, author=cast.member, body="a")
 
-    def edit(text: str) -> Job:
-        return Job(cast.room.pk, cast.member.pk, Edit(id=message.pk, message=text))
+    def edit(text: str) -> Write:
+        return Write(cast.room.pk, cast.member.pk, Edit(id=message.pk, message=text))
 
     def later() -> None:
-        actions.apply([edit("later")])
+        apply.apply([edit("later")])
         connection.close()
 
     cut_at_the_commit.append(later)
@@ -427,13 +429,13 @@ def test_what_may_have_been_committed_is_not_carried_out_one_by_one_either(
     monkeypatch.setattr(time, "sleep", lambda _: None)
     sizes: list[int] = []
 
-    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
-        sizes.append(len(jobs))
+    def applied(writes: Sequence[Write], unsure: Any = None) -> Any:
+        sizes.append(len(writes))
         if unsure is None:
-            raise actions.Unsure(OperationalError("cut off"), [], [])
+            raise apply.Unsure(OperationalError("cut off"), [], [])
         raise DataError("poison")
 
-    monkeypatch.setattr(actions, "apply", apply)
+    monkeypatch.setattr(apply, "apply", applied)
     refused = writer._write(posts(cast, "one", "two"))
     assert [one.code for one in refused if isinstance(one, Refused)] == ["unavailable"] * 2
     assert sizes == [2, 2]
@@ -445,11 +447,11 @@ def test_the_others_of_a_batch_do_not_each_wait_for_a_database_that_went_away(
     monkeypatch.setattr(time, "sleep", lambda _: None)
     sizes: list[int] = []
 
-    def apply(jobs: Sequence[Job], unsure: Any = None) -> Any:
-        sizes.append(len(jobs))
-        raise DataError("poison") if len(jobs) > 1 else OperationalError("gone")
+    def applied(writes: Sequence[Write], unsure: Any = None) -> Any:
+        sizes.append(len(writes))
+        raise DataError("poison") if len(writes) > 1 else OperationalError("gone")
 
-    monkeypatch.setattr(actions, "apply", apply)
+    monkeypatch.setattr(apply, "apply", applied)
     refused = writer._write(posts(cast, *map(str, range(30))))
     assert [one.code for one in refused if isinstance(one, Refused)] == ["unavailable"] * 30
     assert sizes == [30] + [1] * writer.TRIES
@@ -464,8 +466,8 @@ def test_who_must_leave_before_all_is_written_says_so_to_those_who_wait(cast: Ca
             one = Writer(written.extend)
             one.submit(posts(cast, "waits for the lock")[0], "first")
             await asyncio.to_thread(_wait_for_lock, script)
-            for n, job in enumerate(posts(cast, *map(str, range(20)))):
-                one.submit(job, n)
+            for n, write in enumerate(posts(cast, *map(str, range(20)))):
+                one.submit(write, n)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.1):
                     await one.drain()
@@ -500,7 +502,7 @@ def _wait_for_lock(script: "psycopg.Connection[Any]") -> None:
 
 def test_read_positions_wait_for_no_rooms_lock_and_posts_for_no_read_position(cast: Cast) -> None:
     MessageFactory.create_batch(3, room=cast.room)
-    reads = [Job(cast.room.pk, user.pk, Read(pos=3)) for user in (cast.member, cast.owner)]
+    reads = [Write(cast.room.pk, user.pk, Read(pos=3)) for user in (cast.member, cast.owner)]
     with another() as elsewhere:
         elsewhere.execute("SELECT FROM chat_room WHERE id = %s FOR UPDATE", [cast.room.pk])
         assert outcomes(run(reads)) == [ReadTo(3), ReadTo(3)]
@@ -510,8 +512,8 @@ def test_read_positions_wait_for_no_rooms_lock_and_posts_for_no_read_position(ca
 
         async def submit() -> None:
             one = Writer(written.extend)
-            for n, job in enumerate([Job(*reads[0][:2], Read(pos=4)), *posts(cast, "x")]):
-                one.submit(job, n)
+            for n, write in enumerate([Write(*reads[0][:2], Read(pos=4)), *posts(cast, "x")]):
+                one.submit(write, n)
             async with asyncio.timeout(PATIENCE):
                 while not written:
                     await asyncio.sleep(0.01)
@@ -528,19 +530,19 @@ def test_a_database_that_takes_no_writes_is_away_and_asked_anew(
     """After a failover the connection may be to what is a standby now."""
     monkeypatch.setattr(time, "sleep", lambda _: None)
     connections: list[int] = []
-    real = actions.apply
+    real = apply.apply
 
-    def read_only(jobs: Sequence[Job], unsure: Any = None) -> Any:
+    def read_only(writes: Sequence[Write], unsure: Any = None) -> Any:
         with connection.cursor() as cursor:
             cursor.execute("SET default_transaction_read_only = on")
             cursor.execute("SELECT pg_backend_pid()")
             connections.append(cursor.fetchone()[0])
-        return real(jobs, unsure)
+        return real(writes, unsure)
 
-    monkeypatch.setattr(actions, "apply", read_only)
+    monkeypatch.setattr(apply, "apply", read_only)
     (outcome,) = outcomes(run(posts(cast, "x")))
     assert isinstance(outcome, Refused)
     assert outcome.code == "unavailable"
     assert len(connections) == writer.TRIES
-    monkeypatch.setattr(actions, "apply", real)
+    monkeypatch.setattr(apply, "apply", real)
     assert isinstance(outcomes(run(posts(cast, "y")))[0], Change)

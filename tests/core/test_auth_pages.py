@@ -12,8 +12,9 @@ from django.db import connection
 from django.test import Client
 
 from chat.models import Membership, Room
-from core import guests, throttle
+from core.accounts import guests
 from core.models import User
+from core.web import throttle
 
 pytestmark = pytest.mark.django_db
 

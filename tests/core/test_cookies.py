@@ -13,7 +13,7 @@ from django.contrib.sessions.backends.db import SessionStore as FormerStore
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from core import cookies, identity
+from core.accounts import cookies, identity
 from core.models import User
 from tests.conftest import StartServer
 from tests.support.servers import ChatServer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core import dotenv
+from core.environment import dotenv
 from core.errors import Problem
 from tests.support.databases import ROOT
 

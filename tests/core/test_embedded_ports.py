@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.embedded import ports
+from core.local.embedded import ports
 
 
 @pytest.fixture

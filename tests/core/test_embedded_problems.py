@@ -4,16 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from core import embedded
-from core.embedded import Share
-from core.embedded import server as embedded_server
 from core.errors import Problem
+from core.local import embedded
+from core.local.embedded import Share, server
 
 
 def test_a_wheel_that_is_missing_is_said_in_one_line(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedded_server, "find_spec", lambda name: None)
+    monkeypatch.setattr(server, "find_spec", lambda name: None)
     with (
         pytest.raises(Problem, match=r"no Valkey for this machine.*set REDIS_URL") as raised,
         embedded.servers(directory, wanted=["REDIS_URL"]),

@@ -17,10 +17,10 @@ import psycopg
 import pytest
 import redis
 
-from core.embedded import Share, watch
-from core.embedded.postgres import Postgres
-from core.embedded.server import PATIENCE, NoAnswer
-from core.embedded.share import LEAVE_WITHIN
+from core.local.embedded import Share, watch
+from core.local.embedded.postgres import Postgres
+from core.local.embedded.server import PATIENCE, NoAnswer
+from core.local.embedded.share import LEAVE_WITHIN
 from tests.core.test_embedded import Users, another, begin, mains, select_one, urls_of
 from tests.support.sockets import wait_until
 

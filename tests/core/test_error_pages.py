@@ -15,8 +15,8 @@ from django.urls import path
 from django.utils.functional import SimpleLazyObject
 
 from chat.factories import UserFactory
-from core import outage
 from core.trouble import Trouble
+from core.web import outage
 
 TEMPLATES = Path(settings.BASE_DIR) / "core/templates"
 PAGES = sorted(page.name for page in TEMPLATES.glob("[45]*.html"))
@@ -76,7 +76,7 @@ def test_so_does_a_page_whose_session_cannot_be_saved_when_it_is_done(
     def save(*args: Any, **options: Any) -> None:
         raise OperationalError("cannot execute INSERT in a read-only transaction")
 
-    monkeypatch.setattr("core.sessions.SessionStore.save", save)
+    monkeypatch.setattr("core.accounts.sessions.SessionStore.save", save)
     response = client.get("/read/", secure=True)
     assert (response.status_code, "Retry-After" in response) == (503, True)
 

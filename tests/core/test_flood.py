@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from bench.hostile import FIRST, MORE, PAYLOADS, PING, TEXT, frame
-from core.returns import AT_ONCE
+from core.daphne.returns import AT_ONCE
 from tests.conftest import StartServer
 from tests.support import raw, servers
 from tests.support.raw import CUT_OFF, RawSocket, close_frame

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bench.hostile import MORE, PONG, TEXT, frame
-from core.frames import OTHER_COSTS, TEXT_COSTS, TURN, Allowance
+from core.daphne.frames import OTHER_COSTS, TEXT_COSTS, TURN, Allowance
 from core.rates import Bucket
 
 RICH = 10**9

@@ -9,8 +9,9 @@ from django.test import Client
 from pytest_django import Settings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from core import database, health
-from core.postgresql.base import DatabaseWrapper
+from core.database import readiness as database
+from core.database.postgresql.base import DatabaseWrapper
+from core.web import health
 
 
 @pytest.mark.django_db

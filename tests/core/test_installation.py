@@ -10,7 +10,8 @@ import psycopg
 import pytest
 import redis
 
-from core import embedded, installation
+from core.local import embedded
+from core.redis import installation
 from tests.conftest import StartServer
 from tests.support import databases
 from tests.support.databases import ROOT

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from bench.hostile import PONG, TEXT, frame
-from core import intake
-from core.frames import TURN
-from core.intake import AFTER_CLOSE, Intake
+from core.daphne import intake
+from core.daphne.frames import TURN
+from core.daphne.intake import AFTER_CLOSE, Intake
 from tests.support.transports import Transport
 
 PONGS = frame(PONG)

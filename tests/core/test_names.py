@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.names import can_be_seen
+from core.accounts.names import can_be_seen
 
 
 @pytest.mark.parametrize(

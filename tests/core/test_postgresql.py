@@ -14,12 +14,13 @@ from django.db import OperationalError, connection, connections, transaction
 
 from chat.factories import RoomFactory
 from chat.models import Room
-from core import database, embedded
-from core.environment import Env
-from core.postgresql import base
-from core.postgresql.failures import Failure, failure_of
-from core.postgresql.sessions import is_kept
-from core.statements import Statement, fetch
+from core.database import readiness as database
+from core.database.postgresql import base
+from core.database.postgresql.failures import Failure, failure_of
+from core.database.postgresql.sessions import is_kept
+from core.database.statements import Statement, fetch
+from core.environment.values import Env
+from core.local import embedded
 from tests.support.sockets import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -23,9 +23,11 @@ from django.test import Client
 from pytest_django import Settings
 from redis import Redis, ResponseError
 
-from core import health, redis_server, service_url
+from core.environment import service_url
 from core.errors import Problem
+from core.redis import readiness as redis_server
 from core.trouble import Trouble
+from core.web import health
 from tests.core.conftest import StartValkey
 from tests.support import databases
 from tests.support.checkout import PATIENCE, Checkout, end

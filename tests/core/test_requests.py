@@ -9,8 +9,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from core import requests
-from core.requests import PIECES, BoundedChannel
+from core.daphne import requests
+from core.daphne.requests import PIECES, BoundedChannel
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 

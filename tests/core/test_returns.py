@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from core import returns
-from core.returns import AT_ONCE, DEBT_MAX, GONE, TURNED_AWAY, WAITING_MAX, Returns
+from core.daphne import returns
+from core.daphne.returns import AT_ONCE, DEBT_MAX, GONE, TURNED_AWAY, WAITING_MAX, Returns
 
 OFFICE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 

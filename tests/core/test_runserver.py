@@ -213,7 +213,7 @@ def test_a_saved_file_is_served_and_sockets_come_back_while_the_servers_live_on(
 
 @pytest.mark.parametrize(
     "name",
-    ["chat/views.py", "core/settings.py", "core/local.py"],
+    ["chat/views.py", "core/settings.py", "core/local/checkout.py"],
 )
 def test_a_mistake_in_a_saved_file_is_shown_and_the_next_save_mends_it(
     checkout: Checkout, given: dict[str, str], name: str

@@ -7,8 +7,8 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.cluster import RedisCluster as AsyncRedisCluster
 
-from core import service_url
-from core.service_url import NoAddress
+from core.environment import service_url
+from core.environment.service_url import NoAddress
 
 AWKWARD = "S3cret#?/:@%+ é'\"pw"
 

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from chat import entry
+from chat.rooms import lists
 from core.models import User
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_one_that_is_ended_while_a_page_is_made_is_not_made_anew(
         return []
 
     age(LIFE * 0.75)
-    monkeypatch.setattr(entry, "rooms_of", sign_out_elsewhere)
+    monkeypatch.setattr(lists, "rooms_of", sign_out_elsewhere)
     assert client.get(POLL).status_code == 400
     assert not Session.objects.exists()
 

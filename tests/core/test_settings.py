@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.environment import Env
+from core.environment.values import Env
 from core.errors import Problem
 from tests.support.databases import ROOT
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db import DataError
 
-from core.statements import Statement, as_json, fetch
+from core.database.statements import Statement, as_json, fetch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,10 +10,12 @@ from django.test import Client
 from limits import parse
 from redis import Redis
 
-from core import counts, embedded, installation, throttle
-from core.counts import LocalCounts
+from core.local import embedded
 from core.models import User
+from core.redis import installation
 from core.trouble import Trouble
+from core.web import counts, throttle
+from core.web.counts import LocalCounts
 from tests.core.conftest import StartValkey
 from tests.support.sockets import wait_until
 

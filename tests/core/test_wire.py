@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from core import wire
-from core.intake import Intake
+from core.daphne import wire
+from core.daphne.intake import Intake
 from tests.support.transports import Transport
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core import embedded
+from core.local import embedded
 
 # Never a developer's own: the file `.env` is not read.
 SETTINGS = {

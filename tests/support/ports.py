@@ -2,7 +2,7 @@
 
 import random
 
-from core.embedded.ports import LOWEST, is_free
+from core.local.embedded.ports import LOWEST, is_free
 
 # Under those that embedded servers choose from, and none twice: a test may stop its server and
 # start it again, and meanwhile no other may have its port.

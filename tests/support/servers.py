@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from core import cookies, embedded
+from core.accounts import cookies
+from core.local import embedded
 from tests.support import databases, environment
 from tests.support.databases import ROOT
 from tests.support.ports import free_port

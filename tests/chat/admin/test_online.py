@@ -12,9 +12,11 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.admin import online
-from chat.attendance import reader
 from chat.factories import RoomFactory, UserFactory
+from chat.live import bus
 from chat.models import AuditEntry, Room
+from chat.online.pages import reader
+from chat.protocol.errors import Close
 from core.models import User
 from tests.chat.admin.pages import Look
 from tests.support.presence import presence_keys
@@ -40,7 +42,7 @@ class TestPages:
     def told(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         """What the processes were told."""
         told: list[Any] = []
-        monkeypatch.setattr(online, "tell_processes", lambda message: told.append(message) or True)
+        monkeypatch.setattr(bus, "tell_processes", lambda message: told.append(message) or True)
         return told
 
     def test_a_room_shows_who_is_there(
@@ -110,15 +112,8 @@ class TestPages:
         response = moderator.post(address, secure=True, follow=True)
         page = response.content.decode()
         assert "A connection of Alice &lt;i&gt; (alice) was told to close." in page
-        assert told == [
-            {
-                "type": "connection.end",
-                "user": alice.pk,
-                "connection": "a.2",
-                "code": 4409,
-                "detail": "A moderator disconnected you.",
-            }
-        ]
+        detail = "A moderator disconnected you."
+        assert told == [bus.End(alice.pk, Close.DISCONNECTED, detail, connection="a.2")]
         entry = AuditEntry.objects.get()
         assert entry.actor == User.objects.get(is_staff=True)
         assert entry.actor_name == entry.actor.username
@@ -128,7 +123,7 @@ class TestPages:
     def test_what_nobody_was_told_is_not_noted(
         self, moderator: Client, room: Room, alice: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(online, "tell_processes", lambda message: False)
+        monkeypatch.setattr(bus, "tell_processes", lambda message: False)
         address = f"/admin/chat/room/{room.pk}/disconnect/{alice.pk}/a.1/"
         response = moderator.post(address, secure=True, follow=True)
         assert "can&#x27;t be told now" in response.content.decode()

@@ -8,10 +8,11 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.admin.rooms import RoomAdmin, RoomForm
-from chat.entry import find
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
+from chat.live import bus
 from chat.models import Address, AuditEntry, Message, Room, Sanction
-from chat.models.room import is_unguessable
+from chat.models.slugs import is_unguessable
+from chat.rooms.entering import find
 from tests.chat.admin.pages import Look, at
 from tests.chat.rooms_of_before import with_guessable_address
 
@@ -227,10 +228,7 @@ class TestManyAtOnce:
     @pytest.fixture
     def told(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         told: list[Any] = []
-        monkeypatch.setattr(
-            "chat.admin.rooms.tell_processes", lambda *news: told.append(news) or True
-        )
-        monkeypatch.setattr("chat.signals.tell_processes", lambda *news: told.append(news) or True)
+        monkeypatch.setattr(bus, "tell_processes", lambda *news: told.append(news) or True)
         return told
 
     def act(self, moderator: Client, action: str, rooms: list[Room], **more: Any) -> str:
@@ -243,8 +241,8 @@ class TestManyAtOnce:
         done = RoomFactory(archived=True)
         assert "5 archived." in self.act(moderator, "archive", [*rooms, done])
         (news,) = told  # one message to the servers
-        assert {one["fields"]["id"] for one in news} == {room.pk for room in rooms}
-        assert all(one["type"] == "room.update" and one["fields"]["archived"] for one in news)
+        assert {one.fields.id for one in news} == {room.pk for room in rooms}
+        assert all(one.fields.archived for one in news)
         archived = Room.objects.filter(is_archived=True)
         assert set(archived) == {*rooms, done}
         assert left not in archived
@@ -253,7 +251,7 @@ class TestManyAtOnce:
         assert all(entry.detail["is_archived"] for entry in entries)
         assert "6 opened again." in self.act(moderator, "unarchive", [*rooms, done, left])
         assert not archived.all()
-        assert "archived" not in told[-1][0]["fields"]
+        assert not told[-1][0].fields.archived
 
     def test_all_that_a_filter_finds_are_archived_a_hundred_a_message(
         self, moderator: Client, told: list[Any]
@@ -274,13 +272,13 @@ class TestManyAtOnce:
             assert "2 given another address." in self.act(moderator, "hide_address", rooms)
         (news,) = told
         slugs = {room.pk: room.slug for room in Room.objects.all()}
-        assert {one["fields"]["id"]: one["fields"]["slug"] for one in news} == slugs
+        assert {one.fields.id: one.fields.slug for one in news} == slugs
         assert all(map(is_unguessable, slugs.values()))
 
     def test_that_the_servers_could_not_be_told_is_said(
         self, moderator: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("chat.admin.rooms.tell_processes", lambda *news: False)
+        monkeypatch.setattr(bus, "tell_processes", lambda *news: False)
         page = self.act(moderator, "archive", [RoomFactory()])
         assert "1 archived." in page
         assert "pages that are open show it when they are loaded again" in page

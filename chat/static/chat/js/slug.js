@@ -1,4 +1,4 @@
-// A room's address for what somebody typed, as the server makes it (chat/entry.py, slug_for). Where
+// A room's address for what somebody typed, as the server makes it (chat/rooms/entering.py, slug_for). Where
 // they typed a link to a room of this site, it is that room's (chat/forms.py, name_in).
 
 const SLUG_MAX = 80;
