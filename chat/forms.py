@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from chat.rooms.slugs import address_for
 
-# As a browser copies it, and its path alone; js/slug.js reads the same.
+# As a browser copies it, and its path alone; js/model/slug.js reads the same.
 LINK = re.compile(r"(?:(?:https?://)?([^/]+))?/chat/([^/?#]+)/?(?:[?#].*)?", re.I | re.S)
 
 

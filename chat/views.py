@@ -1,5 +1,3 @@
-from functools import cache
-from pathlib import Path
 from urllib.parse import quote
 
 from django.conf import settings
@@ -24,26 +22,10 @@ from core.web import throttle
 
 # What the menu of a message offers; others may come from other clients.
 REACTIONS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "✅")
-# Loaded by the base template, or by other pages.
-NOT_IN_A_ROOM = {"tokens", "base", "parts", "page", "rooms", "slug", "room"}
 # Of one person: each is a coming or going that others are told of at once.
 VISIBILITY_CHANGES = "20/minute"
 # From one address, as one types: no index leads to a part of a name.
 LOOK_UPS = "600/minute"
-HERE = Path(__file__).parent / "static"
-
-
-@cache
-def assets(kind: str) -> list[str]:
-    """The style sheets or modules of a room's page, named for {% static %}.
-
-    Listed so that the browser fetches all of them at once, not one import after the other.
-    """
-    return sorted(
-        str(path.relative_to(HERE).as_posix())
-        for path in (HERE / "chat" / kind).rglob(f"*.{kind}")
-        if path.stem not in NOT_IN_A_ROOM
-    )
 
 
 @never_cache
@@ -114,8 +96,6 @@ def _page(request: HttpRequest, user: User, found: Room, membership: Membership)
         "membership": membership,
         "yours": yours,
         "socket": f"/ws/chat/{quote(found.slug)}/",
-        "stylesheets": assets("css"),
-        "modules": assets("js"),
         "emojis": REACTIONS,
         "message_max": settings.CHAT_MESSAGE_MAX,
         "history_page": settings.CHAT_HISTORY_PAGE,

@@ -11,7 +11,7 @@ def slug_for(name: str) -> str:
 
     Signs go, so "C++" and "C#" are at "c": the page says which address a name opens. What is made
     of an address is that address, and so is any spelling of one that we made for a private or a
-    direct room. js/slug.js does the same.
+    direct room. js/model/slug.js does the same.
     """
     plain = unicodedata.normalize("NFKC", name).lower()
     kept = "".join(each for each in plain if each.isspace() or stands_in_slug(each))

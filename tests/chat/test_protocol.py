@@ -4,7 +4,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from chat.log import posts
 from chat.models import Room
 from chat.protocol import commands
 from chat.protocol.commands import decode
+from chat.protocol.errors import Close
 from tests.support import servers
 from tests.support.databases import ROOT
 from tests.support.servers import ChatServer
@@ -32,8 +32,8 @@ def codes_in_tables() -> set[str]:
 
 
 def sources() -> list[ast.Module]:
-    files = [file for part in ("chat", "chat/admin", "core") for file in (ROOT / part).glob("*.py")]
-    return [ast.parse(Path(file).read_text()) for file in files]
+    files = [file for part in ("chat", "core") for file in (ROOT / part).rglob("*.py")]
+    return [ast.parse(file.read_text()) for file in files]
 
 
 # -- what the client sends --------------------------------------------------------------------
@@ -243,23 +243,25 @@ def error_codes() -> set[str]:
     return found
 
 
-def close_codes() -> set[str]:
-    """Every number of four digits in the code of sockets that may close one."""
-    return {
-        str(node.value)
-        for module in sources()
-        for node in ast.walk(module)
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, int)
-        and 4_400 <= node.value < 4_600
-    }
-
-
 def test_the_error_codes_of_the_document_are_those_of_the_code() -> None:
     documented = {code for code in codes_in_tables() if not code.isdigit()}
     assert documented == error_codes()
 
 
 def test_the_close_codes_of_the_document_are_those_of_the_code() -> None:
-    documented = {code for code in codes_in_tables() if code.isdigit()}
-    assert documented == close_codes()
+    documented = {int(code) for code in codes_in_tables() if code.isdigit()}
+    assert documented == set(Close) - {Close.COME_BACK}
+    assert f"| any unclean close, {int(Close.COME_BACK)} |" in DOCUMENT
+
+
+def test_the_page_calls_close_codes_by_the_same_names() -> None:
+    script = (ROOT / "chat/static/chat/js/model/close.js").read_text()
+    named = {name: int(code) for name, code in re.findall(r"(\w+): (\d{4}),", script)}
+    assert named == {each.name: each.value for each in Close}
+
+
+def test_nobody_closes_with_a_bare_number() -> None:
+    code = re.compile(r"\b44\d\d\b")
+    scripts = [*ROOT.glob("chat/static/**/*.js"), *ROOT.glob("c*/**/*.py")]
+    bare = [each for each in scripts if code.search(each.read_text())]
+    assert {each.stem for each in bare} == {"close"}

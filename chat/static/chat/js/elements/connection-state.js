@@ -1,6 +1,7 @@
 // <connection-state>: says so when the chat is not connected, why, and what one can do.
 
-import { ending } from "../endings.js";
+import { CLOSE } from "../model/close.js";
+import { ending } from "../model/endings.js";
 
 const HUSH_MS = 700; // a connection that comes this fast is not worth a word
 
@@ -58,7 +59,7 @@ export class ConnectionState extends HTMLElement {
 
   #words(state, code) {
     if (state === "connecting") return "Connecting…";
-    if (state === "waiting" && code === 4429) {
+    if (state === "waiting" && code === CLOSE.TOO_MANY) {
       return "This chat is open in too many places. Trying again";
     }
     if (state === "waiting") return "Connection lost. What you write is kept. Reconnecting";

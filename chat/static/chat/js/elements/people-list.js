@@ -1,7 +1,7 @@
 // <people-list>: who is here.
 
-import { el } from "../dom.js";
-import { avatar } from "../message-view.js";
+import { el } from "../view/dom.js";
+import { avatar } from "../view/message-view.js";
 
 export class PeopleList extends HTMLElement {
   start(presence, me) {

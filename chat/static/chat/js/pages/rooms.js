@@ -1,8 +1,8 @@
 // The page that asks which room to enter: shows the address, and finds rooms as one types.
 
-import { focusNow } from "./focus.js";
-import { keepFresh } from "./fresh.js";
-import { slugFor } from "./slug.js";
+import { focusNow } from "../view/focus.js";
+import { keepFresh } from "../view/fresh.js";
+import { slugFor } from "../model/slug.js";
 
 const PAUSE_MS = 250; // in typing, before the server is asked
 const input = document.getElementById("room-name-input");

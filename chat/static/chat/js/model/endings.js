@@ -1,5 +1,7 @@
 // What it means for a person that the server does not want this page back. No DOM.
 
+import { CLOSE } from "./close.js";
+
 const COPY = "No longer being sent. You can still copy it.";
 
 /**
@@ -10,17 +12,17 @@ const COPY = "No longer being sent. You can still copy it.";
  */
 export function ending({ code, detail, guest }) {
   switch (code) {
-    case 4401: // whoever signs in is not this guest
+    case CLOSE.SIGN_IN: // whoever signs in is not this guest
       return {
         words: "You are signed out.",
         drafts: guest ? COPY : "Kept until you sign in again.",
         way: "sign-in",
       };
-    case 4403:
+    case CLOSE.FORBIDDEN:
       return { words: detail || "You were removed from this room.", drafts: COPY };
-    case 4404:
+    case CLOSE.NO_ROOM:
       return { words: "This room is not there any more.", drafts: COPY };
-    default: // 4400, and 4409: a moderator ended it, which keeps nobody out
+    default: // BAD_FRAMES, and DISCONNECTED: a moderator ended it, which keeps nobody out
       return {
         words: detail || "The connection was closed.",
         drafts: "Kept until you come back.",

@@ -1,14 +1,14 @@
 // The room's page: brings the socket, what it tells, and the elements together.
 
-import { Calls } from "./calls.js";
-import { Drafts, safeStorage } from "./drafts.js";
-import "./elements/all.js";
-import { History, messagesIn } from "./history.js";
-import { Names } from "./people.js";
-import { Presence } from "./presence.js";
-import { Reading } from "./reading.js";
-import { ChatSocket } from "./socket.js";
-import { Typing } from "./typing.js";
+import { Calls } from "../model/calls.js";
+import { Drafts, safeStorage } from "../model/drafts.js";
+import "../elements/all.js";
+import { History, messagesIn } from "../model/history.js";
+import { Names } from "../model/people.js";
+import { Presence } from "../model/presence.js";
+import { Reading } from "../model/reading.js";
+import { ChatSocket } from "../model/socket.js";
+import { Typing } from "../model/typing.js";
 
 class RoomPage {
   #root = document.getElementById("room");

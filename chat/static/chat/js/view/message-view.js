@@ -1,9 +1,9 @@
 // A message as elements.
 
 import { el } from "./dom.js";
-import { inline, parse, summary } from "./format.js";
-import { hue, initials } from "./people.js";
-import { clock, full } from "./time.js";
+import { inline, parse, summary } from "../model/format.js";
+import { hue, initials } from "../model/people.js";
+import { clock, full } from "../model/time.js";
 
 /** The inside of a message's row. `context` is {me, names, target, grouped}. */
 export function viewOf(message, context) {

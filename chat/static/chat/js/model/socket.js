@@ -8,6 +8,8 @@
 //   offline      the browser says there is no network; tries all the same, now and then
 //   closed       the server said not to come back; `code` and `reason` say why
 
+import { CLOSE } from "./close.js";
+
 const SUBPROTOCOL = "chat.v1";
 const CONNECT_MS = 15_000; // from new WebSocket to the first history
 const QUIET_MS = 20_000; // silence after which we ask whether anybody is there
@@ -16,9 +18,15 @@ const STEADY_MS = 10_000; // a connection that lived this long was a good one
 const DELAY_LEAST_MS = 200;
 const DELAY_FIRST_MS = 2_500; // at most: those who are back within 8 s are not shown as having left
 const DELAY_MAX_MS = 30_000;
-const CROWDED_MS = 30_000; // 4429: too many connections
+const CROWDED_MS = 30_000; // too many connections
 const OFFLINE_MS = 30_000; // a server on this machine needs no network, and a browser may be wrong
-const FINAL = new Set([4400, 4401, 4403, 4404, 4409]);
+const FINAL = new Set([
+  CLOSE.BAD_FRAMES,
+  CLOSE.SIGN_IN,
+  CLOSE.FORBIDDEN,
+  CLOSE.NO_ROOM,
+  CLOSE.DISCONNECTED,
+]);
 
 /**
  * Milliseconds until try `attempt` (0, 1, 2 …): anything up to a most that grows. After a crash
@@ -146,8 +154,8 @@ export class ChatSocket extends EventTarget {
       return;
     }
     let wait = backoff(this.#attempt);
-    if (code === 4429) wait += CROWDED_MS;
-    if (code === 4410) wait = this.#leaveMs + backoff(0);
+    if (code === CLOSE.TOO_MANY) wait += CROWDED_MS;
+    if (code === CLOSE.LEAVING) wait = this.#leaveMs + backoff(0);
     this.#attempt += 1;
     this.retryAt = Date.now() + wait;
     this.#after(wait, () => this.connect());
