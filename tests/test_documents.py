@@ -35,7 +35,9 @@ def tracked() -> list[Path]:
         names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         paths = [ROOT / name for name in names.split("\0") if name]
     else:
-        made = re.compile(r"^\.(?!ci/|env\.|gitignore|dockerignore)|^staticfiles/|__pycache__")
+        made = re.compile(
+            r"^\.(?!ci/|github/|env\.|gitignore|dockerignore|oxlintrc)|^staticfiles/|__pycache__"
+        )
         paths = [path for path in ROOT.rglob("*") if not made.search(name_of(path))]
     return [path for path in paths if path.is_file() and path.suffix in TEXT]
 
