@@ -156,7 +156,9 @@ class RoomConsumer(AsyncConsumer):
         command = decode(text)
         try:
             if wait:
-                raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
+                raise Refused(
+                    "rate_limited", "You are doing this too quickly. Wait a moment.", round(wait, 2)
+                )
             await self._carry_out(connection, command)
         except Refused as refused:
             connection.refuse(command, refused)
@@ -167,7 +169,7 @@ class RoomConsumer(AsyncConsumer):
     def _lose_patience(self) -> None:
         """For a frame that makes no sense, and for a second in which too many came."""
         if self.patience.take():
-            raise Turned(4400, "Too many frames that make no sense, or too many for too long.")
+            raise Turned(4400, "Your browser or app sent too many requests, or invalid ones.")
 
     async def _carry_out(self, connection: Connection, command: Command) -> None:
         match command:
@@ -194,7 +196,11 @@ class RoomConsumer(AsyncConsumer):
 
     def _check_rate(self, connection: Connection) -> None:
         if wait := self.engine.posts.take((connection.user.id, connection.room.pk)):
-            raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
+            raise Refused(
+                "rate_limited",
+                "You are sending messages too quickly. Wait a moment.",
+                round(wait, 2),
+            )
 
     async def _show_older(self, connection: Connection, command: History) -> None:
         limit = min(command.limit or settings.CHAT_HISTORY_PAGE, settings.CHAT_HISTORY_MAX)
@@ -241,7 +247,7 @@ class RoomConsumer(AsyncConsumer):
         self.engine.dismiss(connection)
 
 
-def _unavailable(detail: str = "The database does not answer now.") -> Refused:
+def _unavailable(detail: str = "The server cannot reach its database right now.") -> Refused:
     return Refused("unavailable", detail, RETRY_AFTER)
 
 

@@ -100,7 +100,8 @@ class Engine:
         mine = self.connections.setdefault(connection.user.id, set())
         if len(mine) >= settings.CHAT_CONNECTIONS_MAX:
             raise Turned(
-                4429, f"You have {settings.CHAT_CONNECTIONS_MAX} connections open already."
+                4429,
+                f"You have {settings.CHAT_CONNECTIONS_MAX} connections open. Close other tabs.",
             )
         mine.add(connection)
         self.last_seen.start()

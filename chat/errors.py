@@ -17,7 +17,11 @@ class Gone(Refused):
     opens it again, or learns that this cannot be."""
 
     def __init__(self) -> None:
-        super().__init__("unavailable", "This room is being opened again; send it again.", 2.0)
+        super().__init__(
+            "unavailable",
+            "This room was removed while it was empty and is being created again.",
+            2.0,
+        )
 
 
 class Turned(Exception):

@@ -27,7 +27,7 @@ class Permits:
         if user not in self._active:
             raise Refused("forbidden", "This account is closed.")
         if self._is_sanctioned(room, user, Sanction.Kind.BAN):
-            raise Refused("forbidden", "You are banned here.")
+            raise Refused("forbidden", "You are banned from this room.")
         if room.kind != Room.Kind.OPEN and (room.pk, user) not in self._roles:
             raise Refused("forbidden", "You are not a member of this room.")
 
@@ -35,9 +35,11 @@ class Permits:
         """Raises Refused."""
         self.check_may_read(room, user)
         if room.is_archived:
-            raise Refused("archived", "This room is archived; it takes no more messages.")
+            raise Refused("archived", "This room is archived. You cannot post in it.")
         if self._is_sanctioned(room, user, Sanction.Kind.MUTE):
-            raise Refused("muted", "You are muted here; you may read, but not write.")
+            raise Refused(
+                "muted", "You are muted in this room. You can read it, but you cannot post."
+            )
 
     def _is_sanctioned(self, room: Room, user: int, kind: str) -> bool:
         """Here, or on the whole site."""

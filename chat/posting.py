@@ -130,11 +130,11 @@ _POST_AND_JOIN = Statement(
 )
 
 _REFUSALS = {
-    "forbidden": "You may not post in this room.",
-    "archived": "This room is archived; it takes no more messages.",
-    "muted": "You are muted here; you may read, but not write.",
-    "slow_mode": "This room is in slow mode; wait a moment between messages.",
-    "not_found": "The message that you reply to is not in this room.",
+    "forbidden": "You cannot post in this room.",
+    "archived": "This room is archived. You cannot post in it.",
+    "muted": "You are muted in this room. You can read it, but you cannot post.",
+    "slow_mode": "This room is in slow mode. Wait before you send another message.",
+    "not_found": "The message you are replying to is not in this room.",
 }
 
 

@@ -109,7 +109,7 @@ class QuickList(admin.ModelAdmin):
 def _refuse_what_is_no_key(model: type[models.Model], request: HttpRequest) -> None:
     """Raise BadRequest where what was chosen for an action cannot be a row; Django would fail."""
     if not all(_is_key(model, each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
-        raise BadRequest("What was chosen is no row.")
+        raise BadRequest("The selection is not valid.")
 
 
 def _is_key(model: type[models.Model], value: str) -> bool:
@@ -249,7 +249,7 @@ def within_calendar(day: date) -> None:
     """A validator. At the calendar's ends a time is none in another time zone, and one that
     PostgreSQL has and Python has not breaks every page that shows it."""
     if not 1900 < day.year < 9000:
-        raise forms.ValidationError("Not a day of ours.")
+        raise forms.ValidationError("Enter a valid day.")
 
 
 @contextmanager

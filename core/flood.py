@@ -28,7 +28,7 @@ CLOSE_HANDSHAKE = 10
 LAST_WORD = 1.0  # seconds that a client has to read our code, where nothing is read any more
 SHORT = 2.0  # seconds; a socket that was over by then counts against its address …
 MAY_COME_BACK = frozenset({1000, 4408, 4410})  # … but where it is told to come back (PROTOCOL.md)
-TOO_MANY = "Too many frames for too long."
+TOO_MANY = "Your browser or app sent too many requests for too long."
 
 # Autobahn lays out all of its options for a log that nobody keeps: half of what a handshake costs.
 setattr(autobahn, "pformat", lambda _: "")  # noqa: B010 - it exports no such name

@@ -1,6 +1,6 @@
 // What it means for a person that the server does not want this page back. No DOM.
 
-const COPY = "No longer being sent. You can still copy it.";
+const COPY = "Not sent. You can still copy the text.";
 
 /**
  * Why the connection is closed for good (`words`), and what becomes of messages that are not
@@ -13,17 +13,17 @@ export function ending({ code, detail, guest }) {
     case 4401: // whoever signs in is not this guest
       return {
         words: "You are signed out.",
-        drafts: guest ? COPY : "Kept until you sign in again.",
+        drafts: guest ? COPY : "Will be sent when you sign in again.",
         way: "sign-in",
       };
     case 4403:
       return { words: detail || "You were removed from this room.", drafts: COPY };
     case 4404:
-      return { words: "This room is not there any more.", drafts: COPY };
+      return { words: "This room is no longer available.", drafts: COPY };
     default: // 4400, and 4409: a moderator ended it, which keeps nobody out
       return {
         words: detail || "The connection was closed.",
-        drafts: "Kept until you come back.",
+        drafts: "Will be sent when you reconnect.",
         way: "reload",
       };
   }
