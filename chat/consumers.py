@@ -149,7 +149,9 @@ class RoomConsumer(AsyncConsumer):
         command = decode(text)
         try:
             if wait:
-                raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
+                raise Refused(
+                    "rate_limited", "You are doing this too quickly. Wait a moment.", round(wait, 2)
+                )
             await self._carry_out(connection, command)
         except Refused as refused:
             connection.refuse(command, refused)
@@ -161,7 +163,7 @@ class RoomConsumer(AsyncConsumer):
         """For a frame that makes no sense, and for a second in which too many came."""
         if self.patience.take():
             raise Rejected(
-                Close.BAD_FRAMES, "Too many frames that make no sense, or too many for too long."
+                Close.BAD_FRAMES, "Your browser or app sent too many requests, or invalid ones."
             )
 
     async def _carry_out(self, connection: Connection, command: Command) -> None:
@@ -188,7 +190,11 @@ class RoomConsumer(AsyncConsumer):
 
     def _check_rate(self, connection: Connection) -> None:
         if wait := self.process.posts.take((connection.user.id, connection.room_id)):
-            raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
+            raise Refused(
+                "rate_limited",
+                "You are sending messages too quickly. Wait a moment.",
+                round(wait, 2),
+            )
 
     async def _show_older(self, connection: Connection, command: History) -> None:
         limit = min(command.limit or settings.CHAT_HISTORY_PAGE, settings.CHAT_HISTORY_MAX)
@@ -223,7 +229,7 @@ class RoomConsumer(AsyncConsumer):
             logger.debug("Closing a socket that is gone: %r", error)
 
 
-def _unavailable(detail: str = "The database does not answer now.") -> Refused:
+def _unavailable(detail: str = "The server cannot reach its database right now.") -> Refused:
     return Refused("unavailable", detail, RETRY_AFTER)
 
 

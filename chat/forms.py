@@ -20,7 +20,7 @@ class RoomNameForm(forms.Form):
     named = ""
 
     name = forms.CharField(
-        label="Which room?",
+        label="Room name",
         max_length=1_200,  # an address of 80 characters may be 960 in a link
         widget=forms.TextInput(
             attrs={
@@ -32,7 +32,7 @@ class RoomNameForm(forms.Form):
                 "aria-describedby": "room-name-help",
             }
         ),
-        error_messages={"required": "Type the name of a room."},
+        error_messages={"required": "Enter the name of a room."},
     )
 
     def __init__(self, *args: Any, host: str, **kwargs: Any) -> None:
@@ -43,7 +43,7 @@ class RoomNameForm(forms.Form):
         self.named = name_in(self.cleaned_data["name"], self.host)
         slug = address_for(self.named)
         if not slug:
-            raise ValidationError("A room's name needs at least one letter or digit.")
+            raise ValidationError("A room name needs at least one letter or digit.")
         return slug
 
 

@@ -44,7 +44,9 @@ def rooms(request: HttpRequest) -> HttpResponseBase:
     form = RoomNameForm(typed, label_suffix="", host=request.get_host())
     if request.GET.get("part") == "found":  # what the page asks while somebody types
         if not throttle.allowed("look-up", LOOK_UPS, throttle.address_of(request)):
-            return throttle.too_many(request, "Too many look-ups from your address. Wait a moment.")
+            return throttle.too_many(
+                request, "Too many requests from your network. Wait a moment, then try again."
+            )
         found = lists.found_by_name(form.named if form.is_valid() else "", request.user)
         (found,) = pages.with_presence(*lists.told_apart(found))
         return render(request, "chat/_found.html", {"found": found})
@@ -111,7 +113,9 @@ def visibility(request: HttpRequest) -> HttpResponseBase:
     if not isinstance(request.user, User):
         return redirect_to_login(reverse("rooms"))
     if not throttle.allowed("visibility", VISIBILITY_CHANGES, str(request.user.pk)):
-        return throttle.too_many(request, "You change that too often. Wait a minute.")
+        return throttle.too_many(
+            request, "You are changing this too often. Wait a minute, then try again."
+        )
     invisible = request.POST.get("invisible") == "on"
     User.objects.filter(pk=request.user.pk).update(is_invisible=invisible)
     told = bus.tell_processes(bus.UserChanged(request.user.pk, invisible))
@@ -120,7 +124,7 @@ def visibility(request: HttpRequest) -> HttpResponseBase:
     if "application/json" in request.headers.get("Accept", ""):
         return JsonResponse({"invisible": invisible, "told": told})
     if not told:
-        messages.warning(request, "Reload the rooms that you have open, for it to take effect.")
+        messages.warning(request, "Reload your open rooms for this to take effect.")
     return redirect(next_page(request) or "rooms")
 
 

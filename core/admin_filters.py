@@ -147,4 +147,4 @@ def within_calendar(day: date) -> None:
     """A validator. At the calendar's ends a time is none in another time zone, and one that
     PostgreSQL has and Python has not breaks every page that shows it."""
     if not 1900 < day.year < 9000:
-        raise forms.ValidationError("Not a day of ours.")
+        raise forms.ValidationError("Enter a valid day.")

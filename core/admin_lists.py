@@ -98,7 +98,7 @@ class QuickList(admin.ModelAdmin):
 def _refuse_what_is_no_key(model: type[models.Model], request: HttpRequest) -> None:
     """Raise BadRequest where what was chosen for an action cannot be a row; Django would fail."""
     if not all(is_key(model, each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
-        raise BadRequest("What was chosen is no row.")
+        raise BadRequest("The selection is not valid.")
 
 
 class ReadOnly(QuickList):

@@ -138,7 +138,7 @@ class MessageChangeList(ChangeList):
         except OperationalError as error:
             if not isinstance(error.__cause__, QueryCanceled):
                 raise
-            messages.error(request, "That takes too long. Narrow it by room, author or day.")
+            messages.error(request, "This search takes too long. Narrow it by room, author or day.")
             self.paginator = MessagePaginator(self.queryset.none(), self.list_per_page, [], {"q"})
             self.result_list = []
         self.result_count = self.paginator.count

@@ -36,7 +36,7 @@ class RevisionInline(admin.TabularInline):
     fields = ("created_at", "kind", "by", "reason", "text")
     readonly_fields = fields
     can_delete = False
-    verbose_name_plural = "what it said before"
+    verbose_name_plural = "earlier versions"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Revision]:
         return super().get_queryset(request).select_related("by")
@@ -70,8 +70,8 @@ class MessageAdmin(Audited, ReadOnly):
     # how it is searched is in get_search_results; the name only makes the box appear
     search_fields = ("search_vector",)
     search_help_text = (
-        "Whole words, “a phrase”, -without; id:123 finds one message. Deleted ones are found by "
-        "what they said."
+        "Whole words, “a phrase”, -without; id:123 finds one message. Deleted messages are "
+        "found by their original text."
     )
     sortable_by = ()
     inlines = (RevisionInline,)
@@ -156,15 +156,15 @@ class MessageAdmin(Audited, ReadOnly):
     def state(self, message: Message) -> SafeString | str:
         return links.marks(message)
 
-    @admin.display(description="answers to")
+    @admin.display(description="in reply to")
     def answers(self, message: Message) -> SafeString | str:
         reply_to = message.reply_to
         return links.page(reply_to, f"#{reply_to.seq}" if reply_to else "")  # in the same room
 
-    @admin.display(description="in its talk")
+    @admin.display(description="context")
     def context(self, message: Message) -> SafeString:
         return links.rows(
-            "message", "what was said around it", room=message.room_id, upto=message.seq + AROUND
+            "message", "messages around it", room=message.room_id, upto=message.seq + AROUND
         )
 
     @admin.display(description="reactions")

@@ -21,7 +21,7 @@ class SanctionForm(forms.ModelForm):
     def clean_user(self) -> User:
         person: User = self.cleaned_data["user"]
         if not _may_sanction(self.request, person):
-            raise forms.ValidationError("Only a superuser mutes or bans somebody of the staff.")
+            raise forms.ValidationError("Only a superuser can mute or ban staff.")
         return person
 
     def clean_until(self) -> datetime | None:
@@ -55,7 +55,7 @@ class SanctionAdmin(Audited, QuickList):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        until = "Empty: for good. A moment that has passed, as now, lifts it."
+        until = "Leave empty for no end. A time in the past lifts the sanction."
         form = super().get_form(request, obj, change, help_texts={"until": until}, **kwargs)
         form.request = request  # type: ignore[attr-defined]
         return form

@@ -18,7 +18,7 @@ class Connections:
         if len(mine) >= settings.CHAT_CONNECTIONS_MAX:
             raise Rejected(
                 Close.TOO_MANY,
-                f"You have {settings.CHAT_CONNECTIONS_MAX} connections open already.",
+                f"You have {settings.CHAT_CONNECTIONS_MAX} connections open. Close other tabs.",
             )
         mine.add(connection)
         connection.on_end.append(lambda: self._remove(connection))

@@ -126,7 +126,7 @@ class Changes:
             Message.Kind.TEXT,
             Message.Kind.ACTION,
         ):
-            raise Refused("forbidden", "Only the author may edit a message.")
+            raise Refused("forbidden", "Only the author can edit a message.")
         if message.is_deleted:
             raise Refused("not_found", "The message was deleted.")
         if message.body == command.message:
@@ -137,7 +137,7 @@ class Changes:
 
     def _delete(self, room: Room, message: Message, user: int, command: Delete) -> bool:
         if message.author_id != user and not self._standings.moderates(room, user):
-            raise Refused("forbidden", "Only the author or a moderator may delete a message.")
+            raise Refused("forbidden", "Only the author or a moderator can delete a message.")
         self._standings.check_may_read(room, user)
         return self._remove(room, message, user, command)
 
@@ -178,9 +178,9 @@ class Changes:
     def _check_has_room(there: Sequence[Reaction], emoji: str) -> None:
         kinds = {one.emoji for one in there}
         if emoji not in kinds and len(kinds) >= Reaction.DISTINCT_MAX:
-            raise Refused("forbidden", "There are enough different reactions on this message.")
+            raise Refused("forbidden", "This message has the most different reactions it can have.")
         if len(there) >= Reaction.ALL_MAX:
-            raise Refused("forbidden", "There are enough reactions on this message.")
+            raise Refused("forbidden", "This message has the most reactions it can have.")
 
     def _rewrite(self, message: Message, revision: Revision) -> None:
         self._revisions.append(revision)

@@ -131,10 +131,10 @@ _POST_AND_JOIN = Statement(
 )
 
 _REFUSALS = {
-    "forbidden": "You may not post in this room.",
+    "forbidden": "You cannot post in this room.",
     **REFUSALS,
-    "slow_mode": "This room is in slow mode; wait a moment between messages.",
-    "not_found": "The message that you reply to is not in this room.",
+    "slow_mode": "This room is in slow mode. Wait before you send another message.",
+    "not_found": "The message you are replying to is not in this room.",
 }
 
 

@@ -59,7 +59,7 @@ class Writer:
     def submit(self, write: Write, origin: Origin) -> None:
         """Queue `write`. Raises Refused where too much waits already, or we are ending."""
         if not self._open or self._accepted >= settings.CHAT_WRITER_QUEUE:
-            raise Refused("unavailable", "The server is busy; send it again.", RETRY_AFTER)
+            raise Refused("unavailable", "The server is busy right now.", RETRY_AFTER)
         if self._task is None:
             self._task = tasks.keep("writer", self._work, vital=True)
         self._accepted += 1
@@ -156,7 +156,7 @@ def _write(writes: Sequence[Write]) -> list[Outcome]:
             logger.warning("A batch of %d failed, trying one by one: %s", len(writes), _line(error))
             return _one_by_one(writes)
         logger.exception("A command could not be written: %r", type(writes[0].command))
-        detail = "This could not be saved. Please change it, or tell the people who run this site."
+        detail = "This could not be saved. Change it, or contact the people who run this site."
         return [Refused("bad_command", detail)]
 
 
@@ -204,9 +204,7 @@ def _is_transient(error: Error) -> bool:
 
 
 def _unavailable() -> Refused:
-    return Refused(
-        "unavailable", "Your message could not be saved now; send it again.", RETRY_AFTER
-    )
+    return Refused("unavailable", "Your message could not be saved right now.", RETRY_AFTER)
 
 
 def _line(error: Exception) -> str:

@@ -148,10 +148,10 @@ def _typed(frame: dict[str, Any]) -> Command:
 
 def _check_text(text: str, frame: dict[str, Any]) -> None:
     if all(c.isspace() or category(c) == "Cf" for c in text):  # Cf: takes no room, shows nothing
-        raise Undecodable("empty", "There is no text in the message.", frame)
+        raise Undecodable("empty", "The message is empty.", frame)
     if len(text) > settings.CHAT_MESSAGE_MAX:
         limit = settings.CHAT_MESSAGE_MAX
-        detail = f"A message holds {limit:,} characters at most; this one has {len(text):,}."
+        detail = f"A message can have at most {limit:,} characters; this one has {len(text):,}."
         raise Undecodable("too_long", detail, frame)
 
 

@@ -26,7 +26,8 @@ class Gone(Refused):
     opens it again, or learns that this cannot be."""
 
     def __init__(self) -> None:
-        super().__init__("unavailable", "This room is being opened again; send it again.", 2.0)
+        detail = "This room was removed while it was empty and is being created again."
+        super().__init__("unavailable", detail, 2.0)
 
 
 class Rejected(Exception):

@@ -25,7 +25,7 @@ class TooManyRooms(Exception):
     """This person, or this address, has made its share of new rooms for now."""
 
     def __str__(self) -> str:
-        return "Too many new rooms from you, or from your address, just now. Try again later."
+        return "Too many new rooms from you or your network. Try again later."
 
 
 def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:

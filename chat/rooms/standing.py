@@ -14,8 +14,8 @@ from core.database.statements import Statement, as_json, fetch
 from core.models import User
 
 REFUSALS = {
-    "archived": "This room is archived; it takes no more messages.",
-    "muted": "You are muted here; you may read, but not write.",
+    "archived": "This room is archived. You cannot post in it.",
+    "muted": "You are muted in this room. You can read it, but you cannot post.",
 }
 
 
@@ -51,7 +51,7 @@ class Standings:
         if user not in self._active:
             raise Refused("forbidden", "This account is closed.")
         if self._is_sanctioned(room, user, Sanction.Kind.BAN):
-            raise Refused("forbidden", "You are banned here.")
+            raise Refused("forbidden", "You are banned from this room.")
         if room.kind != Room.Kind.OPEN and (room.pk, user) not in self._roles:
             raise Refused("forbidden", "You are not a member of this room.")
 

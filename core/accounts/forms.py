@@ -18,10 +18,10 @@ class SignUpForm(UserCreationForm):
     """A new account; or, given a guest, that guest's own row made into an account."""
 
     display_name = forms.CharField(
-        label="Name",
+        label="Display name",
         max_length=80,
         required=False,
-        help_text="What others see. Your username, if you leave it empty.",
+        help_text="Shown to others. If you leave it empty, your username is shown.",
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
 
@@ -29,18 +29,20 @@ class SignUpForm(UserCreationForm):
         model = User
         fields = ("username", "display_name")
         help_texts = {"username": "Letters, digits and @ . + - _"}
-        error_messages = {"username": {"invalid": "Only those, and no spaces."}}
+        error_messages = {
+            "username": {"invalid": "Use only letters, digits and @ . + - _, without spaces."}
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
-        self.fields["password1"].help_text = "8 characters or more; nothing easy to guess."
-        self.fields["password2"].label = "Password, once more"
+        self.fields["password1"].help_text = "At least 8 characters, and not easy to guess."
+        self.fields["password2"].label = "Confirm password"
         self.fields["password2"].help_text = ""
 
     def clean_display_name(self) -> str:
         name = " ".join(self.cleaned_data["display_name"].split())
         if name and not can_be_seen(name):
-            raise ValidationError("A name cannot hold invisible characters.")
+            raise ValidationError("A name cannot contain invisible characters.")
         return name
 
     def validate_password_for_user(self, user: User, *_: str) -> None:

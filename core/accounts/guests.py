@@ -13,7 +13,7 @@ class TooManyGuests(Exception):
     """This address has had its share of new guests for now."""
 
     def __str__(self) -> str:
-        return "Too many guests from your address just now. Sign in, or wait."
+        return "Too many guests from your network. Sign in, or try again later."
 
 
 def welcome(request: HttpRequest) -> User:

@@ -37,7 +37,8 @@ class SignIn(views.LoginView):
             "sign-in", settings.CHAT_SIGN_INS_PER_ADDRESS, throttle.address_of(request)
         ):
             return throttle.too_many(
-                request, "Too many sign-ins from your address just now. Wait a minute."
+                request,
+                "Too many sign-in attempts from your network. Wait a minute, then try again.",
             )
         return super().post(request, *args, **kwargs)
 
@@ -85,7 +86,7 @@ def sign_up(request: HttpRequest) -> HttpResponseBase:
         "sign-up try", settings.CHAT_SIGN_UP_TRIES_PER_ADDRESS, throttle.address_of(request)
     ):
         return throttle.too_many(
-            request, "Too many tries to sign up from your address. Try again later."
+            request, "Too many sign-up attempts from your network. Try again later."
         )
     form = SignUpForm(request.POST, instance=guest)
     if form.is_valid():
@@ -93,7 +94,7 @@ def sign_up(request: HttpRequest) -> HttpResponseBase:
             "sign-up", settings.CHAT_SIGN_UPS_PER_ADDRESS, throttle.address_of(request)
         ):
             return throttle.too_many(
-                request, "Too many new accounts from your address. Try again later."
+                request, "Too many new accounts from your network. Try again later."
             )
         if user := _saved(form):
             if guest is None:

@@ -31,7 +31,7 @@ SHORT = 2.0  # seconds; a socket that was over by then counts against its addres
 MAY_COME_BACK = frozenset(
     {Close.COME_BACK, Close.TOO_SLOW, Close.LEAVING}
 )  # … but where it is told to come back (PROTOCOL.md)
-TOO_MANY = "Too many frames for too long."
+TOO_MANY = "Your browser or app sent too many requests for too long."
 
 # Autobahn lays out all of its options for a log that nobody keeps: half of what a handshake costs.
 setattr(autobahn, "pformat", lambda _: "")  # noqa: B010 - it exports no such name

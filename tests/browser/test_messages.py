@@ -64,7 +64,7 @@ def test_an_edit_is_kept_where_one_turns_to_something_else(new_context: NewConte
     expect(one.locator(INPUT)).to_have_value("half a thought")
     one.press(INPUT, "Enter")
     expect(stored(other, "half a thought").locator(".quote")).to_contain_text("the second word")
-    one.get_by_role("button", name="Go on with it").click()
+    one.get_by_role("button", name="Continue editing").click()
     expect(one.locator(".unsaved")).to_be_hidden()
     expect(one.locator(".mode")).to_contain_text("Editing: the first word")
     one.locator(INPUT).press_sequentially(", now whole")

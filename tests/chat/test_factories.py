@@ -201,8 +201,8 @@ def test_a_second_shell_goes_on_after_what_the_first_has_made(made: Any) -> None
 
 
 @db
-def test_the_readme_s_example_works() -> None:
-    text = (settings.BASE_DIR / "README.md").read_text()
+def test_the_example_of_the_documents_works() -> None:
+    text = (settings.BASE_DIR / "CONTRIBUTING.md").read_text()
     (block,) = (
         each
         for each in re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)

@@ -183,7 +183,7 @@ def test_it_is_shown_the_newest_messages_and_then_what_happens(
         page.until("error")
         expected += ["Olga Owner has joined", "hello", "Olga Owner edited: hello all"]
         expected += ["A message from Olga Owner was deleted", "hi"]
-        expected += ["There is no text in the message."]
+        expected += ["The message is empty."]
         assert shown(page) == expected
 
 

@@ -71,7 +71,7 @@ class TestUntilItsFirstMessage:
         pages = ["/chat/", "/chat/?part=list&current=tpyo", "/chat/?part=found&name=tpyo"]
         for visitor in (browser, Browser()):
             assert not any("/chat/tpyo/" in visitor.get(page).content.decode() for page in pages)
-        assert "There is no room yet" in browser.get("/chat/").content.decode()
+        assert "There are no rooms yet" in browser.get("/chat/").content.decode()
         assert isinstance(post(room, user), Change)
         for page in pages:  # so that the silence above means something
             assert "/chat/tpyo/" in browser.get(page).content.decode()
@@ -364,7 +364,7 @@ class TestWhoMay:
             if traits is not None:
                 sign_in(visitor, **traits)
             page = visitor.get("/chat/").content.decode()
-            assert ("is opened for you" in page) == (who in allowed)
+            assert ("it is created" in page) == (who in allowed)
             for method in (visitor.head, visitor.get):
                 code = method(f"/chat/new-{who}/").status_code
                 assert code == (200 if who in allowed else 404)

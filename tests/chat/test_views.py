@@ -230,7 +230,7 @@ class TestWhoMayEnter:
         Membership.objects.create(room=room, user=insider)
         refused = client.get(f"/chat/{room.slug}/")
         assert refused.status_code == 404
-        assert "There is no room here" in refused.content.decode()
+        assert "Room not found" in refused.content.decode()
         # chat/test_addresses.py compares it with what absent ones get
         assert "secret" not in client.get("/chat/").content.decode()
         client.force_login(insider)  # so that the silence above means something
@@ -299,7 +299,7 @@ class TestMoreRoomsThanAreListed:
         for n in range(5):
             Room.objects.create(slug=f"beside-{n}")
         page = client.get("/chat/").content.decode()
-        assert page.count("more; type a name to find them") == 1
+        assert page.count("more. Type a name to find them") == 1
         assert "and 3 more" in page
         for n in range(2, 5):
             Membership.objects.create(room=Room.objects.create(slug=f"room-{n}"), user=member)

@@ -120,7 +120,7 @@ class TestThePage:
     ) -> None:
         monkeypatch.setattr(bus, "tell_processes", lambda message: False)
         page = client.post("/chat/visibility/", {"invisible": "on"}, follow=True)
-        assert "Reload the rooms that you have open" in page.content.decode()
+        assert "Reload your open rooms" in page.content.decode()
 
     def test_not_too_often(self, client: Browser, person: User, told: list[Any]) -> None:
         monkey = [client.post("/chat/visibility/").status_code for _ in range(21)]

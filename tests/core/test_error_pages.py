@@ -66,7 +66,7 @@ def test_while_the_database_is_away_a_page_says_to_try_again(client: Client) -> 
     response = client.get("/away/", secure=True)
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
-    assert "Back in a moment" in response.content.decode()
+    assert "Temporarily unavailable" in response.content.decode()
 
 
 @pytest.mark.urls(__name__)

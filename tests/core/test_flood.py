@@ -118,7 +118,10 @@ def test_close_frames_are_answered_once(ends: Mapping[str, tuple[int | str, str]
 def test_the_close_frame_says_what_was_wrong(
     ends: Mapping[str, tuple[int | str, str]],
 ) -> None:
-    assert ends["empty pongs, signed in"][1] == "Too many frames for too long."
+    assert (
+        ends["empty pongs, signed in"][1]
+        == "Your browser or app sent too many requests for too long."
+    )
     assert "exceeds payload limit" in ends["a frame too long, signed in"][1]
     assert "mask" in ends["frames without a mask, signed in"][1]
 

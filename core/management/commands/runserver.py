@@ -40,7 +40,7 @@ class Command(runserver.Command):
         if not settings.DEBUG:
             raise CommandError(
                 "runserver is for development (DEBUG=on). In production: python -m core.server, "
-                "or docker compose up; see the README."
+                "or docker compose up; see core/OPERATING.md."
             )
         address.choose(options["addrport"], ipv6=options["use_ipv6"])
         if not options["use_static_handler"]:

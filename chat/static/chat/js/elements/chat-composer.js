@@ -141,7 +141,7 @@ export class ChatComposer extends HTMLElement {
     if (this.#barred !== null || !text.trim()) return;
     if (this.#left(text) < 0) {
       const over = excess(-this.#left(text));
-      this.note(`Not sent: ${over}. A message holds ${this.#max.toLocaleString()}.`);
+      this.note(`Not sent: ${over}. The limit is ${this.#max.toLocaleString()}.`);
       return;
     }
     this.note("");

@@ -2,7 +2,7 @@
 
 import { CLOSE } from "./close.js";
 
-const COPY = "No longer being sent. You can still copy it.";
+const COPY = "Not sent. You can still copy the text.";
 
 /**
  * Why the connection is closed for good (`words`), and what becomes of messages that are not
@@ -15,17 +15,17 @@ export function ending({ code, detail, guest }) {
     case CLOSE.SIGN_IN: // whoever signs in is not this guest
       return {
         words: "You are signed out.",
-        drafts: guest ? COPY : "Kept until you sign in again.",
+        drafts: guest ? COPY : "Will be sent when you sign in again.",
         way: "sign-in",
       };
     case CLOSE.FORBIDDEN:
       return { words: detail || "You were removed from this room.", drafts: COPY };
     case CLOSE.NO_ROOM:
-      return { words: "This room is not there any more.", drafts: COPY };
+      return { words: "This room is no longer available.", drafts: COPY };
     default: // BAD_FRAMES, and DISCONNECTED: a moderator ended it, which keeps nobody out
       return {
         words: detail || "The connection was closed.",
-        drafts: "Kept until you come back.",
+        drafts: "Will be sent when you reconnect.",
         way: "reload",
       };
   }

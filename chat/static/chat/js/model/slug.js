@@ -3,6 +3,7 @@
 
 const SLUG_MAX = 80;
 // Marks that nobody sees, as in chat/models/room.py.
+// oxlint-disable-next-line no-misleading-character-class -- each of them is meant by itself
 const UNSEEN = /[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu;
 // Addresses that we make, as in chat/models/room.py.
 const MADE = /^(private|direct)([a-hjkmnp-z2-9]{16}|[0-9a-f]{32})$/;

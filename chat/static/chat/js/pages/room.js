@@ -160,7 +160,7 @@ class RoomPage {
     document.getElementById("room-title").textContent = name;
     document.getElementById("room-topic").textContent = topic;
     this.#archived = Boolean(archived);
-    const barred = this.#can.has("post") ? null : "You may read here, but not write.";
+    const barred = this.#can.has("post") ? null : "You can read this room, but you cannot post in it.";
     this.#composer.bar(archived ? "This room is archived." : barred);
     this.#showUnseen();
   }
@@ -287,7 +287,7 @@ class RoomPage {
     try {
       await navigator.clipboard.writeText(message);
     } catch {
-      this.#composer.note("This browser does not let the page copy. Select the text instead.");
+      this.#composer.note("Your browser blocked copying. Select the text and copy it yourself.");
     }
   }
 

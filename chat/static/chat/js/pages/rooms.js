@@ -33,9 +33,9 @@ function show() {
   if (wants && !knows) timer = setTimeout(ask, PAUSE_MS, name);
   showFound(knows, listed);
   if (knows && !listed.length && !rooms("found").length) {
-    const opens = mayOpen ? ` Enter opens /chat/${slug}/` : "";
-    help.textContent = `No room here is called that.${opens}`;
-  } else help.textContent = slug && slug !== input.value ? `Opens /chat/${slug}/` : words;
+    const opens = mayOpen ? ` Press Enter to create /chat/${slug}/.` : "";
+    help.textContent = `No room has that name.${opens}`;
+  } else help.textContent = slug && slug !== input.value ? `Press Enter to open /chat/${slug}/.` : words;
 }
 
 function showFound(knows, listed) {
