@@ -8,7 +8,7 @@ PIP_COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --universal --pyth
 SETTINGS = SECRET_KEY=unused DATABASE_URL=postgres:///unused REDIS_URL=redis://unused
 
 .DEFAULT_GOAL := help
-.PHONY: audit bench help run test peers faults check format lock
+.PHONY: audit bench help run test long peers faults check format lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -17,8 +17,11 @@ help:  ## show this list
 run: .venv/run.stamp  ## start the chat with all that it needs; Ctrl-C stops it
 	@END_WITH=$$PPID exec .venv/bin/python manage.py run
 
-test: .venv/dev.stamp  ## run every test; ARGS=tests/core runs some
+test: .venv/dev.stamp  ## run the tests; ARGS=tests/core runs some
 	@exec .venv/bin/python -m pytest $(ARGS)
+
+long: .venv/dev.stamp  ## run the tests that prove something by its volume, or measure
+	@exec .venv/bin/python -m pytest -m long $(ARGS)
 
 peers: .venv/dev.stamp  ## run the tests against nginx, PgBouncer and PostgreSQL from Debian
 	@exec .venv/bin/python -m pytest tests/peers $(ARGS)

@@ -1,41 +1,75 @@
 """Fixtures for every test, and the servers that they run against.
 
-The servers start when this file is loaded: settings name them, and the conftest.py of a folder
-below may import models, which needs settings.
+Settings name the servers, and the conftest.py of a folder below may import models, which needs
+settings: so their addresses are chosen when this file is loaded. They start when a test needs them.
 """
 
 import atexit
 import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from types import FrameType
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.support import environment
+from tests.support import environment, order, workers
 
+workers.keep_bytecode()
 _session = ExitStack()
 atexit.register(_session.close)  # where pytest itself fails
-environment.enter(_session)
+_servers = environment.Servers(_session)
 
 import django  # noqa: E402
 from django.conf import settings as django_settings  # noqa: E402
 
 django.setup()
+USUAL_HASHERS = django_settings.PASSWORD_HASHERS
 django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-from tests.support import databases, servers  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.test import override_settings  # noqa: E402
+
+from tests.support import databases, quick, servers  # noqa: E402
+
+quick.read_no_static_files()
 
 StartServer = Callable[..., servers.ChatServer]
 
 
-def pytest_configure() -> None:
-    # End as on Ctrl-C, which stops the servers; Python itself would end without.
-    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", returncode=143))
+def pytest_configure(config: pytest.Config) -> None:
+    is_worker = hasattr(config, "workerinput")
+    hands_out = bool(config.getoption("tx")) and not is_worker
+
+    def end(*_: int | FrameType | None) -> None:
+        """End as on Ctrl-C, which stops the servers; Python itself would end without.
+
+        Ctrl-C reaches the workers as well. Those that did not hear of the end are killed.
+        """
+        for worker in psutil.Process().children() if hands_out else ():
+            worker.terminate()
+        pytest.exit("SIGTERM", returncode=143)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def pytest_unconfigure() -> None:
     _session.close()
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return workers.wanted(config) if environment.is_all_ours() else 0
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Let the workers choose addresses of their own."""
+    environment.forget()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order.longest_first(items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,10 +82,41 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _redis() -> None:
+    """It starts at once, and more tests use it than say so."""
+    _servers.start("REDIS_URL")
+
+
 @pytest.fixture(scope="session")
-def template_database() -> Iterator[str]:
-    """The URL of a migrated database with the demo, to be copied only."""
-    with databases.migrated() as url:
+def migrated_database() -> Iterator[str]:
+    """The URL of a database with all tables, to be copied only."""
+    with _servers.migrated() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(migrated_database: str, django_db_blocker: Any) -> Iterator[None]:
+    """The database of the tests that are marked django_db."""
+    with (
+        databases.copied(migrated_database) as url,
+        django_db_blocker.unblock(),
+        databases.using(url),
+    ):
+        yield
+
+
+@pytest.fixture(scope="session")
+def template_database(migrated_database: str, django_db_blocker: Any) -> Iterator[str]:
+    """The URL of a database with the demo, to be copied only."""
+    with databases.copied(migrated_database) as url:
+        with (
+            django_db_blocker.unblock(),
+            databases.using(url),
+            # as where servers run; pytest-django takes DEBUG away
+            override_settings(DEBUG=True, PASSWORD_HASHERS=USUAL_HASHERS),
+        ):
+            call_command("demo", verbosity=0)
         yield url
 
 

@@ -36,7 +36,9 @@ def chosen(machine: SimpleNamespace) -> str:
 
 def test_the_machines_own_comes_first(machine: SimpleNamespace) -> None:
     machine.own.touch()
-    machine.has += ["google-chrome", "chromium"]
+    machine.has += ["google-chrome", "chromium", chromium.SHELL]
+    assert chosen(machine) == chromium.SHELL
+    machine.has.remove(chromium.SHELL)
     assert chosen(machine) == "chromium"
     machine.has.remove("chromium")
     assert chosen(machine) == "google-chrome"
@@ -61,3 +63,17 @@ def test_else_the_tests_fail_and_say_what_to_do(
     vars(machine).update(lacks)
     with pytest.raises(chromium.NoChromium, match="playwright install chromium"):
         chosen(machine)
+
+
+def test_where_there_is_no_shell_all_of_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    packages: list[str] = []
+
+    def run(command: list[str]) -> None:
+        if "install" in command:
+            packages.append(command[-2])
+            if command[-2] == chromium.SHELL:
+                raise chromium.NoChromium
+
+    monkeypatch.setattr(chromium, "run", run)
+    chromium.install()
+    assert packages == [chromium.SHELL, "chromium"]

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import yaml
 
 from tests.support.databases import ROOT
 
+TARGETS = ["check", "test", "long", "peers", "faults"]
 
-@pytest.mark.parametrize(
-    ("fails", "status"), [("nothing", 0), ("check", 1), ("test", 1), ("peers", 1)]
-)
-def test_it_checks_and_tests_and_does_nothing_else(tmp_path: Path, fails: str, status: int) -> None:
+
+@pytest.mark.parametrize("fails", ["nothing", *TARGETS])
+def test_it_checks_and_tests_and_does_nothing_else(tmp_path: Path, fails: str) -> None:
     (tmp_path / ".ci").mkdir()
     run = shutil.copy(ROOT / ".ci/run", tmp_path / ".ci/run")
     make = tmp_path / "bin/make"
@@ -28,8 +29,18 @@ def test_it_checks_and_tests_and_does_nothing_else(tmp_path: Path, fails: str, s
     done = subprocess.run(
         [run], env={"PATH": path}, cwd="/", capture_output=True, text=True, check=False
     )
-    assert (done.stdout, done.stderr) == ("make check\nmake test\nmake peers\n", "")
-    assert done.returncode == status
+    assert (done.stdout.splitlines(), done.stderr) == ([f"make {name}" for name in TARGETS], "")
+    assert done.returncode == (fails in TARGETS)
+
+
+def test_what_make_test_leaves_out_is_run_beside_it() -> None:
+    """By a marker, and by a folder that pytest does not enter by itself."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    assert "-m 'not long'" in settings["addopts"]
+    assert [name for name in settings["norecursedirs"] if not name.startswith(".")] == ["peers"]
+    makefile = (ROOT / "Makefile").read_text()
+    assert "pytest -m long $(ARGS)" in makefile
+    assert "pytest tests/peers $(ARGS)" in makefile
 
 
 # -- the hosted workflow ----------------------------------------------------------------------

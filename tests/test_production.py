@@ -96,7 +96,7 @@ def open_socket(url: str, origin: str, cookies: str = "", **headers: str) -> Cli
 def test_the_commands_before_the_server_work_on_an_empty_database(
     image: Path, template_database: str
 ) -> None:
-    with databases._created("template0") as url:
+    with databases.created("template0") as url:
         env = deployment.environment("migrate") | {"DATABASE_URL": url}
         deployment.run(deployment.SERVICES["migrate"]["command"], image, env)
         deployment.run([*deployment.SERVICES["migrate"]["command"], "--check"], image, env)

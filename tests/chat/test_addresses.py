@@ -396,7 +396,7 @@ class TestSpelled:
         browser.force_login(MembershipFactory(room=a_secret(SECRET)).user)
         return browser
 
-    @pytest.mark.parametrize("spelling", SPELLINGS.keys() - MISTAKES)
+    @pytest.mark.parametrize("spelling", sorted(SPELLINGS.keys() - MISTAKES))
     def test_it_leads_members_to_their_room(self, member: Browser, spelling: str) -> None:
         spelled = SPELLINGS[spelling](SECRET)
         page = member.get(f"/chat/{quote(spelled)}/", follow=True)
@@ -446,7 +446,7 @@ class TestSpelled:
         assert not Room.objects.exists()
         assert User.objects.count() == 1
 
-    @pytest.mark.parametrize("spelling", MISTAKES)
+    @pytest.mark.parametrize("spelling", sorted(MISTAKES))
     def test_with_a_mistake_it_leads_nowhere(self, member: Browser, spelling: str) -> None:
         for slug in map(SPELLINGS[spelling], (SECRET, SECRET.upper(), "\u200b" + SECRET)):
             assert member.get(f"/chat/{quote(slug)}/").status_code == 404

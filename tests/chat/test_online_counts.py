@@ -12,7 +12,7 @@ from django.utils import timezone
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Room
 from chat.online import pages
-from chat.online.here import SITE
+from chat.online.scopes import SITE
 from chat.rooms import lists
 from core.models import User
 from tests.support.presence import presence_keys

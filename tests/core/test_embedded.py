@@ -24,7 +24,7 @@ from tests.support.processes import processes_of
 USER = """
 import sys, time
 from pathlib import Path
-from core.embedded import Share
+from core.local.embedded import Share
 share = Share(Path(sys.argv[1]), durable=False)
 urls = share.start(["DATABASE_URL", "REDIS_URL"])
 share.watch(urls)

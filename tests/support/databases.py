@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parents[2]
+MIGRATED = "test_migrated"  # the database of this name has all tables, and is copied only
 
 
 def manage(*arguments: str, env: dict[str, str] | None = None) -> str:
@@ -31,23 +32,30 @@ def manage(*arguments: str, env: dict[str, str] | None = None) -> str:
 
 
 @contextmanager
-def migrated() -> Iterator[str]:
-    """Yield the URL of a new database with all tables and the demo."""
-    with _created("template0") as url:
-        manage("migrate", "--verbosity=0", env={"DATABASE_URL": url})
-        manage("demo", "--verbosity=0", env={"DATABASE_URL": url})
-        yield url
-
-
-@contextmanager
 def copied(url: str) -> Iterator[str]:
     """Yield the URL of a copy of a database, which nobody may be using; takes a moment only."""
-    with _created(urlsplit(url).path[1:]) as copy:
+    with created(urlsplit(url).path[1:]) as copy:
         yield copy
 
 
 @contextmanager
-def _created(template: str) -> Iterator[str]:
+def using(url: str) -> Iterator[None]:
+    """Let this process use that database."""
+    from django.db import connection
+
+    settings = connection.settings_dict
+    usual = settings["NAME"]
+    for name in (urlsplit(url).path[1:], usual):
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+        settings["NAME"] = name
+        if name != usual:
+            yield
+
+
+@contextmanager
+def created(template: str) -> Iterator[str]:
+    """Yield the URL of a new database."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     _execute("CREATE DATABASE {} TEMPLATE {}", name, template)
     try:

@@ -3,10 +3,14 @@
 import random
 
 from core.local.embedded.ports import LOWEST, is_free
+from tests.support import workers
+
+FIRST = 11_000
 
 # Under those that embedded servers choose from, and none twice: a test may stop its server and
-# start it again, and meanwhile no other may have its port.
-_ports = iter(random.sample(range(11_000, LOWEST), LOWEST - 11_000))
+# start it again, and meanwhile no other may have its port. So each worker has ports of its own.
+_ours = range(FIRST + workers.NUMBER, LOWEST, workers.COUNT)
+_ports = iter(random.sample(_ours, len(_ours)))
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
@@ -28,6 +28,7 @@ from core.local.embedded.server import NoAnswer
 from core.local.embedded.valkey import Valkey
 from core.models import User
 from tests.support import databases, servers
+from tests.support.databases import using
 from tests.support.ports import free_port
 from tests.support.servers import ChatServer
 
@@ -48,21 +49,12 @@ UNLIMITED = {
 @pytest.fixture(scope="module")
 def chat_database(template_database: str, django_db_blocker: Any) -> Iterator[str]:
     """The URL of a database for one file, where the server's rows and the test's are the same."""
-    with databases.copied(template_database) as url, django_db_blocker.unblock(), using(url):
+    with (
+        databases.copied(template_database) as url,
+        django_db_blocker.unblock(),
+        using(url),
+    ):
         yield f"{url}{'&' if urlsplit(url).query else '?'}application_name=under_test"
-
-
-@contextmanager
-def using(url: str) -> Iterator[None]:
-    """Let this process use that database."""
-    settings = connection.settings_dict
-    usual = settings["NAME"]
-    for name in (urlsplit(url).path[1:], usual):
-        connection.close()
-        connection.close_pool()  # type: ignore[attr-defined]
-        settings["NAME"] = name
-        if name != usual:
-            yield
 
 
 @pytest.fixture(scope="module")
