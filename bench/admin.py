@@ -64,8 +64,8 @@ def pages() -> dict[str, str]:
         sys.exit("There must be two rooms with messages.")
     middle = Message.objects.get(room=big, seq=big.message_count // 2)
     day = f"{middle.created_at:%Y-%m-%d}"
-    small_day = f"{small.messages.newest()[0].created_at:%Y-%m-%d}"
-    talker = big.messages.newest()[0].author_id
+    small_day = f"{small.messages.order_by('-seq')[0].created_at:%Y-%m-%d}"
+    talker = big.messages.order_by("-seq")[0].author_id
     quiet = Membership.objects.filter(room=big).order_by("-id")[0].user_id
     commit = re.search(r"\b[0-9a-f]{9}\b", big.messages.filter(body__contains="commit ")[0].body)
     rare = commit[0] if commit else "bisect"

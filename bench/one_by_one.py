@@ -8,7 +8,7 @@ import django
 
 from chat.live.outbox import Parcel
 from core import server
-from presence.store import Change
+from presence.store import Movement
 
 EVERYBODY = {"PRESENCE_LIST_MAX": "1000000", "PRESENCE_SHOWN": "1000000"}
 
@@ -19,7 +19,7 @@ def main() -> None:
     django.setup()
     from chat.online.audience import Audience
 
-    def tell(self: Audience, news: Sequence[Change]) -> None:
+    def tell(self: Audience, news: Sequence[Movement]) -> None:
         for change in news:
             frame = self._change(change)
             self._push(Parcel([frame]), self._watchers)

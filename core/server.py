@@ -72,7 +72,7 @@ def serve(
         proxy_forwarded_address_header="X-Real-IP" if settings.TRUSTED_PROXY else None,
         proxy_forwarded_proto_header="X-Forwarded-Proto" if settings.TRUSTED_PROXY else None,
     )
-    loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
+    loop = getattr(reactor, "_asyncioEventloop", None) or asyncio.get_event_loop()
 
     async def leave() -> None:
         for listener in server.listeners:

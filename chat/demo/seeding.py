@@ -154,7 +154,7 @@ def store(room: Room, members: Sequence[User], lines: Sequence[Line], rng: rando
     places.sort()
     first_seq, first_pos = room.reserve(messages=len(lines), changes=len(places) - len(lines))
     pos = {n: first_pos + place for place, (_, n) in enumerate(places)}  # the last change counts
-    ids = _reserve_ids(len(lines))
+    ids = Message.objects.reserve_ids(len(lines))
     keys = [member.pk for member in members]
 
     def messages() -> Iterator[tuple[Any, ...]]:
@@ -193,17 +193,6 @@ def store(room: Room, members: Sequence[User], lines: Sequence[Line], rng: rando
             for fan, emoji, at in line.reactions
         ),
     )
-
-
-def _reserve_ids(wanted: int) -> list[int]:
-    """Primary keys from the table's own sequence: replies name them before they exist."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('chat_message', 'id'))"
-            " FROM generate_series(1, %s)",
-            [wanted],
-        )
-        return [row[0] for row in cursor.fetchall()]
 
 
 def _copy(model: type[Any], columns: str, rows: Iterable[tuple[Any, ...]]) -> None:

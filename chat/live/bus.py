@@ -61,7 +61,7 @@ class Changes(Message, tag="room.changes"):
 
 
 class Moved(NamedTuple):
-    """Somebody came to a room or left it, as presence.store.Change has it, with their name."""
+    """Somebody came to a room or left it, as presence.store.Movement has it, with their name."""
 
     kind: Literal["joined", "left"]
     user: UserId

@@ -30,10 +30,6 @@ from chat.protocol.commands import Command, Delete, Edit, React, Remove
 from chat.protocol.errors import Refused
 from chat.rooms.standing import Standings
 
-_HEADS = """
-UPDATE chat_room room SET head = new.head
-  FROM unnest(%s::bigint[], %s::bigint[]) AS new(id, head) WHERE room.id = new.id
-"""
 _PLACES = """
 UPDATE chat_message message SET pos = new.pos
   FROM unnest(%s::bigint[], %s::bigint[]) AS new(id, pos) WHERE message.id = new.id
@@ -94,8 +90,8 @@ class Changes:
         if not self._changed:
             return
         rooms = [self._rooms[pk] for pk in {message.room_id for message in self._changed.values()}]
+        Room.objects.set_heads(rooms)
         with connection.cursor() as cursor:
-            cursor.execute(_HEADS, _columns(rooms, "pk", "head"))
             cursor.execute(_PLACES, _columns(self._changed.values(), "pk", "pos"))
             if self._rewritten:
                 fields = ("pk", "body", "edited_at", "deleted_at", "deleted_by_id")
@@ -196,7 +192,7 @@ class Changes:
             user=Person(message.author_id, message.author.name),
             message=message.body,
             created=message.created_at,
-            kind=None if message.kind == Message.Kind.TEXT else message.kind,
+            kind=message.kind,
             reply_to=message.reply_to_id,
             edited=message.edited_at,
             deleted=message.deleted_at,

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db import connection
 
-from chat.models import Message
 from chat.protocol.changes import (
     DELETED,
     EDITED,
@@ -23,12 +22,13 @@ from chat.protocol.changes import (
     change_of,
     reactions_of,
 )
+from core.models import User
 
 # A room's head and, per message, what MessageState needs. A room without messages gives one row
 # with an empty message.
 _READ = """
 SELECT room.head, m.id, m.seq, m.pos, m.client_id, m.author_id,
-       coalesce(nullif(author.display_name, ''), author.username),
+       {name},
        m.body, m.created_at, m.kind, m.reply_to_id, m.edited_at, m.deleted_at,
        (SELECT jsonb_agg(jsonb_build_array(r.emoji, r.user_id) ORDER BY r.id)
           FROM chat_reaction r WHERE r.message_id = m.id)
@@ -41,9 +41,9 @@ SELECT room.head, m.id, m.seq, m.pos, m.client_id, m.author_id,
  WHERE room.id = %(room)s
  ORDER BY m.{order}
 """
-_BEFORE = _READ.format(where="seq < %(before)s", order="seq DESC")
-_SINCE = _READ.format(where="pos > %(since)s", order="pos")
-_BY_ID = _READ.format(where="id = ANY(%(ids)s)", order="pos")
+_BEFORE = _READ.format(name=User.name_sql("author"), where="seq < %(before)s", order="seq DESC")
+_SINCE = _READ.format(name=User.name_sql("author"), where="pos > %(since)s", order="pos")
+_BY_ID = _READ.format(name=User.name_sql("author"), where="id = ANY(%(ids)s)", order="pos")
 
 NEWEST = 2**63 - 1
 
@@ -125,7 +125,7 @@ def _state(row: Sequence[Any]) -> MessageState:
         user=Person(author, name),
         message=body,
         created=created,
-        kind=None if kind == Message.Kind.TEXT else kind,
+        kind=kind,
         reply_to=reply_to,
         edited=edited,
         deleted=deleted,

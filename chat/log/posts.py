@@ -16,6 +16,7 @@ from chat.protocol.commands import Post
 from chat.protocol.errors import Gone, Refused
 from chat.rooms.standing import IS_THEIRS_SQL, REFUSALS, sanctions_sql
 from core.database.statements import Statement, as_json, fetch
+from core.models import User
 
 # Rooms are locked in pk order, so that no two batches wait for each other; and in a statement of
 # their own, because one statement's snapshot is older than the locks that it waits for.
@@ -101,7 +102,7 @@ WITH input AS (
     RETURNING id, room_id, seq, pos, author_id, client_id, created_at
 ){joined}
 SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
-       coalesce(nullif(judged.display_name, ''), judged.username),
+       {name},
        written.id, written.seq, written.pos, written.created_at
   FROM judged
   LEFT JOIN written ON judged.verdict IS NULL AND written.room_id = judged.room_id
@@ -110,6 +111,7 @@ SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
 _JUDGED = {
     "sanctions": sanctions_sql("input.author_id", "input.room_id"),
     "is_theirs": IS_THEIRS_SQL,
+    "name": User.name_sql("judged"),
 }
 _POST = Statement("chat_post", ["json"], _SQL.format(joins="", wanted="", joined="", **_JUDGED))
 # Where somebody writes who is no member yet, as in a room in which nothing was said before: it is
@@ -215,7 +217,7 @@ def _outcome(write: Write, row: Sequence[Any]) -> Change | Refused | int:
             user=Person(write.user, name),
             message=body,
             created=created,
-            kind=None if kind == "text" else kind,
+            kind=kind,
             reply_to=command.reply_to,
         ),
     )

@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -33,6 +34,16 @@ class RoomQuerySet(models.QuerySet["Room"]):
 
     def not_vacant(self) -> "RoomQuerySet":
         return self.filter(Q(vacant_since=None) | Q(message_count__gt=0))
+
+    def set_heads(self, rooms: Collection["Room"]) -> None:
+        """Write the heads of rooms that are locked, and have gone on in memory: as `Room.reserve`,
+        with one statement for all."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE chat_room room SET head = new.head"
+                " FROM unnest(%s::bigint[], %s::bigint[]) AS new(id, head) WHERE room.id = new.id",
+                [[room.pk for room in rooms], [room.head for room in rooms]],
+            )
 
     def direct_between(self, one: Any, other: Any) -> "RoomQuerySet":
         low, high = sorted((one.pk, other.pk))

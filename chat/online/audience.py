@@ -20,7 +20,7 @@ from chat.protocol.changes import Person
 from core import tasks
 from core.trouble import Trouble
 from presence.roster import Roster
-from presence.store import Change
+from presence.store import Movement
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Audience:
         self._names = names
         self._watchers: set[Connection] = set()
         self._newcomers: dict[Connection, int] = {}  # with the version that they were shown
-        self._news: list[Change] = []
+        self._news: list[Movement] = []
         self._shown: set[str] | None = None  # of a crowd, those that everybody sees
         self._shown_at = 0  # the version that they are of …
         self._online_then = 0  # … and how many were there
@@ -92,7 +92,7 @@ class Audience:
         self._watchers.discard(connection)
         self._newcomers.pop(connection, None)
 
-    def tell(self, news: Sequence[Change]) -> None:
+    def tell(self, news: Sequence[Movement]) -> None:
         """Changes in order; they leave in a moment."""
         self._news += news
         self._plan()
@@ -199,7 +199,7 @@ class Audience:
             self._encoded = (of, state)
         return state
 
-    def _change(self, change: Change) -> bytes:
+    def _change(self, change: Movement) -> bytes:
         (user,) = self._known([change.user])
         return frames.presence_change(change.kind, user, change.online, change.version)
 

@@ -18,7 +18,7 @@ from core import tasks
 from core.trouble import Trouble
 from presence.roster import Roster
 from presence.round_trip import AWAY
-from presence.store import Change
+from presence.store import Movement
 from presence.tracker import Announce, Heard, Tracker
 
 logger = logging.getLogger(__name__)
@@ -126,7 +126,7 @@ class Online:
         """See that those whom it is shown have names."""
         await self._names.learn(map(int, self._rooms[connection.room_id].audience.shown))
 
-    def announce(self, scope: str, changes: Sequence[Change]) -> None:
+    def announce(self, scope: str, changes: Sequence[Movement]) -> None:
         """The tracker's callback: what this process has brought about."""
         if not changes or scope == SITE:
             return
@@ -157,7 +157,7 @@ class Online:
             # Only where we have none: the other process may not have heard of a new one yet.
             if moved.name and self._names.known(int(moved.user)) is None:
                 self._names.remember(Person(int(moved.user), moved.name))
-        applied, hole = here.roster.apply(Change(*moved[:4]) for moved in message.changes)
+        applied, hole = here.roster.apply(Movement(*moved[:4]) for moved in message.changes)
         if applied:
             here.audience.tell(applied)
         if hole and here.roster.known:

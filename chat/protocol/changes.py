@@ -45,6 +45,10 @@ class MessageState(msgspec.Struct, omit_defaults=True):
     deleted: datetime | None = None
     reactions: dict[str, list[int]] = {}
 
+    def __post_init__(self) -> None:
+        if self.kind == "text":
+            self.kind = None
+
 
 class Change(NamedTuple):
     """One place in a room's log: what happened to which message, and its encoded new state."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from daphne.http_protocol import HTTPFactory
 from django.conf import settings
-from twisted.web.http import HTTPChannel, _GenericHTTPChannelProtocol
+from twisted.web import http
+from twisted.web.http import HTTPChannel
 
 PIECES = 100  # of a request, as they come …
 SIZE = 262_144  # … and bytes, of what is worked on at once; then
@@ -80,5 +81,5 @@ class BoundedChannel(HTTPChannel):
 
 
 class BoundedHTTPFactory(HTTPFactory):
-    def protocol(self) -> _GenericHTTPChannelProtocol:
-        return _GenericHTTPChannelProtocol(BoundedChannel())
+    def protocol(self) -> Any:
+        return http._GenericHTTPChannelProtocol(BoundedChannel())

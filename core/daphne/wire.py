@@ -7,12 +7,14 @@ not taken yet, which ASGI under Daphne has no way to say.
 """
 
 import asyncio
+import logging
 from typing import Any
 
 from autobahn.websocket.protocol import WebSocketProtocol
 from daphne import server as daphne
 from twisted.internet.tcp import Connection
 
+from core.daphne import inside
 from core.daphne.flood import BoundedFactory
 from core.daphne.intake import Intake
 from core.daphne.requests import BoundedHTTPFactory
@@ -20,8 +22,7 @@ from core.daphne.requests import BoundedHTTPFactory
 UNREAD_FRAMES = 100  # that wait for one socket's application …
 UNREAD_BYTES = 1_048_576  # … and how large they may be together
 
-daphne.WebSocketFactory = BoundedFactory
-daphne.HTTPFactory = BoundedHTTPFactory
+logger = logging.getLogger(__name__)
 
 
 class Wire:
@@ -82,13 +83,34 @@ def _size(message: dict[str, Any]) -> int:
 
 
 class WiredServer(daphne.Server):
+    """With our bounds and our way to the socket, as far as the packages have what it takes."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.is_bounded = not _lacks(inside.BOUNDS, "clients are bounded only as by Daphne")
+        self.has_wire = not _lacks(inside.WIRE, "sockets are written to the slow way")
+        if self.is_bounded:
+            daphne.WebSocketFactory = BoundedFactory
+            daphne.HTTPFactory = BoundedHTTPFactory
+
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] != "websocket":
             return super().create_application(protocol, scope)
         # Plain TCP only; behind TLS of its own Daphne's frames take the ordinary way.
-        if isinstance(protocol.transport, Connection):
+        if self.has_wire and isinstance(protocol.transport, Connection):
             scope["extensions"] = {"chat.wire": Wire(protocol, protocol.transport)}
         queue = super().create_application(protocol, scope)
-        if queue is not None:
+        if queue is not None and self.is_bounded:
             hold_up(queue, protocol.intake)
         return queue
+
+
+def _lacks(used: list[inside.Used], without: str) -> bool:
+    if gone := inside.gone(used):
+        logger.warning(
+            "This version of Daphne, Autobahn, Twisted or Python has no %s, so %s. "
+            "Install the versions of the lock file.",
+            ", ".join(gone),
+            without,
+        )
+    return bool(gone)

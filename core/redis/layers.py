@@ -5,6 +5,7 @@ is looked up when a name is made; while it is not known a layer fails as without
 """
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -223,4 +224,4 @@ def _end_all() -> None:
 
 # Called before Python waits for its threads; `atexit` comes after. The newest is called first: it
 # must stand after that of concurrent.futures, which asyncio has imported.
-threading._register_atexit(_end_all)  # type: ignore[attr-defined]
+getattr(threading, "_register_atexit", atexit.register)(_end_all)

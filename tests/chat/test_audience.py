@@ -22,7 +22,7 @@ from chat.online.audience import Audience
 from chat.online.names import Names
 from chat.protocol.changes import Person
 from presence.roster import Roster
-from presence.store import Change, State
+from presence.store import Movement, State
 
 Frame = dict[str, Any]
 
@@ -173,7 +173,7 @@ class Process:
         client.is_closing = True
         self.audience.leave(cast(Connection, client))
 
-    def hear(self, changes: list[Change]) -> None:
+    def hear(self, changes: list[Movement]) -> None:
         applied, hole = self.roster.apply(changes)
         if applied:
             self.audience.tell(applied)
@@ -207,13 +207,13 @@ class Room:
         self.version = 1_000
         self.processes = [Process(self) for _ in range(processes)]
 
-    def change(self, kind: str, *users: int) -> list[Change]:
+    def change(self, kind: str, *users: int) -> list[Movement]:
         changes = []
         for user in map(str, users):
             self.users ^= {user}
             assert (user in self.users) == (kind == "joined")
             self.version += 1
-            changes.append(Change(kind, user, self.version, len(self.users)))
+            changes.append(Movement(kind, user, self.version, len(self.users)))
         return changes
 
     def join(self, *users: int) -> None:
@@ -222,7 +222,7 @@ class Room:
     def leave(self, *users: int) -> None:
         self.tell(self.change("left", *users))
 
-    def tell(self, changes: list[Change]) -> None:
+    def tell(self, changes: list[Movement]) -> None:
         for process in self.processes:
             process.hear(changes)
 
@@ -659,7 +659,7 @@ def take(room: Room, step: Step) -> None:
             process.show(process.clients[step.number % len(process.clients)])
 
 
-def later(seconds: float, call: Callable[[list[Change]], None], changes: list[Change]) -> None:
+def later(seconds: float, call: Callable[[list[Movement]], None], changes: list[Movement]) -> None:
     if seconds:
         asyncio.get_running_loop().call_later(seconds, call, changes)
     else:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from core.accounts import cookies
 from core.local import embedded
@@ -24,7 +25,10 @@ running: list["ChatServer"] = []  # for the report of a failed test
 class ChatServer:
     """Daphne with the chat on a free port. `url` has no slash at its end."""
 
-    def __init__(self, env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, env: Mapping[str, str], log: Path, program: Sequence[str] = ("-m", "core.server")
+    ) -> None:
+        self.program = program
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.ws_url = f"ws://127.0.0.1:{self.port}"
@@ -53,7 +57,7 @@ class ChatServer:
         """Start it, on the same port and database as before; returns once it accepts."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "core.server"],
+                [sys.executable, *self.program],
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -107,6 +111,7 @@ def chat_server(
     *,
     env: Mapping[str, str] | None = None,
     beside: ChatServer | None = None,
+    **options: Any,
 ) -> Iterator[ChatServer]:
     """Run a server on a copy of the template database; `env` adds to its environment.
 
@@ -123,7 +128,7 @@ def chat_server(
             own["DATABASE_URL"] = stack.enter_context(databases.copied(template))
             if "REDIS_URL" in environment.started:
                 own |= stack.enter_context(embedded.servers(directory, wanted=["REDIS_URL"]))
-        server = ChatServer({**own, **(env or {})}, directory / "server.log")
+        server = ChatServer({**own, **(env or {})}, directory / "server.log", **options)
         running.append(server)
         stack.callback(running.remove, server)
         stack.callback(server.stop)

@@ -163,7 +163,7 @@ def ids_query(page: Page) -> str:
 def test_an_index_holds_the_rows_in_the_order_of_the_list(
     look: Look, many: Room, query: str, index: str
 ) -> None:
-    author = many.messages.newest()[0].author_id
+    author = many.messages.order_by("-seq")[0].author_id
     page = look("chat/message/?" + query.format(room=many.pk, author=author))
     found = plan(ids_query(page), enable_bitmapscan="off")
     assert index in found

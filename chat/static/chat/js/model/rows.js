@@ -88,13 +88,11 @@ function belongs(message, previous) {
 
 const isPlain = ({ kind }) => kind === undefined || kind === "text" || kind === "bot";
 
-/** A draft as the message that it will be. */
+/** A draft as a message. What its words make of it ("/me waves") the server says. */
 function asMessage({ message, reply_to, at }, me) {
-  const action = message.startsWith("/me ");
   return {
     user: me,
-    message: action ? message.slice(4) : message,
-    kind: action ? "action" : undefined,
+    message,
     reply_to: reply_to ?? undefined,
     created: new Date(at).toISOString(),
   };
