@@ -247,7 +247,7 @@ class RoomConsumer(AsyncConsumer):
         self.engine.dismiss(connection)
 
 
-def _unavailable(detail: str = "The server cannot reach its database right now.") -> Refused:
+def _unavailable(detail: str = "The server cannot use its database right now.") -> Refused:
     return Refused("unavailable", detail, RETRY_AFTER)
 
 
