@@ -229,7 +229,7 @@ class RoomConsumer(AsyncConsumer):
             logger.debug("Closing a socket that is gone: %r", error)
 
 
-def _unavailable(detail: str = "The server cannot reach its database right now.") -> Refused:
+def _unavailable(detail: str = "The server cannot use its database right now.") -> Refused:
     return Refused("unavailable", detail, RETRY_AFTER)
 
 

@@ -113,7 +113,16 @@ def test_what_make_run_says_is_what_the_readme_shows() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if not re.match(r"\w+:", target):
-            assert (path.parent / target.partition("#")[0]).exists(), target
+            name, _, anchor = target.partition("#")
+            document = path.parent / name if name else path
+            assert document.exists(), target
+            assert not anchor or anchor in anchors_of(document), target
+
+
+def anchors_of(document: Path) -> set[str]:
+    """What a link can name after "#", made of the headings as GitHub makes it."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_the_layout_names_every_folder() -> None:

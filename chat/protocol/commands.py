@@ -115,7 +115,9 @@ def decode(text: str | None) -> Command:
     size, most = len(text.encode("utf-8", "surrogatepass")), settings.CHAT_FRAME_IN_MAX
     if size > most:
         named = _reference(text) if size <= NAMED_WITHIN * most else {}
-        raise Undecodable("too_long", f"A frame holds {most:,} bytes at most.", named)
+        raise Undecodable(
+            "too_long", f"This is too large to send. The limit is {most:,} bytes.", named
+        )
     try:
         frame = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):  # lone surrogates end here too

@@ -215,10 +215,14 @@ def test_a_message_whose_frame_is_too_long_is_shown_as_failed_and_keeps_its_text
     )
     page.press(INPUT, "Enter")
     draft = page.locator(".draft")
-    expect(draft.locator(".detail")).to_have_text("A frame holds 16,384 bytes at most.")
+    expect(draft.locator(".detail")).to_have_text(
+        "This is too large to send. The limit is 16,384 bytes."
+    )
     expect(draft.locator(".body")).to_contain_text("kept")
     page.reload()
-    expect(draft.locator(".detail")).to_have_text("A frame holds 16,384 bytes at most.")
+    expect(draft.locator(".detail")).to_have_text(
+        "This is too large to send. The limit is 16,384 bytes."
+    )
     expect(draft.locator(".body")).to_contain_text("kept")
     say(page, "a short one")
     expect(stored(page, "a short one")).to_have_count(1)

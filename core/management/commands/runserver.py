@@ -34,7 +34,7 @@ Quit with Ctrl-C.
 
 
 class Command(runserver.Command):
-    help = "Serves the chat for development, and begins anew when a file of the code changes."
+    help = "Serves the chat for development, and restarts when a file of the code changes."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:

@@ -117,7 +117,7 @@ export class MessageList extends HTMLElement {
   #nodeFor(row) {
     const known = this.#nodes.get(row.key);
     if (known?.sign === row.sign) return known.node;
-    const node = known?.node ?? el("div", { "data-key": row.key });
+    const node = known?.node ?? el("div");
     this.#fill(node, row);
     this.#nodes.set(row.key, { node, sign: row.sign });
     return node;

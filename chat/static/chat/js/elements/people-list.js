@@ -12,7 +12,7 @@ export class PeopleList extends HTMLElement {
     const items = presence.users.map((user) =>
       el(
         "li",
-        { class: "person", "data-user": user.id },
+        { class: "person" },
         avatar(user),
         el("span", { class: "person-name", dir: "auto", title: user.name }, user.name),
         user.id === me.id ? el("span", { class: "tag" }, "you") : null,

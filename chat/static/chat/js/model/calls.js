@@ -1,6 +1,6 @@
 // Commands that are answered: each carries a ref, and its promise ends with the frame that has it.
 
-export class Refusal extends Error {
+class Refusal extends Error {
   constructor({ code, detail }) {
     super(detail);
     this.code = code;

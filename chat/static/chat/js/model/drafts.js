@@ -315,7 +315,7 @@ export class MemoryStorage {
 }
 
 /** A random UUID. crypto.randomUUID is only there on https and localhost. */
-export function newId() {
+function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
