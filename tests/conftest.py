@@ -42,15 +42,24 @@ def pytest_configure(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")
     hands_out = bool(config.getoption("tx")) and not is_worker
 
-    def end(*_: int | FrameType | None) -> None:
-        """End as on Ctrl-C, which stops the servers; Python itself would end without.
+    def end(number: int, _: FrameType | None) -> None:
+        """Stop the servers, on Ctrl-C and on SIGTERM, of which Python would end without.
 
-        Ctrl-C reaches the workers as well. Those that did not hear of the end are killed.
+        A second one must not break that off: it takes a bounded time. Workers that have not ended
+        when pytest-xdist does are killed, so they are waited for.
         """
-        for worker in psutil.Process().children() if hands_out else ():
-            worker.terminate()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        if hands_out:
+            children = psutil.Process().children()
+            for worker in children:
+                worker.terminate()  # who hit Ctrl-C has told them already
+            psutil.wait_procs(children, timeout=servers.PATIENCE)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         pytest.exit("SIGTERM", returncode=143)
 
+    signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
 
 
