@@ -25,8 +25,7 @@ import django  # noqa: E402
 from django.conf import settings as django_settings  # noqa: E402
 
 django.setup()
-USUAL_HASHERS = django_settings.PASSWORD_HASHERS
-django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+django_settings.PASSWORD_HASHERS = ["tests.support.hashers.Quick"]
 
 from django.core.management import call_command  # noqa: E402
 from django.test import override_settings  # noqa: E402
@@ -122,8 +121,7 @@ def template_database(migrated_database: str, django_db_blocker: Any) -> Iterato
         with (
             django_db_blocker.unblock(),
             databases.using(url),
-            # as where servers run; pytest-django takes DEBUG away
-            override_settings(DEBUG=True, PASSWORD_HASHERS=USUAL_HASHERS),
+            override_settings(DEBUG=True),  # which pytest-django takes away
         ):
             call_command("demo", verbosity=0)
         yield url
