@@ -25,8 +25,7 @@ import django  # noqa: E402
 from django.conf import settings as django_settings  # noqa: E402
 
 django.setup()
-USUAL_HASHERS = django_settings.PASSWORD_HASHERS
-django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+django_settings.PASSWORD_HASHERS = ["tests.support.hashers.Quick"]
 
 from django.core.management import call_command  # noqa: E402
 from django.test import override_settings  # noqa: E402
@@ -42,15 +41,24 @@ def pytest_configure(config: pytest.Config) -> None:
     is_worker = hasattr(config, "workerinput")
     hands_out = bool(config.getoption("tx")) and not is_worker
 
-    def end(*_: int | FrameType | None) -> None:
-        """End as on Ctrl-C, which stops the servers; Python itself would end without.
+    def end(number: int, _: FrameType | None) -> None:
+        """Stop the servers, on Ctrl-C and on SIGTERM, of which Python would end without.
 
-        Ctrl-C reaches the workers as well. Those that did not hear of the end are killed.
+        A second one must not break that off: it takes a bounded time. Workers that have not ended
+        when pytest-xdist does are killed, so they are waited for.
         """
-        for worker in psutil.Process().children() if hands_out else ():
-            worker.terminate()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)
+        if hands_out:
+            children = psutil.Process().children()
+            for worker in children:
+                worker.terminate()  # who hit Ctrl-C has told them already
+            psutil.wait_procs(children, timeout=servers.PATIENCE)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         pytest.exit("SIGTERM", returncode=143)
 
+    signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
 
 
@@ -113,8 +121,7 @@ def template_database(migrated_database: str, django_db_blocker: Any) -> Iterato
         with (
             django_db_blocker.unblock(),
             databases.using(url),
-            # as where servers run; pytest-django takes DEBUG away
-            override_settings(DEBUG=True, PASSWORD_HASHERS=USUAL_HASHERS),
+            override_settings(DEBUG=True),  # which pytest-django takes away
         ):
             call_command("demo", verbosity=0)
         yield url

@@ -38,6 +38,7 @@ def python(*options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.long  # servers of both kinds are started and loaded
 def test_ours_and_the_tutorial_are_measured_and_no_delivery_is_missing(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     only = [word for row in ("generator alone", *ROWS) for word in ("--only", row)]
@@ -55,6 +56,7 @@ def test_ours_and_the_tutorial_are_measured_and_no_delivery_is_missing(tmp_path:
     assert done.returncode == (0 if holds else 1)
 
 
+@pytest.mark.long  # servers of both kinds are started and loaded
 def test_others_are_measured_beside_hostile_sockets_and_without(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     done = run("bench.compare", *SHORT, "--only", "hostile", "--json", str(file))
@@ -65,6 +67,7 @@ def test_others_are_measured_beside_hostile_sockets_and_without(tmp_path: Path) 
     assert done.returncode == (0 if row["holds"] else 1)
 
 
+@pytest.mark.long  # servers of both kinds are started and loaded
 def test_a_figure_of_messages_that_are_not_stored_is_none_and_the_table_says_so(
     tmp_path: Path,
 ) -> None:
@@ -95,6 +98,7 @@ def test_a_database_that_may_forget_what_it_committed_is_none_to_boast_of() -> N
 
 
 @pytest.mark.parametrize("answer", ["on", "off"])
+@pytest.mark.usefixtures("migrated_database")
 async def test_postgresql_is_asked_whether_it_writes_to_the_disk(
     monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
@@ -111,6 +115,7 @@ def test_deliveries_are_counted_member_by_member(delivered: tuple[int, ...], wro
     assert miscounted(crowd, rooms=2) == wrong  # type: ignore[arg-type]
 
 
+@pytest.mark.long  # servers of both kinds are started and loaded
 def test_a_storm_ends_with_everybody_seeing_the_same_count(tmp_path: Path) -> None:
     file = tmp_path / "storm.json"
     short = ("--rounds", "1", "--members", "20", "--within", "1")

@@ -55,7 +55,7 @@ def kind_of(link: str) -> tuple[str, ...]:
     return re.sub(r"\d+", "N", parts.path), *sorted(dict(parse_qsl(parts.query)))
 
 
-@pytest.mark.parametrize("name", ["mod", "boss"])
+@pytest.mark.parametrize("name", ["mod", pytest.param("boss", marks=pytest.mark.long)])
 def test_no_page_of_the_admin_has_a_script_that_fails(
     new_context: NewContext, filled: ChatServer, name: str
 ) -> None:

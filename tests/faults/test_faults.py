@@ -12,6 +12,7 @@ from tests.faults.__main__ import FAULTS
 from tests.faults.breaks import BREAKS
 from tests.support.databases import ROOT
 
+pytestmark = pytest.mark.long  # some minutes: every fault, one after the other
 SHORT = ("--seconds", "1.2", "--clients", "12", "--patience", "20", "--lease", "12")
 # Where the table must show what is broken.
 SHOWN_AS = {

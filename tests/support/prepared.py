@@ -17,7 +17,7 @@ import psycopg
 from core.local import embedded, secret
 from tests.support.databases import MIGRATED, ROOT, manage
 
-KEPT = ROOT / ".pytest_cache/d/postgresql"  # `pytest --cache-clear` empties it
+KEPT = ROOT / ".pytest_cache/postgresql"
 APPS = ("core", "chat", "presence")
 
 

@@ -128,6 +128,8 @@ def chat_server(
             own["DATABASE_URL"] = stack.enter_context(databases.copied(template))
             if "REDIS_URL" in environment.started:
                 own |= stack.enter_context(embedded.servers(directory, wanted=["REDIS_URL"]))
+        if (env or {}).get("DEBUG", "on") == "on":  # who tries production has its own settings
+            own["DJANGO_SETTINGS_MODULE"] = "tests.support.settings"
         server = ChatServer({**own, **(env or {})}, directory / "server.log", **options)
         running.append(server)
         stack.callback(running.remove, server)

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.django_db
 MEBIBYTE = 1024 * 1024
 
 
+@pytest.mark.long
 def test_a_day_of_96_mib_takes_less_than_16_of_memory(tmp_path: Path) -> None:
     """Takes some seconds: the day must be so large that it would not fit."""
     path = general(tmp_path / "export")
@@ -55,6 +56,7 @@ def test_a_day_of_96_mib_takes_less_than_16_of_memory(tmp_path: Path) -> None:
     assert counts(again) == {"already there": 1_200, "in all": 1_200}
 
 
+@pytest.mark.long
 def test_200_000_entries_of_one_day_take_less_than_150_mb(
     tmp_path: Path, template_database: str
 ) -> None:
