@@ -149,7 +149,7 @@ def main() -> int:
     from django.test.utils import CaptureQueriesContext
 
     from chat.models import Message
-    from chat.moderation.group import moderators
+    from chat.moderation.moderators import moderators
     from core.models import User
 
     settings.ALLOWED_HOSTS = ["*"]

@@ -17,7 +17,7 @@ from factory.random import randgen
 
 from chat.models import Membership, Message, Reaction, Revision, Room
 from chat.models.slugs import unguessable_slug
-from chat.moderation.group import moderators
+from chat.moderation.moderators import moderators
 from core.models import User
 
 T = TypeVar("T", bound=Model)

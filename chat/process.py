@@ -21,7 +21,7 @@ from chat.log.writer import Writer
 from chat.online.here import Online
 from chat.online.last_seen import LastSeen
 from chat.online.names import Names
-from chat.online.occupancy import Occupancy
+from chat.online.vacant_rooms import Occupancy
 from chat.protocol.commands import Command, Post, Read
 from chat.protocol.errors import Close, Rejected
 from core import tasks

@@ -12,7 +12,7 @@ from chat.demo.conversations import Line
 from chat.demo.seeding import store
 from chat.models import Address, Imported, Membership, Room
 from chat.models.slugs import unguessable_slug
-from chat.moderation.group import moderators
+from chat.moderation.moderators import moderators
 from core.models import User
 
 SOURCE = "demo"

@@ -13,10 +13,10 @@ from django.conf import settings
 from chat.live import bus
 from chat.live.connection import Connection
 from chat.live.feed import Answers, Feed
-from chat.live.flights import Flights
 from chat.live.mailbox import Mailbox
 from chat.live.queries import query
 from chat.live.repairs import Repairs, newest
+from chat.live.single_flight import Flights
 from chat.log import history
 from chat.protocol.changes import Change
 

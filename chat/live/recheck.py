@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from chat.live.connection import Connection
 from chat.live.queries import query
 from chat.protocol.errors import Ending
-from chat.rooms.standing import Known, changed
+from chat.rooms.permissions import Known, changed
 from core import tasks
 from core.trouble import Trouble
 

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from chat.live.feed import Feed
-from chat.live.flights import Flights
 from chat.live.mailbox import FORGET, Mailbox
 from chat.live.queries import query
+from chat.live.single_flight import Flights
 from chat.log import history
 from core import tasks
 from core.trouble import Trouble

@@ -28,7 +28,7 @@ from chat.protocol.changes import (
 )
 from chat.protocol.commands import Command, Delete, Edit, React, Remove
 from chat.protocol.errors import Refused
-from chat.rooms.standing import Standings
+from chat.rooms.permissions import Permissions
 
 _PLACES = """
 UPDATE chat_message message SET pos = new.pos
@@ -60,7 +60,7 @@ class Changes:
         self._reactions: defaultdict[int, list[Reaction]] = defaultdict(list)
         for reaction in Reaction.objects.filter(message__in=ids):
             self._reactions[reaction.message_id].append(reaction)
-        self._standings = Standings(rooms, users)
+        self._permissions = Permissions(rooms, users)
         self._changed: dict[int, Message] = {}
         self._rewritten: dict[int, Message] = {}
         self._revisions: list[Revision] = []
@@ -117,7 +117,7 @@ class Changes:
     # -- the actions: whether there was anything to do; Refused where it may not be done ---------
 
     def _edit(self, room: Room, message: Message, user: int, command: Edit) -> bool:
-        self._standings.check_may_write(room, user)
+        self._permissions.check_may_write(room, user)
         if message.author_id != user or message.kind not in (
             Message.Kind.TEXT,
             Message.Kind.ACTION,
@@ -132,9 +132,9 @@ class Changes:
         return True
 
     def _delete(self, room: Room, message: Message, user: int, command: Delete) -> bool:
-        if message.author_id != user and not self._standings.moderates(room, user):
+        if message.author_id != user and not self._permissions.moderates(room, user):
             raise Refused("forbidden", "Only the author or a moderator can delete a message.")
-        self._standings.check_may_read(room, user)
+        self._permissions.check_may_read(room, user)
         return self._remove(room, message, user, command)
 
     def _remove(self, room: Room, message: Message, user: int, command: Delete) -> bool:
@@ -147,7 +147,7 @@ class Changes:
         return True
 
     def _react(self, room: Room, message: Message, user: int, command: React) -> bool:
-        self._standings.check_may_write(room, user)
+        self._permissions.check_may_write(room, user)
         if message.is_deleted:
             raise Refused("not_found", "The message was deleted.")
         emoji = command.emoji.strip()

@@ -14,7 +14,7 @@ from chat.log.write import Write
 from chat.protocol.changes import POSTED, Change, MessageState, Person, change_of
 from chat.protocol.commands import Post
 from chat.protocol.errors import Gone, Refused
-from chat.rooms.standing import IS_THEIRS_SQL, REFUSALS, sanctions_sql
+from chat.rooms.permissions import IS_THEIRS_SQL, REFUSALS, sanctions_sql
 from core.database.statements import Statement, as_json, fetch
 from core.models import User
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from chat.log.write import ReadTo, Write
 from chat.protocol.commands import Read
-from chat.rooms.standing import sanctions_sql
+from chat.rooms.permissions import sanctions_sql
 from core.database.statements import Statement, as_json, fetch
 
 # Rows are locked in pk order, so that no two processes wait for each other.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db import IntegrityError
 
 from chat.models import Room, Sanction
-from chat.rooms.standing import sanctions_sql
+from chat.rooms.permissions import sanctions_sql
 from core.database.statements import Statement, columns, fetch, instance, width
 from core.models import User
 

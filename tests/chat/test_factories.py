@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
 from chat.models import Membership, Message, Room
-from chat.moderation.group import PERMISSIONS, moderators
+from chat.moderation.moderators import PERMISSIONS, moderators
 from core.models import User
 
 db = pytest.mark.django_db

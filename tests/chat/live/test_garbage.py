@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from core.redis import installation
-from tests.chat.garbage import payloads
+from tests.chat.live.garbage import payloads
 from tests.support import servers
 from tests.support.servers import ChatServer
 from tests.support.sockets import UNLIMITED, Cast, Client

@@ -134,7 +134,7 @@ def test_what_pages_and_the_admin_tell_reaches_the_chat_that_it_was_done_in(
 
 def test_limits_count_in_their_own_chat(chats: Chats) -> None:
     code = (
-        "from core import throttle;"
+        "from core.web import throttle;"
         "print('found:', [throttle.allowed('test', '2/minute', 'me') for _ in range(3)])"
     )
     for server in (chats.first, *chats.copies):

@@ -20,7 +20,7 @@ from chat.protocol.changes import Change
 from chat.protocol.commands import Command, Delete, Edit, Post, React, Read
 from chat.protocol.errors import Refused, Rejected
 from chat.rooms import admission, lists
-from chat.rooms.standing import Known, changed
+from chat.rooms.permissions import Known, changed
 from core.accounts.identity import claim_of, sign_of
 from core.models import User
 from tests.support.sockets import session_of

@@ -14,10 +14,10 @@ from chat.models import Message, Room
 from chat.protocol.plain import LINES, ONLY_ANSWERS, UNSENT, plain
 from chat.rooms.admission import Admission
 from core.models import User
-from tests.chat.test_feed import Database
-from tests.chat.test_feed import Feed as RoomFeed
-from tests.chat.test_outbox import Socket, nobody, payloads_of
-from tests.chat.test_protocol import DOCUMENT, examples
+from tests.chat.live.test_feed import Database
+from tests.chat.live.test_feed import Feed as RoomFeed
+from tests.chat.live.test_outbox import Socket, nobody, payloads_of
+from tests.chat.protocol.test_protocol import DOCUMENT, examples
 from tests.support.servers import ChatServer
 from tests.support.sockets import Cast, Client, Frame, address
 

@@ -21,7 +21,7 @@ from chat.log import posts
 from chat.log.apply import apply
 from chat.log.write import ReadTo, Write
 from chat.models import Imported, Membership, Room, Sanction
-from chat.online.occupancy import Occupancy
+from chat.online.vacant_rooms import Occupancy
 from chat.process import Process
 from chat.protocol.changes import Change, Person
 from chat.protocol.commands import Post, Read
@@ -199,7 +199,7 @@ class TestGoing:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         noted: list[Any] = []
-        monkeypatch.setattr("chat.online.occupancy.note_people", noted.append)
+        monkeypatch.setattr("chat.online.vacant_rooms.note_people", noted.append)
         await Occupancy(lambda: {5, 7}).work()
         await Occupancy(set).work()
         assert noted == [{5, 7}]
@@ -208,7 +208,7 @@ class TestGoing:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         noted: list[Any] = []
-        monkeypatch.setattr("chat.online.occupancy.note_people", noted.append)
+        monkeypatch.setattr("chat.online.vacant_rooms.note_people", noted.append)
         process = Process()
         sits = [(1, 5, False), (1, 6, True), (2, 6, True), (2, 7, False), (3, 7, True)]
         for user, room, is_member in sits:

@@ -16,7 +16,7 @@ from chat.process import Process
 from chat.protocol.changes import Person
 from presence.store import State
 from presence.tracker import Tracker
-from tests.chat.test_audience import Client
+from tests.chat.online.test_audience import Client
 from tests.support.sockets import PATIENCE
 
 ROOM = 7

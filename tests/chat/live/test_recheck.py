@@ -16,7 +16,7 @@ from chat.live import recheck
 from chat.live.recheck import Recheck
 from chat.models import Membership, Room, Sanction
 from chat.protocol.changes import Person
-from chat.rooms.standing import Known, changed
+from chat.rooms.permissions import Known, changed
 from core.accounts.identity import sign_of
 from core.models import User
 from tests.support.servers import ChatServer

@@ -21,7 +21,7 @@ from core.local.embedded import Share, watch
 from core.local.embedded.postgres import Postgres
 from core.local.embedded.server import PATIENCE, NoAnswer
 from core.local.embedded.share import LEAVE_WITHIN
-from tests.core.test_embedded import Users, another, begin, mains, select_one, urls_of
+from tests.core.local.test_embedded import Users, another, begin, mains, select_one, urls_of
 from tests.support.sockets import wait_until
 
 __all__ = ["another"]

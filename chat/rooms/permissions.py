@@ -2,7 +2,7 @@
 
 Everything that judges splices in the SQL of this module, or asks it: pages and sockets
 (chat/rooms/addresses.py), posts, edits and reads (chat/log/), open sockets (chat/live/recheck.py).
-tests/chat/matrix.txt says what comes of it, for everybody on every way.
+tests/chat/rooms/matrix.txt says what comes of it, for everybody on every way.
 """
 
 from collections.abc import Collection, Sequence
@@ -31,7 +31,7 @@ def sanctions_sql(user: str, room: str) -> str:
 IS_THEIRS_SQL = "(room.kind = 'open' OR member.id IS NOT NULL)"
 
 
-class Standings:
+class Permissions:
     """Of these users in these rooms, all by pk: read at once, under the rooms' locks."""
 
     def __init__(self, rooms: Collection[int], users: Collection[int]) -> None:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from chat.live import bus
 from core.redis.layers import Garbage
-from tests.chat.garbage import MESSAGES, PULSE, STATE, bad_bundles, bad_messages, change, states
+from tests.chat.live.garbage import (
+    MESSAGES,
+    PULSE,
+    STATE,
+    bad_bundles,
+    bad_messages,
+    change,
+    states,
+)
 
 leaves = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()

@@ -25,8 +25,8 @@ from tests.chat.slack.builder import ANN, BOB, general, room, said, ts
 from tests.chat.slack.census import census
 from tests.chat.slack.command import assert_adds_up, bodies, counts, run, run_failing, the
 
-ROOT = Path(__file__).resolve().parents[2]
-GARDEN_CLUB = Path(__file__).parent / "slack/garden-club"
+ROOT = Path(__file__).resolve().parents[3]
+GARDEN_CLUB = Path(__file__).parent / "garden-club"
 # A real community's week, where the checkout has it beside it.
 COMMUNITY = Path(os.environ.get("SLACK_EXPORT", ROOT / "../shared/data/community"))
 

@@ -31,7 +31,7 @@ from chat.protocol.commands import React
 from core import tasks
 from core.redis import installation
 from core.redis.layers import CHAT
-from tests.chat.test_feed import Reader
+from tests.chat.live.test_feed import Reader
 from tests.support.sockets import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("transactional_db", "clean_redis")

@@ -55,7 +55,7 @@ def test_what_is_worth_it_is_compressed(collected: Path) -> None:
 
 def test_the_manifest_knows_every_file_of_ours(collected: Path) -> None:
     known = json.loads((collected / "staticfiles.json").read_text())["paths"]
-    sources = Path(__file__).resolve().parents[2] / "chat/static"
+    sources = Path(__file__).resolve().parents[3] / "chat/static"
     ours = {path.relative_to(sources).as_posix() for path in sources.rglob("*") if path.is_file()}
     assert ours <= set(known)
 
