@@ -78,7 +78,10 @@ class RoomConsumer(AsyncConsumer):
             logger.exception("A socket failed")
             await self._close(Close.COME_BACK)
         finally:
-            self.connection.over() if self.connection is not None else self.outbox.close()
+            if self.connection is None:
+                self.outbox.close()
+            else:
+                self.connection.release()
 
     async def _converse(self) -> None:
         self.process = Process.current()

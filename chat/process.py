@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from chat.live import bus
 from chat.live.connection import Connection
 from chat.live.connections import Connections
 from chat.live.hub import Hub
@@ -45,9 +44,8 @@ class Process:
     def __init__(self) -> None:
         self.connections = Connections()
         self.hub = Hub()
-        self.online = Online(self.hub, Names(self.hub.mailbox), _tracker)
+        self.online = Online(self.hub, self.connections, Names(self.hub.mailbox), _tracker)
         self.recheck = Recheck(self.connections, self.online.set_visibility)
-        self.hub.mailbox.hear(bus.UserChanged, self._on_hidden)  # before the database is asked
         self.notices = Notices(self.hub, self.connections, self.recheck)
         self.outcomes = Outcomes(self.hub, self.connections, self.recheck)
         self.typing = Typing(self.hub)
@@ -103,7 +101,7 @@ class Process:
         tracker.grace += within
         everybody = list(self.connections)
         for connection in everybody:
-            connection.leave(retry_after=random.uniform(0.1, within))
+            connection.send_away(retry_after=random.uniform(0.1, within))
         if everybody:
             closing = [tasks.spawn("closing a connection", one.closed()) for one in everybody]
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
@@ -113,12 +111,6 @@ class Process:
         self.last_seen.close()
         self.occupancy.close()
         self.hub.close()
-
-    def _on_hidden(self, message: bus.UserChanged) -> None:
-        """A renewal of their leases must not show them again, until it is known what they chose."""
-        if message.invisible:
-            for connection in self.connections.of(message.user):
-                self.online.set_visibility(connection, True)
 
 
 def _tracker(announce: Announce, heard: Heard) -> Tracker:

@@ -44,7 +44,7 @@ def serve(
     # Daphne installs its reactor when imported, which must come before anything of Twisted.
     from daphne.endpoints import build_endpoint_description_strings  # isort: skip
     from core.daphne.wire import WiredServer  # isort: skip
-    from twisted.internet import reactor
+    from daphne.server import twisted_loop
 
     from chat.process import Process
     from core.asgi import application
@@ -72,7 +72,7 @@ def serve(
         proxy_forwarded_address_header="X-Real-IP" if settings.TRUSTED_PROXY else None,
         proxy_forwarded_proto_header="X-Forwarded-Proto" if settings.TRUSTED_PROXY else None,
     )
-    loop = getattr(reactor, "_asyncioEventloop", None) or asyncio.get_event_loop()
+    loop: asyncio.AbstractEventLoop = twisted_loop
 
     async def leave() -> None:
         for listener in server.listeners:

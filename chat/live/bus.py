@@ -1,8 +1,9 @@
 """What processes tell each other, through Redis.
 
 Each message is a struct below. A bundle is what one process says to a group at once. Old and new
-versions run side by side during a deploy, so unknown types and fields are passed by; whatever else
-cannot be read is Garbage, and changes nothing of what comes beside it.
+versions run side by side during a deploy, so unknown types and fields are passed by. Whatever else
+cannot be read is Garbage (as is a message with a value that this version does not know), and
+changes nothing of what comes beside it.
 
 Pages, the admin and signals use `tell_processes` and `announce`; a process its mailbox.
 """
@@ -19,12 +20,13 @@ from django.conf import settings
 from msgspec import Meta
 from redis.exceptions import RedisError
 
-from chat.protocol.changes import Change, Id, MessageState, encode
+from chat.protocol.changes import Change, Id, MessageState, Word, encode
 from chat.protocol.errors import Close, Ending
 from chat.protocol.frames import RoomFields
 from core.redis import installation
 from core.redis.layers import CHAT, Garbage
 from core.trouble import Trouble
+from presence.store import Movement
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +35,11 @@ LAYER_TIMEOUT = 3.0  # seconds for one call to the channel layer
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]  # exact in JavaScript
 Name = Annotated[str, Meta(max_length=150)]  # of a person; Django's bound for a username
-Word = Annotated[str, Meta(max_length=1_000)]
 ProcessId = Annotated[str, Meta(max_length=32)]  # empty: a page or a command
 UserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]  # presence's users are strings
+
+# With which a connection may be ended from elsewhere.
+ENDS = {Close.DISCONNECTED, *(ending.code for ending in Ending)}
 
 T = TypeVar("T")
 
@@ -61,13 +65,23 @@ class Changes(Message, tag="room.changes"):
 
 
 class Moved(NamedTuple):
-    """Somebody came to a room or left it, as presence.store.Movement has it, with their name."""
+    """Somebody came to a room or left it: a presence.store.Movement, and their name. The order of
+    the fields is that on the wire."""
 
     kind: Literal["joined", "left"]
     user: UserId
     version: Count
     online: Count
     name: Name
+
+    @classmethod
+    def of(cls, movement: Movement, name: str) -> "Moved":
+        kind: Literal["joined", "left"] = "joined" if movement.kind == "joined" else "left"
+        return cls(kind, movement.user, movement.version, movement.online, name)
+
+    @property
+    def movement(self) -> Movement:
+        return Movement(self.kind, self.user, self.version, self.online)
 
 
 class Presence(Message, tag="room.presence"):
@@ -95,7 +109,8 @@ class Typing(Message, tag="user.typing"):
 
 
 class UserChanged(Message, tag="user.changed"):
-    """What a person wants or may is another; `invisible`: they have just hidden themselves."""
+    """What a person may do, or whether they want to be seen, has changed: ask the database.
+    `invisible`: do not show them until it has answered."""
 
     user: Id
     invisible: bool = False
@@ -186,6 +201,8 @@ def understood(message: Any) -> Message | None:
     if kind is None:
         return None
     found = _converted(message, kind)
+    if isinstance(found, End) and found.code not in ENDS:
+        raise Garbage(f"an end with {found.code}")
     if isinstance(found, Changes):
         found.changes = list(map(_checked, found.changes))
     return found

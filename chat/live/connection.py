@@ -1,9 +1,10 @@
 """One socket in one room, after it was let in: who it is, what it may do, how to send to it.
 
-Whoever keeps it adds to `on_end` what is to be done when it is over.
+Each part that holds a connection adds its clean-up to `on_end`; all run when it is released.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
@@ -17,19 +18,21 @@ from chat.rooms.admission import Admission
 from core import tasks
 from core.accounts.identity import sign_of
 
+logger = logging.getLogger(__name__)
+
 _numbers = count(1)
 
 SendClose = Callable[[Close], Awaitable[None]]
 
 
 class Connection:
-    """`close` is the server's: it sends the close frame with a code."""
+    """`send_close` sends the close frame with a code."""
 
     def __init__(
         self,
         admission: Admission,
         outbox: Outbox,
-        close: SendClose,
+        send_close: SendClose,
         *,
         process_id: str,
         session: str | None,
@@ -48,7 +51,7 @@ class Connection:
         self.on_end: list[Callable[[], None]] = []
         self._you = {"role": admission.role, "guest": user.is_guest, "can": admission.can}
         self._outbox = outbox
-        self._close = close
+        self._send_close = send_close
         self._closing: asyncio.Task[None] | None = None
 
     # -- what it is sent ----------------------------------------------------------------------
@@ -110,8 +113,8 @@ class Connection:
         """It does not read what it is sent: it may come back with its cursor."""
         self.close(Close.TOO_SLOW)
 
-    def leave(self, retry_after: float) -> None:
-        """The server is leaving."""
+    def send_away(self, retry_after: float) -> None:
+        """The server is leaving; the client comes back in so many seconds."""
         refused = Refused("unavailable", "The server is restarting.", round(retry_after, 1))
         self.push_one(frames.error(refused))
         self.close(Close.LEAVING)
@@ -126,21 +129,24 @@ class Connection:
             self.push_one(frames.closed(detail))
         if not self.is_closing:
             self.is_closing = True
-            self._closing = tasks.spawn("closing a connection", self._send_close(code))
+            self._closing = tasks.spawn("closing a connection", self._close_with(code))
 
     async def closed(self) -> None:
         if self._closing is not None:
             await asyncio.wait([self._closing])
 
-    def over(self) -> None:
-        """The socket is gone: whoever keeps this connection lets it go."""
+    def release(self) -> None:
+        """The socket is gone: run each clean-up, the newest first, also where another one fails."""
         self.is_closing = True
         while self.on_end:
-            self.on_end.pop()()
+            try:
+                self.on_end.pop()()
+            except Exception:
+                logger.exception("A part could not let go of a connection")
 
-    async def _send_close(self, code: Close) -> None:
+    async def _close_with(self, code: Close) -> None:
         if code == Close.TOO_SLOW:
             self._outbox.close()  # what it has not read by now, it reads when it is back
         else:
             await self._outbox.flushed()
-        await self._close(code)
+        await self._send_close(code)

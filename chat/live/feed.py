@@ -23,10 +23,10 @@ class Feed(Tail):
         self._answers: list[tuple[Change, Connection, str | int | None]] = []
 
     def open(self, page: Page, *, anew: bool = False) -> bool:
-        """Nothing is delivered."""
+        """Sends nothing; the caller sends the page."""
         if not self.opened:
-            # Nobody is connected yet: they were for somebody who left while the feed before this
-            # one was given up. Kept, they would pass for a hole until somebody writes.
+            # Answers from before the feed opened belong to connections that are gone. They would
+            # make `has_hole` true until somebody writes.
             self._answers.clear()
         return super().open(page, anew=anew)
 

@@ -32,9 +32,8 @@ class Hub:
         self.feeds: dict[int, Feed] = {}
         self.flights = Flights()
         self.repairs = Repairs(self.feeds, self.flights, self.mailbox)
-        self.on_drop: list[
-            Callable[[int], None]
-        ] = []  # told of a room that nobody follows any more
+        # Told of a room that nobody follows any more.
+        self.on_drop: list[Callable[[int], None]] = []
         self.mailbox.hear(bus.Changes, self._on_changes)
 
     # -- connections --------------------------------------------------------------------------
@@ -67,7 +66,7 @@ class Hub:
         farthest = max(0, feed.head - REACH_BACK * settings.CHAT_CATCH_UP_MAX)
         if farthest <= cursor < feed.floor:
             # A read that is under way began at an earlier head, and reaches back no less far.
-            await self.flights.once(("since", feed.room), lambda: self._read_back(feed, farthest))
+            await self.flights.once(("since", feed), lambda: self._read_back(feed, farthest))
         changes = feed.since(cursor)
         if changes is None or cursor > feed.head or len(changes) > settings.CHAT_CATCH_UP_MAX:
             return None

@@ -1,7 +1,7 @@
 """One process's place on the channel layer: what it hears, what it tells, and whether it is heard.
 
 Nothing here is trusted with anything: what is dropped, doubled or reordered is found by `pos` and
-by comparing heads with the database (chat/live/hub.py).
+by comparing heads with the database (chat/live/repairs.py).
 """
 
 import asyncio
@@ -87,8 +87,10 @@ class Mailbox:
         while self._outgoing:
             outgoing, self._outgoing = self._outgoing, {}
             for group, messages in outgoing.items():
-                bundle = bus.packed(self.process_id, messages)
-                await self._call(self._layer.group_send, group, bundle)
+                await self._call(self._publish, group, messages)
+
+    async def _publish(self, group: str, messages: list[bus.Message]) -> None:
+        await self._layer.group_send(group, bus.packed(self.process_id, messages))
 
     async def _call(self, call: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> bool:
         try:

@@ -26,7 +26,7 @@ class Overflow(Exception):
 
 
 class Wire(Protocol):
-    """The socket itself, where the server lets us write to it (see core/server.py)."""
+    """The socket itself, where the server lets us write to it (see core/daphne/wire.py)."""
 
     def write(self, frames: bytes) -> None:
         """Send WebSocket frames, or keep what the socket does not take yet."""

@@ -46,7 +46,7 @@ class Repairs:
 
     async def repair(self, feed: Feed) -> None:
         """Read what the feed has missed from the database, and deliver it."""
-        await self._flights.once(("repair", feed.room), lambda: self._repair(feed))
+        await self._flights.once(("repair", feed), lambda: self._repair(feed))
 
     async def reach(self, feed: Feed, head: int) -> None:
         """See that the feed has delivered all up to `head`, if there is such a place: it was read
@@ -58,9 +58,9 @@ class Repairs:
     def mind(self, feed: Feed) -> None:
         """See that a hole in the feed is closed, and a doubt about it resolved."""
         if feed.opened and feed.has_hole:
-            self._flights.soon(("hole", feed.room), lambda: self._close_hole(feed))
+            self._flights.soon(("hole", feed), lambda: self._close_hole(feed))
         if feed.is_doubtful:
-            self._flights.soon(("doubt", feed.room), lambda: self._resolve_doubt(feed))
+            self._flights.soon(("doubt", feed), lambda: self._resolve_doubt(feed))
 
     async def compare(self) -> None:
         """Find, with one query, the rooms whose log has gone on without us, and catch up."""

@@ -37,8 +37,8 @@ class Tail:
     def open(self, page: Page, *, anew: bool = False) -> bool:
         """Begin, or begin again, with the newest page as the database has it.
 
-        False where that is no news. With `anew` it is, whatever was here before. What is next in
-        line is in it: whoever is connected must get the page before what comes after it.
+        False where that is no news. With `anew` it is, whatever was here before. Waiting changes
+        that follow the page directly are applied too, and not returned: send the page first.
         """
         if self.opened and page.head <= self.head and not anew:
             return False

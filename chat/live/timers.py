@@ -1,4 +1,4 @@
-"""What a process writes to the database now and then. While that is away, it is tried again."""
+"""A periodic write to the database. If that is away, the next turn tries again."""
 
 import asyncio
 import logging

@@ -42,8 +42,8 @@ class Unsure(Exception):
 
 def apply(writes: Sequence[Write], unsure: Unsure | None = None) -> list[Outcome]:
     """Carry out `writes` in one transaction. Raises DatabaseError where the whole of it failed, and
-    Unsure where that is not known. Jobs that are all posts, or all read positions, may always be
-    applied again: a post is found by its `client_id`.
+    Unsure where that is not known. A batch of nothing but posts, or of nothing but read positions,
+    may always be applied again: a post is found by its `client_id`.
 
     Read positions are not mixed with others: they wait for no room's lock.
     """

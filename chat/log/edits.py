@@ -34,7 +34,8 @@ _PLACES = """
 UPDATE chat_message message SET pos = new.pos
   FROM unnest(%s::bigint[], %s::bigint[]) AS new(id, pos) WHERE message.id = new.id
 """
-# Apart from the places: who only got a reaction keeps its text, and its words are not parsed anew.
+# A statement of its own: a message that only got a reaction must not have its search vector
+# computed again.
 _TEXTS = """
 UPDATE chat_message message
    SET body = new.body, edited_at = new.edited_at,

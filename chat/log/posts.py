@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from chat.log.write import Write
+from chat.models import Membership
 from chat.protocol.changes import POSTED, Change, MessageState, Person, change_of
 from chat.protocol.commands import Post
 from chat.protocol.errors import Gone, Refused
@@ -69,7 +70,7 @@ WITH input AS (
           SELECT bool_or(kind = 'ban') AS banned, bool_or(kind = 'mute') AS muted
             FROM ({sanctions}) in_force) sanction ON true
       CROSS JOIN LATERAL (
-          SELECT coalesce(member.role IN ('moderator', 'owner'), false) AS it) moderates
+          SELECT coalesce(member.role IN ({moderates}), false) AS it) moderates
       LEFT JOIN LATERAL (
           SELECT mine.created_at + make_interval(secs => room.slow_mode_seconds) AS until
             FROM chat_message mine
@@ -111,6 +112,7 @@ SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
 _JUDGED = {
     "sanctions": sanctions_sql("input.author_id", "input.room_id"),
     "is_theirs": IS_THEIRS_SQL,
+    "moderates": ", ".join(f"'{role}'" for role in Membership.MODERATES),
     "name": User.name_sql("judged"),
 }
 _POST = Statement("chat_post", ["json"], _SQL.format(joins="", wanted="", joined="", **_JUDGED))

@@ -40,7 +40,8 @@ SELECT input.n, coalesce(marked.read_pos, member.read_pos, 0)
 )
 
 
-# Before that, whoever reads in a room that was silent when they came. Ordered, for the same reason.
+# Runs before _MARK: makes members of readers who entered while the room was vacant. Ordered by pk,
+# against deadlocks.
 _JOIN = Statement(
     "chat_join_readers",
     ["json"],

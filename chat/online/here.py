@@ -8,6 +8,7 @@ from django.conf import settings
 
 from chat.live import bus
 from chat.live.connection import Connection
+from chat.live.connections import Connections
 from chat.live.hub import Hub
 from chat.online.audience import Audience
 from chat.online.names import Names
@@ -43,15 +44,19 @@ class Here:
 class Online:
     """A room is known from the first connection's coming until the hub drops it."""
 
-    def __init__(self, hub: Hub, names: Names, make_tracker: MakeTracker) -> None:
+    def __init__(
+        self, hub: Hub, connections: Connections, names: Names, make_tracker: MakeTracker
+    ) -> None:
         self.tracker = make_tracker(self.announce, self.heard)
         self._hub = hub
+        self._connections = connections
         self._names = names
         self._rooms: dict[int, Here] = {}
         self._reading = Trouble(logger, "Presence can't be read")
         names.on_rename.append(self._renamed)
         hub.on_drop.append(self._forget)
         hub.mailbox.hear(bus.Presence, self._on_presence)
+        hub.mailbox.hear(bus.UserChanged, self._on_changed)
 
     async def enter(self, connection: Connection) -> None:
         """`connection` is here: announce it if the person was not, and find out who else is.
@@ -90,9 +95,7 @@ class Online:
     def _leave(self, here: Here, connection: Connection) -> None:
         here.audience.leave(connection)
         here.connections.discard(connection)
-        # A late one may leave a room that was given up, when others are in a new one.
-        now = self._rooms.get(here.room, here)
-        if not here.connections and not now.connections:
+        if not here.connections:
             self.tracker.unwatch(str(here.room))
         self._give_leases_back(connection)
 
@@ -113,6 +116,12 @@ class Online:
         elif not connection.is_closing:  # else nobody would give them back
             tasks.spawn("showing somebody again", self._take_leases(connection))
 
+    def _on_changed(self, message: bus.UserChanged) -> None:
+        """Hide somebody before the database is asked: a renewal meanwhile would show them again."""
+        if message.invisible:
+            for connection in self._connections.of(message.user):
+                self.set_visibility(connection, True)
+
     def show(self, connection: Connection, ref: str | int | None = None) -> None:
         """Send `presence.state`; from then on the connection gets each change after it."""
         here = self._rooms[connection.room_id]
@@ -132,7 +141,7 @@ class Online:
             return
         people = [self._names.known(int(change.user)) for change in changes]
         moved = [
-            bus.Moved(*change, person.name if person else "")  # type: ignore[arg-type]
+            bus.Moved.of(change, person.name if person else "")
             for change, person in zip(changes, people, strict=True)
         ]
         message = bus.Presence(int(scope), moved)
@@ -157,7 +166,7 @@ class Online:
             # Only where we have none: the other process may not have heard of a new one yet.
             if moved.name and self._names.known(int(moved.user)) is None:
                 self._names.remember(Person(int(moved.user), moved.name))
-        applied, hole = here.roster.apply(Movement(*moved[:4]) for moved in message.changes)
+        applied, hole = here.roster.apply(moved.movement for moved in message.changes)
         if applied:
             here.audience.tell(applied)
         if hole and here.roster.known:
@@ -166,7 +175,7 @@ class Online:
     def _mind(self, here: Here) -> None:
         """See that what the room's roster misses is read, unless it comes by itself."""
         if here.roster.misses:
-            self._hub.flights.soon(("recover", here.room), lambda: self._recover(here))
+            self._hub.flights.soon(("recover", here), lambda: self._recover(here))
 
     async def _recover(self, here: Here) -> None:
         for _ in range(READS):
@@ -177,7 +186,7 @@ class Online:
 
     async def _refresh(self, here: Here) -> None:
         """Read the whole state, and show it to all who were shown another."""
-        await self._hub.flights.once(("presence", here.room), lambda: self._read(here))
+        await self._hub.flights.once(("presence", here), lambda: self._read(here))
 
     async def _read(self, here: Here) -> None:
         newest = here.roster.newest

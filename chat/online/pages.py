@@ -1,4 +1,4 @@
-"""Who is online, for pages: looked up for all the rooms of a page at once, or to be no more."""
+"""For pages: how many are online in each room of a list; and hide somebody at once."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -38,7 +38,7 @@ def hide(user: User) -> None:
     vacant = Room.objects.vacant().order_by("-vacant_since").values_list("pk", flat=True)
     found = reader.forget(str(user.pk), [SITE, *map(str, {*rooms, *vacant[:VACANT_MAX]})])
     news = [
-        bus.Presence(int(scope), [bus.Moved(*change, user.name) for change in changes])  # type: ignore[arg-type]
+        bus.Presence(int(scope), [bus.Moved.of(change, user.name) for change in changes])
         for scope, changes in found.items()
         if scope != SITE and changes
     ]

@@ -1,4 +1,4 @@
-"""Coming into a room, and the list of rooms one can come into."""
+"""Enter a room by its address; an open one is made where the address is free."""
 
 from typing import Any
 

@@ -27,7 +27,8 @@ def sanctions_sql(user: str, room: str) -> str:
          AND (s.until IS NULL OR s.until > now())"""  # noqa: S608 - of our own making
 
 
-# Of rows named `room` and `member`. As Room.objects.visible_to(user), but for bans.
+# Of rows named `room` and `member`, the latter looked up where the room is not open. As
+# Room.objects.visible_to(user), but for bans.
 IS_THEIRS_SQL = "(room.kind = 'open' OR member.id IS NOT NULL)"
 
 
@@ -115,8 +116,7 @@ SELECT known.place, verdict.ending, person.is_invisible, 'mute' = ANY(sanctions.
 
 
 def changed(known: Sequence[Known]) -> list[tuple[Any, ...]]:
-    """Of those whose rights or visibility are not what is known of them: the place in `known`, why
-    they must go (the name of an Ending, or None), whether they do not want to be seen, are muted,
-    and are a member. One statement for all."""
+    """A row for each entry of `known` that is out of date: its index, the name of an Ending or
+    None, is_invisible, is_muted, is_member. One statement for all."""
     rows = [{"place": place, **one._asdict()} for place, one in enumerate(known)]
     return fetch((_CHANGED, [as_json(rows)]))

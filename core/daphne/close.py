@@ -1,11 +1,11 @@
-"""The codes that a socket is closed with: chat/PROTOCOL.md says what each means to a client."""
+"""The codes that a socket is closed with; chat/PROTOCOL.md says what each means to a client."""
 
 from enum import IntEnum
 
 
 class Close(IntEnum):
-    """js/model/close.js has the same. Daphne takes 1000 and 3000 to 4999 only: on another code,
-    1011 too, it raises, and the socket would stay open and deaf."""
+    """Keep chat/static/chat/js/model/close.js equal. Only 1000 and 3000 to 4999: on any other, 1011
+    too, Daphne raises and leaves the socket open."""
 
     COME_BACK = 1000  # a failure of ours, or a session or a room that is another one now
     BAD_FRAMES = 4400

@@ -28,9 +28,8 @@ from core.web.throttle import network
 CLOSE_HANDSHAKE = 10
 LAST_WORD = 1.0  # seconds that a client has to read our code, where nothing is read any more
 SHORT = 2.0  # seconds; a socket that was over by then counts against its address …
-MAY_COME_BACK = frozenset(
-    {Close.COME_BACK, Close.TOO_SLOW, Close.LEAVING}
-)  # … but where it is told to come back (PROTOCOL.md)
+# … but where it is told to come back (PROTOCOL.md).
+MAY_COME_BACK = frozenset({Close.COME_BACK, Close.TOO_SLOW, Close.LEAVING})
 TOO_MANY = "Your browser or app sent too many requests for too long."
 
 # Autobahn lays out all of its options for a log that nobody keeps: half of what a handshake costs.

@@ -5,37 +5,46 @@ starts, and does without what rests on it: slower, or with Daphne's own bounds, 
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import daphne.server as daphne  # first of all of Twisted: it installs the reactor
-from daphne.ws_protocol import WebSocketProtocol
-from twisted.internet.abstract import FileDescriptor
-from twisted.internet.tcp import Connection
+from autobahn.websocket import protocol as autobahn
+from daphne import ws_protocol
+from twisted.internet import abstract, tcp
 from twisted.web import http
 
-Used = tuple[Any, str]
+# An owner (made or looked up when it is asked), and names of its.
+Used = tuple[Callable[[], Any], str]
 
 # Writes finished frames to the socket, and knows what it has not taken (wire.py).
 WIRE: list[Used] = [
-    (FileDescriptor(), "dataBuffer offset _tempDataLen"),
-    (Connection, "writeSomeData"),
-    (WebSocketProtocol, "STATE_OPEN"),
+    (abstract.FileDescriptor, "dataBuffer offset _tempDataLen"),
+    (lambda: tcp.Connection, "writeSomeData"),
+    (lambda: autobahn.WebSocketProtocol, "STATE_OPEN"),
 ]
 # Counts what comes before Autobahn and Twisted work on it (flood.py, requests.py, wire.py).
 BOUNDS: list[Used] = [
-    (daphne, "WebSocketFactory HTTPFactory"),
-    (asyncio.Queue, "_put _get"),
-    (WebSocketProtocol, "_dataReceived _onMessage _fail_connection sendClose dropConnection"),
-    (http, "_GenericHTTPChannelProtocol"),
-    (http.HTTPChannel(), "_handlingRequest _respondToBadRequestAndDisconnect lineLengthExceeded"),
+    WIRE[0],
+    (lambda: daphne, "WebSocketFactory HTTPFactory"),
+    (lambda: daphne.Server, "create_application"),
+    (lambda: asyncio.Queue, "_put _get"),
+    (lambda: ws_protocol.WebSocketProtocol, "_dataReceived _onMessage onMessageEnd onPing"),
+    (lambda: ws_protocol.WebSocketProtocol, "_fail_connection sendClose sendPong failHandshake"),
+    (lambda: ws_protocol.WebSocketProtocol, "dropConnection STATE_CONNECTING STATE_OPEN"),
+    (lambda: http, "_GenericHTTPChannelProtocol"),
+    (http.HTTPChannel, "_handlingRequest length paused loseConnection headerReceived"),
+    (lambda: http.HTTPChannel, "_respondToBadRequestAndDisconnect lineLengthExceeded"),
 ]
 
 
 def gone(used: list[Used]) -> list[str]:
     """The names of those that are not there."""
-    return [
-        f"{getattr(owner, '__name__', type(owner).__name__)}.{name}"
-        for owner, names in used
-        for name in names.split()
-        if not hasattr(owner, name)
-    ]
+    return [name for owner, names in used for name in names.split() if not _has(owner, name)]
+
+
+def _has(owner: Callable[[], Any], name: str) -> bool:
+    try:
+        return hasattr(owner(), name)
+    except Exception:  # the owner itself is another one by now
+        return False

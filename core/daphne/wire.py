@@ -15,9 +15,7 @@ from daphne import server as daphne
 from twisted.internet.tcp import Connection
 
 from core.daphne import inside
-from core.daphne.flood import BoundedFactory
 from core.daphne.intake import Intake
-from core.daphne.requests import BoundedHTTPFactory
 
 UNREAD_FRAMES = 100  # that wait for one socket's application …
 UNREAD_BYTES = 1_048_576  # … and how large they may be together
@@ -90,6 +88,9 @@ class WiredServer(daphne.Server):
         self.is_bounded = not _lacks(inside.BOUNDS, "clients are bounded only as by Daphne")
         self.has_wire = not _lacks(inside.WIRE, "sockets are written to the slow way")
         if self.is_bounded:
+            from core.daphne.flood import BoundedFactory
+            from core.daphne.requests import BoundedHTTPFactory
+
             daphne.WebSocketFactory = BoundedFactory
             daphne.HTTPFactory = BoundedHTTPFactory
 

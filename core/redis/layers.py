@@ -5,7 +5,6 @@ is looked up when a name is made; while it is not known a layer fails as without
 """
 
 import asyncio
-import atexit
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -223,5 +222,7 @@ def _end_all() -> None:
 
 
 # Called before Python waits for its threads; `atexit` comes after. The newest is called first: it
-# must stand after that of concurrent.futures, which asyncio has imported.
-getattr(threading, "_register_atexit", atexit.register)(_end_all)
+# must stand after that of concurrent.futures, which asyncio has imported. Where Python has none, a
+# shell that left a `receive` waiting ends at the second Ctrl-C.
+if register := getattr(threading, "_register_atexit", None):
+    register(_end_all)

@@ -231,7 +231,7 @@ class Simulation:
         if not entering.done():
             entering.cancel()
             await asyncio.wait([entering])
-        connection.over()
+        connection.release()
         client.connection = client.engine = client.entering = None
 
     def send(self, client: Client, frame: Frame) -> None:

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from chat.live import bus
 from chat.live.connection import Connection
+from chat.live.connections import Connections
 from chat.live.hub import Hub
+from chat.live.notices import Notices
+from chat.live.recheck import Recheck
 from chat.online import here, names
 from chat.online.here import Online
 from chat.online.names import Names
-from chat.process import Process
 from chat.protocol.changes import Person
 from presence.store import State
 from presence.tracker import Tracker
@@ -84,7 +87,8 @@ class Room:
         self.redis = Redis()
         tracker = cast(Tracker, self.redis)
         self.names = Names(self.hub.mailbox)
-        self.online = Online(self.hub, self.names, lambda *_: tracker)
+        self.connections = Connections()
+        self.online = Online(self.hub, self.connections, self.names, lambda *_: tracker)
 
     async def visit(self, number: int) -> Visitor:
         visitor = Visitor(number)
@@ -295,7 +299,7 @@ def test_who_turns_invisible_in_the_moment_of_turning_visible_is_not_seen() -> N
         assert room.redis.leases == set()
         for invisible in (False, True):
             room.online.set_visibility(connection, invisible)
-        await asyncio.sleep(0.01)
+        await until(lambda: len(room.redis.left_at_once) == 4)
         assert room.redis.leases == set()
         assert all(room.redis.left_at_once), "no grace shows who chose not to be seen"
 
@@ -307,18 +311,17 @@ def test_who_is_said_to_be_invisible_is_hidden_at_once_and_shown_by_the_database
     first."""
 
     async def scene(room: Room) -> None:
-        process = Process()
-        process.online = room.online
         visitor = await room.visit(1)
         connection = cast(Connection, visitor)
-        process.connections.add(connection)
+        room.connections.add(connection)
         asked: list[Connection] = []
-        process.recheck.soon = asked.append  # type: ignore[method-assign]
-        process.hub.mailbox.handle(bus.UserChanged(1, invisible=True))
+        recheck = cast(Recheck, SimpleNamespace(soon=asked.append))
+        Notices(room.hub, room.connections, recheck)
+        room.hub.mailbox.handle(bus.UserChanged(1, invisible=True))
         await asyncio.sleep(0)
         assert (room.redis.leases, room.redis.left_at_once) == (set(), [True, True])
         for _ in range(2):
-            process.hub.mailbox.handle(bus.UserChanged(1))
+            room.hub.mailbox.handle(bus.UserChanged(1))
             await asyncio.sleep(0)
             assert visitor.is_invisible
         assert asked == [connection] * 3
@@ -363,18 +366,6 @@ def test_a_room_is_watched_until_the_last_has_left() -> None:
             assert room.redis.watched == {str(ROOM)}
             visitor.leave()
         assert room.redis.watched == set()
-
-    play(scene)
-
-
-def test_a_late_leave_of_a_feed_that_was_given_up_keeps_the_new_one_watched() -> None:
-    async def scene(room: Room) -> None:
-        late = await room.visit(1)
-        for given_up in room.hub.on_drop:
-            given_up(ROOM)
-        await room.visit(2)
-        late.leave()
-        assert room.redis.watched == {str(ROOM)}
 
     play(scene)
 
