@@ -8,7 +8,7 @@ PIP_COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --universal --pyth
 SETTINGS = SECRET_KEY=unused DATABASE_URL=postgres:///unused REDIS_URL=redis://unused
 
 .DEFAULT_GOAL := help
-.PHONY: bench help run test long peers faults check format lock
+.PHONY: audit bench help run test long peers faults check format lock
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -33,12 +33,17 @@ bench: .venv/dev.stamp  ## measure against the tutorial's chat; ARGS="--json FIL
 	@status=0; .venv/bin/python -m bench.compare $(ARGS) || status=1; \
 	$(if $(ARGS),,.venv/bin/python -m bench.storm || status=1;) exit $$status
 
-check: .venv/dev.stamp  ## format, lint, types, import layers, missing migrations
+check: .venv/dev.stamp  ## format, lint (Python, JavaScript, templates), types, import layers, migrations
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
+	.venv/bin/oxlint --quiet .
+	.venv/bin/djlint --quiet .
 	$(SETTINGS) .venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/python manage.py makemigrations --check --dry-run
+
+audit: .venv/dev.stamp  ## ask for known weaknesses of the packages; needs the network
+	@exec .venv/bin/python requirements/audit.py $(ARGS)
 
 format: .venv/dev.stamp  ## put the code in shape
 	.venv/bin/ruff check --fix .

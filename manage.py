@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def main() -> None:
-    from core import interrupts
+    from core.local import interrupts
 
     interrupts.listen()  # before all that takes time
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
@@ -23,14 +23,14 @@ def _run(arguments: list[str]) -> None:
     except ModuleNotFoundError:
         sys.exit("manage.py: Django is not installed here. Use `make run`, or .venv/bin/python.")
 
-    from core import local, parent, reloading
     from core.errors import Problem
+    from core.local import checkout, parent, reloading
 
     parent.watch()
     try:
         if reloading.is_outer(arguments):
             sys.exit(reloading.supervise(arguments))
-        local.prepare(arguments)
+        checkout.prepare(arguments)
         if reloading.is_inner():
             reloading.guard(lambda: _serve(execute_from_command_line))
         else:
@@ -47,7 +47,7 @@ def _execute(execute: Callable[[list[str]], None]) -> None:
         execute(sys.argv)
     except OperationalError as error:
         if "--traceback" not in sys.argv:
-            from core import database
+            from core.database import readiness as database
 
             database.ensure_answer()
             raise database.explain(error) from error

@@ -111,7 +111,9 @@ def _report(options: argparse.Namespace, tally: Tally, missing: int) -> None:
         print("latency     " + ", ".join(f"{name} {value:.1f} ms" for name, value in named))
     print(f"errors      {tally.errors} refused, {tally.closed} connections lost, {missing} missing")
     if tally.errors:
-        print("            (the server's limits on messages are set aside as the README says?)")
+        print(
+            "            (the server's limits on messages are set aside as bench/README.md says?)"
+        )
 
 
 def _line(tally: Tally, seconds: float) -> str:

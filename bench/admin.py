@@ -23,9 +23,9 @@ LIMIT = 300  # ms
 def prepare() -> None:
     """Settings and servers as `manage.py` has them; only then can Django's parts be imported."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
-    from core import local
+    from core.local import checkout
 
-    local.prepare(["bench"])
+    checkout.prepare(["bench"])
     import django
 
     django.setup()
@@ -37,7 +37,7 @@ def fill() -> None:
     from django.utils import timezone
     from tqdm import tqdm
 
-    from chat import seeding
+    from chat.demo import seeding
     from chat.models import Message
 
     if Message.objects.order_by()[:MESSAGES].count() < MESSAGES:
@@ -64,8 +64,8 @@ def pages() -> dict[str, str]:
         sys.exit("There must be two rooms with messages.")
     middle = Message.objects.get(room=big, seq=big.message_count // 2)
     day = f"{middle.created_at:%Y-%m-%d}"
-    small_day = f"{small.messages.newest()[0].created_at:%Y-%m-%d}"
-    talker = big.messages.newest()[0].author_id
+    small_day = f"{small.messages.order_by('-seq')[0].created_at:%Y-%m-%d}"
+    talker = big.messages.order_by("-seq")[0].author_id
     quiet = Membership.objects.filter(room=big).order_by("-id")[0].user_id
     commit = re.search(r"\b[0-9a-f]{9}\b", big.messages.filter(body__contains="commit ")[0].body)
     rare = commit[0] if commit else "bisect"
@@ -149,7 +149,7 @@ def main() -> int:
     from django.test.utils import CaptureQueriesContext
 
     from chat.models import Message
-    from chat.moderators import moderators
+    from chat.moderation.moderators import moderators
     from core.models import User
 
     settings.ALLOWED_HOSTS = ["*"]

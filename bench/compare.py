@@ -25,7 +25,7 @@ from bench import stored, targets, workloads
 from bench.rows import ROWS, Row
 from bench.targets import Target
 from bench.workloads import Context, say
-from core import embedded
+from core.local import embedded
 
 # The generator is to be faster than whatever it measures.
 ALONE = "generator alone, against a bare server"

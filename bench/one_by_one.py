@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import django
 
-from chat.outbox import Parcel
+from chat.live.outbox import Parcel
 from core import server
-from presence.store import Change
+from presence.store import Movement
 
 EVERYBODY = {"PRESENCE_LIST_MAX": "1000000", "PRESENCE_SHOWN": "1000000"}
 
@@ -17,9 +17,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
     os.environ.update(EVERYBODY)
     django.setup()
-    from chat.audience import Audience
+    from chat.online.audience import Audience
 
-    def tell(self: Audience, news: Sequence[Change]) -> None:
+    def tell(self: Audience, news: Sequence[Movement]) -> None:
         for change in news:
             frame = self._change(change)
             self._push(Parcel([frame]), self._watchers)

@@ -26,7 +26,7 @@ from bench.compare import prepare, write_json
 from bench.members import Member, Tally, connect
 from bench.targets import Target
 from bench.workloads import percentile, say, until
-from core import embedded
+from core.local import embedded
 
 ONLINE = b'"online":'
 PRESENCE = b'{"type":"presence.'

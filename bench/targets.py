@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from core.embedded.ports import free_port
+from core.local.embedded.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 30.0  # seconds

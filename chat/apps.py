@@ -7,7 +7,7 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import checks, signals  # noqa: F401 - checks registers itself
-        from chat.moderators import make_group
+        from chat.moderation.moderators import make_group
 
         signals.connect()
-        post_migrate.connect(make_group, dispatch_uid="chat.moderators")
+        post_migrate.connect(make_group, dispatch_uid="chat.moderation.moderators")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
+from chat.live.queries import READERS
 from chat.models.message import BODY_MAX
-from chat.reading import READERS
 from core.checks import check
 
 WIDEST = 4  # bytes of a character in UTF-8; a client that escapes it as \uXXXX needs 6 or 12

@@ -9,8 +9,15 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from chat import access, events, history
-from chat.commands import (
+from chat.live.connection import Connection
+from chat.live.outbox import Outbox, Overflow
+from chat.live.queries import query
+from chat.live.tail import newest_that_fit
+from chat.log import history
+from chat.log.writer import RETRY_AFTER
+from chat.process import Process
+from chat.protocol import frames
+from chat.protocol.commands import (
     Command,
     History,
     Ping,
@@ -20,25 +27,17 @@ from chat.commands import (
     Undecodable,
     decode,
 )
-from chat.connection import Connection
-from chat.engine import Engine
-from chat.errors import Refused, Turned
-from chat.feed import newest_that_fit
-from chat.outbox import Outbox, Overflow
-from chat.reading import reading
-from chat.writer import RETRY_AFTER
-from core import guests, identity, throttle
-from core.origins import is_browser, is_own_origin
+from chat.protocol.errors import Close, Refused, Rejected
+from chat.rooms import admission
+from core.accounts import guests, identity
 from core.rates import Bucket
 from core.trouble import Trouble
+from core.web import throttle
+from core.web.origins import is_browser, is_own_origin
 
 logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = "chat.v1"
-# Our own failure; the client comes back on it. Not 1011: Daphne closes with 1000 and 3000 to 4999
-# only. On another code it raises, and the socket stayed open and deaf for ever: found where a
-# newcomer met a database connection that had died in the pool.
-FAILED = 1000
 
 _serving = Trouble(logger, "Sockets could not be served")
 
@@ -69,26 +68,25 @@ class RoomConsumer(AsyncConsumer):
         )
         try:
             await self._converse()
-        except Turned as turned:
-            await self._turn_away(turned)
+        except Rejected as rejected:
+            await self._reject(rejected)
         except DatabaseError as error:
             _serving.met(error)
-            self._last_word(events.error(_unavailable()))
-            await self._close(FAILED)
+            self._last_word(frames.error(_unavailable()))
+            await self._close(Close.COME_BACK)
         except Exception:
             logger.exception("A socket failed")
-            await self._close(FAILED)
+            await self._close(Close.COME_BACK)
         finally:
-            self._leave()
+            self.connection.over() if self.connection is not None else self.outbox.close()
 
     async def _converse(self) -> None:
-        self.engine = Engine.current()
+        self.process = Process.current()
         connection = self.connection = await self._enter()
-        self.engine.admit(connection)
-        feed = await self.engine.hub.follow(connection.room.pk, connection)
-        connection.feed = feed
-        self.engine.rights.came(connection)
-        await self.engine.online.enter(feed, connection)
+        self.process.admit(connection)
+        self.feed = await self.process.hub.follow(connection)
+        self.process.recheck.soon(connection)
+        await self.process.online.enter(connection)
         await self._show_history(connection)
         _serving.over()
         self.seconds = Bucket(1, 1)
@@ -100,25 +98,22 @@ class RoomConsumer(AsyncConsumer):
             try:
                 await self._handle(connection, message.get("text"))
             except Undecodable as error:
-                connection.push_one(events.error(error, ref=error.ref, client_id=error.client_id))
+                connection.push_one(frames.error(error, ref=error.ref, client_id=error.client_id))
                 self._lose_patience()
 
     async def _enter(self) -> Connection:
         slug = self.scope["url_route"]["kwargs"]["slug"]
         address = (self.scope.get("client") or [None])[0]
         session = identity.session_key(self.scope)
-        entry = await reading(_enter)(self.scope, slug, throttle.network(address))
-        if entry is None:
-            session, entry = None, await self._welcome(slug, address)
+        admitted = await query(_enter)(self.scope, slug, throttle.network(address))
+        if admitted is None:
+            session, admitted = None, await self._welcome(slug, address)
+        process_id = self.process.hub.mailbox.process_id
         return Connection(
-            entry,
-            self.outbox,
-            self._close,
-            process=self.engine.hub.process,
-            session=session,
+            admitted, self.outbox, self._close, process_id=process_id, session=session
         )
 
-    async def _welcome(self, slug: str, address: str | None) -> access.Entry:
+    async def _welcome(self, slug: str, address: str | None) -> admission.Admission:
         """Let somebody in who has no session, as a guest, if there is a room for one.
 
         Not the room page: it came with a session, so it had one, and lost it. As somebody new it
@@ -126,37 +121,37 @@ class RoomConsumer(AsyncConsumer):
         """
         is_room_page = is_browser(self.scope) and self.outbox.lines
         if is_room_page or not settings.CHAT_GUESTS:
-            raise Turned(4401, "Sign in first.")
-        await reading(access.look)(slug)
+            raise Rejected(Close.SIGN_IN, "Sign in first.")
+        await query(admission.look)(slug)
         guest = await guests.admit(address)
         if guest is None:
-            raise Turned(4401, "Sign in first.")
-        return await reading(access.enter_as)(guest, slug, throttle.network(address))
+            raise Rejected(Close.SIGN_IN, "Sign in first.")
+        return await query(admission.enter_as)(guest, slug, throttle.network(address))
 
     async def _show_history(self, connection: Connection) -> None:
-        feed = connection.feed
-        assert feed is not None
         cursor = _cursor(self.scope)
-        missed = None if cursor is None else await self.engine.hub.catch_up(feed, cursor)
+        missed = None if cursor is None else await self.process.hub.catch_up(self.feed, cursor)
         # From here to the join nothing is awaited: what is shown ends where the live events begin.
         if missed is not None:
-            connection.send_missed(missed)
+            self.feed.send_missed(connection, missed)
         else:
-            connection.send_page("page" if cursor is None else "reset")
-        self.engine.hub.join(feed, connection)
-        self.engine.online.show(feed, connection)
+            self.feed.send_page(connection, "page" if cursor is None else "reset")
+        self.process.hub.join(self.feed, connection)
+        self.process.online.show(connection)
 
     # -- commands -----------------------------------------------------------------------------
 
     async def _handle(self, connection: Connection, text: str | None) -> None:
-        wait = self.engine.frames.take(connection.user.id)
+        wait = self.process.frames.take(connection.user.id)
         # A burst is on its way before its sender hears of the rate; who goes on was told.
         if wait and not self.seconds.take():
             self._lose_patience()
         command = decode(text)
         try:
             if wait:
-                raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
+                raise Refused(
+                    "rate_limited", "You are doing this too quickly. Wait a moment.", round(wait, 2)
+                )
             await self._carry_out(connection, command)
         except Refused as refused:
             connection.refuse(command, refused)
@@ -167,55 +162,59 @@ class RoomConsumer(AsyncConsumer):
     def _lose_patience(self) -> None:
         """For a frame that makes no sense, and for a second in which too many came."""
         if self.patience.take():
-            raise Turned(4400, "Too many frames that make no sense, or too many for too long.")
+            raise Rejected(
+                Close.BAD_FRAMES, "Your browser or app sent too many requests, or invalid ones."
+            )
 
     async def _carry_out(self, connection: Connection, command: Command) -> None:
         match command:
             case Ping():
-                connection.push_one(events.pong(command.ref))
+                connection.push_one(frames.pong(command.ref))
             case Typing():
-                self.engine.typing(connection)
+                self.process.typing.show(connection)
             case History():
                 await self._wait_to_read(connection)
                 await self._show_older(connection, command)
             case PresenceGet():
                 await self._wait_to_read(connection)
-                assert connection.feed is not None
-                await self.engine.online.learn_names(connection.feed)
-                self.engine.online.show(connection.feed, connection, command.ref)
+                await self.process.online.learn_names(connection)
+                self.process.online.show(connection, command.ref)
             case _:
                 if not isinstance(command, Read):
                     self._check_rate(connection)
-                self.engine.submit(connection, command)
+                self.process.submit(connection, command)
 
     async def _wait_to_read(self, connection: Connection) -> None:
         """Nobody is refused here: to scroll back without pause is nothing wrong."""
-        await asyncio.sleep(self.engine.reads.reserve(connection.user.id))
+        await asyncio.sleep(self.process.reads.reserve(connection.user.id))
 
     def _check_rate(self, connection: Connection) -> None:
-        if wait := self.engine.posts.take((connection.user.id, connection.room.pk)):
-            raise Refused("rate_limited", "You are sending too fast.", round(wait, 2))
+        if wait := self.process.posts.take((connection.user.id, connection.room_id)):
+            raise Refused(
+                "rate_limited",
+                "You are sending messages too quickly. Wait a moment.",
+                round(wait, 2),
+            )
 
     async def _show_older(self, connection: Connection, command: History) -> None:
         limit = min(command.limit or settings.CHAT_HISTORY_PAGE, settings.CHAT_HISTORY_MAX)
         before = history.NEWEST if command.before is None else command.before
-        page = await reading(history.page)(connection.room.pk, before=before, limit=limit)
+        page = await query(history.page)(connection.room_id, before=before, limit=limit)
         # What a client holds must not be ahead of what it was delivered: its cursor would skip it.
-        assert connection.feed is not None
-        await self.engine.hub.reach(connection.feed, page.head)
+        await self.process.hub.repairs.reach(self.feed, page.head)
         states = newest_that_fit([change.state for change in page.changes])
         more = page.more or len(states) < len(page.changes)
         connection.send_history(states, head=page.head, more=more, mode="page", ref=command.ref)
 
     # -- the end ------------------------------------------------------------------------------
 
-    async def _turn_away(self, turned: Turned) -> None:
-        if turned.code == 4410:
-            self._last_word(events.error(_unavailable(turned.detail)))
+    async def _reject(self, rejected: Rejected) -> None:
+        if rejected.code == Close.LEAVING:
+            self._last_word(frames.error(_unavailable(rejected.detail)))
         else:
-            self._last_word(events.closed(turned.detail))
+            self._last_word(frames.closed(rejected.detail))
         await self.outbox.flushed()
-        await self._close(turned.code)
+        await self._close(rejected.code)
 
     def _last_word(self, frame: bytes) -> None:
         try:
@@ -223,32 +222,21 @@ class RoomConsumer(AsyncConsumer):
         except Overflow:  # it does not read; it sees the code
             self.outbox.close()
 
-    async def _close(self, code: int) -> None:
+    async def _close(self, code: Close) -> None:
         try:
-            await self.send({"type": "websocket.close", "code": code})
+            await self.send({"type": "websocket.close", "code": int(code)})
         except Exception as error:  # the client was faster
             logger.debug("Closing a socket that is gone: %r", error)
 
-    def _leave(self) -> None:
-        self.outbox.close() if self.connection is None else None
-        connection = self.connection
-        if connection is None:
-            return
-        connection.is_closing = True
-        if connection.feed is not None:
-            self.engine.hub.leave(connection.feed, connection)
-            self.engine.online.leave(connection.feed, connection)
-        self.engine.dismiss(connection)
 
-
-def _unavailable(detail: str = "The database does not answer now.") -> Refused:
+def _unavailable(detail: str = "The server cannot use its database right now.") -> Refused:
     return Refused("unavailable", detail, RETRY_AFTER)
 
 
-def _enter(scope: Any, slug: str, address: str) -> access.Entry | None:
+def _enter(scope: Any, slug: str, address: str) -> admission.Admission | None:
     """Whose session it is, and what they may do in the room: one hop to a thread for both."""
     claim = identity.claim_of(scope)
-    return None if claim is None else access.enter(claim, slug, address)
+    return None if claim is None else admission.enter(claim, slug, address)
 
 
 def _cursor(scope: Any) -> int | None:

@@ -16,8 +16,8 @@ from factory.django import DjangoModelFactory
 from factory.random import randgen
 
 from chat.models import Membership, Message, Reaction, Revision, Room
-from chat.models.room import unguessable_slug
-from chat.moderators import moderators
+from chat.models.slugs import unguessable_slug
+from chat.moderation.moderators import moderators
 from core.models import User
 
 T = TypeVar("T", bound=Model)

@@ -5,9 +5,9 @@ from urllib.parse import unquote
 from django import forms
 from django.core.exceptions import ValidationError
 
-from chat.entry import address_for
+from chat.rooms.slugs import address_for
 
-# As a browser copies it, and its path alone; js/slug.js reads the same.
+# As a browser copies it, and its path alone; js/model/slug.js reads the same.
 LINK = re.compile(r"(?:(?:https?://)?([^/]+))?/chat/([^/?#]+)/?(?:[?#].*)?", re.I | re.S)
 
 
@@ -20,7 +20,7 @@ class RoomNameForm(forms.Form):
     named = ""
 
     name = forms.CharField(
-        label="Which room?",
+        label="Room name",
         max_length=1_200,  # an address of 80 characters may be 960 in a link
         widget=forms.TextInput(
             attrs={
@@ -32,7 +32,7 @@ class RoomNameForm(forms.Form):
                 "aria-describedby": "room-name-help",
             }
         ),
-        error_messages={"required": "Type the name of a room."},
+        error_messages={"required": "Enter the name of a room."},
     )
 
     def __init__(self, *args: Any, host: str, **kwargs: Any) -> None:
@@ -43,7 +43,7 @@ class RoomNameForm(forms.Form):
         self.named = name_in(self.cleaned_data["name"], self.host)
         slug = address_for(self.named)
         if not slug:
-            raise ValidationError("A room's name needs at least one letter or digit.")
+            raise ValidationError("A room name needs at least one letter or digit.")
         return slug
 
 

@@ -1,7 +1,7 @@
 """What open sockets hear of changes made elsewhere (pages, the admin, a shell), after the commit: a
 sign-out, a closed account, a new password, a ban or a removal ends them; a mute is kept to; a
 person's new name and a room's new title, topic, kind, address or archive are shown. What is missed,
-chat/rights.py and chat/people.py find.
+chat/live/recheck.py and chat/online/names.py find.
 
 And a vacant room that is given a member is wanted."""
 
@@ -11,13 +11,13 @@ from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from chat.access import as_fields
-from chat.broadcast import tell_processes
+from chat.live import bus
 from chat.models import Membership, Room, Sanction
-from chat.rights import Ending
-from chat.vacancy import want
+from chat.protocol.errors import Ending
+from chat.protocol.frames import RoomFields
+from chat.rooms.vacancy import want
+from core.accounts.sessions import session_ended
 from core.models import User
-from core.sessions import session_ended
 
 NAMES = {"username", "display_name"}
 
@@ -51,14 +51,14 @@ def _account_changed(
     elif getattr(instance, "_password", None) is not None:  # Django's sign of a new one
         _end(instance.pk, Ending.COME_BACK)
     if update_fields is None or NAMES & set(update_fields):  # not each sign-in
-        _tell({"type": "user.renamed", "user": instance.pk, "name": instance.name})
+        _tell(bus.UserRenamed(instance.pk, instance.name))
 
 
 def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
     if instance.kind == Sanction.Kind.BAN and instance.is_in_force:
         _end(instance.user_id, Ending.BANNED, room=instance.room_id)
     if instance.kind == Sanction.Kind.MUTE:
-        _tell({"type": "user.changed", "user": instance.user_id})
+        _tell(bus.UserChanged(instance.user_id))
 
 
 def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
@@ -74,13 +74,12 @@ def _wanted(sender: Any, instance: Membership, created: bool, **kwargs: Any) -> 
 
 def _updated(sender: Any, instance: Room, created: bool, **kwargs: Any) -> None:
     if not created:
-        _tell({"type": "room.update", "fields": as_fields(instance)})
+        _tell(bus.RoomUpdated(RoomFields.of(instance)))
 
 
 def _end(user: int, ending: Ending, **which: Any) -> None:
-    message = {"type": "connection.end", "user": user, **which}
-    _tell(message | {"code": ending.code, "detail": ending.detail})
+    _tell(bus.End.of(user, ending, **which))
 
 
-def _tell(message: dict[str, Any]) -> None:
-    transaction.on_commit(lambda: tell_processes(message))
+def _tell(message: bus.Message) -> None:
+    transaction.on_commit(lambda: bus.tell_processes(message))

@@ -1,7 +1,7 @@
 from django.urls import path, re_path
 
 from chat import views
-from chat.models.room import SLUG_PATTERN
+from chat.models.slugs import SLUG_PATTERN
 
 urlpatterns = [
     path("", views.rooms, name="rooms"),

@@ -1,5 +1,3 @@
-from functools import cache
-from pathlib import Path
 from urllib.parse import quote
 
 from django.conf import settings
@@ -11,37 +9,23 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat import attendance, entry
-from chat.broadcast import tell_processes
 from chat.forms import RoomNameForm
+from chat.live import bus
 from chat.models import Membership, Room
-from chat.models.room import is_nearly_made
-from core import guests, throttle
+from chat.models.slugs import is_nearly_made
+from chat.online import pages
+from chat.rooms import entering, lists, slugs
+from core.accounts import guests
+from core.accounts.views import next_page
 from core.models import User
-from core.views import next_page
+from core.web import throttle
 
 # What the menu of a message offers; others may come from other clients.
 REACTIONS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "✅")
-# Loaded by the base template, or by other pages.
-NOT_IN_A_ROOM = {"tokens", "base", "parts", "page", "rooms", "slug", "room"}
 # Of one person: each is a coming or going that others are told of at once.
 VISIBILITY_CHANGES = "20/minute"
 # From one address, as one types: no index leads to a part of a name.
 LOOK_UPS = "600/minute"
-HERE = Path(__file__).parent / "static"
-
-
-@cache
-def assets(kind: str) -> list[str]:
-    """The style sheets or modules of a room's page, named for {% static %}.
-
-    Listed so that the browser fetches all of them at once, not one import after the other.
-    """
-    return sorted(
-        str(path.relative_to(HERE).as_posix())
-        for path in (HERE / "chat" / kind).rglob(f"*.{kind}")
-        if path.stem not in NOT_IN_A_ROOM
-    )
 
 
 @never_cache
@@ -51,7 +35,7 @@ def rooms(request: HttpRequest) -> HttpResponseBase:
     if not request.user.is_authenticated and not settings.CHAT_GUESTS:
         return redirect_to_login(request.get_full_path())
     if request.GET.get("part") == "list":  # what a room's page fetches anew now and then
-        (yours,) = attendance.filled_in(*entry.told_apart(entry.rooms_of(request.user)))
+        (yours,) = pages.with_presence(*lists.told_apart(lists.rooms_of(request.user)))
         current = request.GET.get("current")
         line = next((each for each in yours if each.slug == current and each.other), None)
         context = {"yours": yours, "current": current, "line": line}
@@ -60,18 +44,20 @@ def rooms(request: HttpRequest) -> HttpResponseBase:
     form = RoomNameForm(typed, label_suffix="", host=request.get_host())
     if request.GET.get("part") == "found":  # what the page asks while somebody types
         if not throttle.allowed("look-up", LOOK_UPS, throttle.address_of(request)):
-            return throttle.too_many(request, "Too many look-ups from your address. Wait a moment.")
-        found = entry.found_by_name(form.named if form.is_valid() else "", request.user)
-        (found,) = attendance.filled_in(*entry.told_apart(found))
+            return throttle.too_many(
+                request, "Too many requests from your network. Wait a moment, then try again."
+            )
+        found = lists.found_by_name(form.named if form.is_valid() else "", request.user)
+        (found,) = pages.with_presence(*lists.told_apart(found))
         return render(request, "chat/_found.html", {"found": found})
     if form.is_valid():
         return redirect("room", slug=form.cleaned_data["name"])
-    lines = entry.told_apart(entry.rooms_of(request.user), entry.rooms_beside(request.user))
-    yours, others = attendance.filled_in(*lines)
-    more_yours, more_others = entry.left_out(request.user, yours, others)
-    lists = {"yours": yours, "more_yours": more_yours, "others": others, "more_others": more_others}
-    asking = {"form": form, "may_open": entry.may_open(request.user)}
-    return render(request, "chat/rooms.html", lists | asking)
+    lines = lists.told_apart(lists.rooms_of(request.user), lists.rooms_beside(request.user))
+    yours, others = pages.with_presence(*lines)
+    more_yours, more_others = lists.left_out(request.user, yours, others)
+    shown = {"yours": yours, "more_yours": more_yours, "others": others, "more_others": more_others}
+    asking = {"form": form, "may_open": entering.may_open(request.user)}
+    return render(request, "chat/rooms.html", shown | asking)
 
 
 @never_cache
@@ -82,8 +68,8 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
         return redirect_to_login(request.get_full_path())
     try:
         # First, so that an address without a room makes no guest and no room.
-        there = entry.find(slug, request.user)
-    except entry.NoSuchRoom:
+        there = entering.find(slug, request.user)
+    except entering.NoSuchRoom:
         return _elsewhere(request, slug)
     if there is not None and there.slug != slug:  # its address of before
         return redirect("room", slug=there.slug)
@@ -95,16 +81,16 @@ def room(request: HttpRequest, slug: str) -> HttpResponseBase:
 def _enter(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         user = request.user if isinstance(request.user, User) else guests.welcome(request)
-        return _page(request, user, *entry.enter(slug, user, throttle.address_of(request)))
-    except entry.NoSuchRoom:  # since a moment ago
+        return _page(request, user, *entering.enter(slug, user, throttle.address_of(request)))
+    except entering.NoSuchRoom:  # since a moment ago
         return _no_room(request)
-    except (guests.TooManyGuests, entry.TooManyRooms) as error:
+    except (guests.TooManyGuests, entering.TooManyRooms) as error:
         return throttle.too_many(request, str(error))
 
 
 def _page(request: HttpRequest, user: User, found: Room, membership: Membership) -> HttpResponse:
-    lines = entry.told_apart(entry.rooms_of(user), [entry.line_of(found, user)])
-    yours, (line,) = attendance.filled_in(*lines)
+    lines = lists.told_apart(lists.rooms_of(user), [lists.line_of(found, user)])
+    yours, (line,) = pages.with_presence(*lines)
     context = {
         "room": found,
         "line": line,
@@ -112,8 +98,6 @@ def _page(request: HttpRequest, user: User, found: Room, membership: Membership)
         "membership": membership,
         "yours": yours,
         "socket": f"/ws/chat/{quote(found.slug)}/",
-        "stylesheets": assets("css"),
-        "modules": assets("js"),
         "emojis": REACTIONS,
         "message_max": settings.CHAT_MESSAGE_MAX,
         "history_page": settings.CHAT_HISTORY_PAGE,
@@ -129,17 +113,18 @@ def visibility(request: HttpRequest) -> HttpResponseBase:
     if not isinstance(request.user, User):
         return redirect_to_login(reverse("rooms"))
     if not throttle.allowed("visibility", VISIBILITY_CHANGES, str(request.user.pk)):
-        return throttle.too_many(request, "You change that too often. Wait a minute.")
+        return throttle.too_many(
+            request, "You are changing this too often. Wait a minute, then try again."
+        )
     invisible = request.POST.get("invisible") == "on"
     User.objects.filter(pk=request.user.pk).update(is_invisible=invisible)
-    message = {"type": "user.changed", "user": request.user.pk, "invisible": invisible}
-    told = tell_processes(message)
+    told = bus.tell_processes(bus.UserChanged(request.user.pk, invisible))
     if invisible:
-        attendance.hide(request.user)
+        pages.hide(request.user)
     if "application/json" in request.headers.get("Accept", ""):
         return JsonResponse({"invisible": invisible, "told": told})
     if not told:
-        messages.warning(request, "Reload the rooms that you have open, for it to take effect.")
+        messages.warning(request, "Reload your open rooms for this to take effect.")
     return redirect(next_page(request) or "rooms")
 
 
@@ -147,7 +132,7 @@ def _elsewhere(request: HttpRequest, slug: str) -> HttpResponse:
     """Nothing for this visitor, whatever is here. Capitals and the like are one room with its plain
     address, not a second one beside it. A private room's address with a mistake leads to no open
     room, in which a member would write for everybody."""
-    plain = entry.slug_for(slug)
+    plain = slugs.slug_for(slug)
     if plain in ("", slug) or is_nearly_made(slug):
         return _no_room(request)
     return redirect("room", slug=plain)

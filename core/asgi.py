@@ -7,6 +7,8 @@ import django
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpResponseBadRequest
 
+from core.daphne.close import Close
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "core.settings")
 django.setup(set_prefix=False)  # before the apps' modules are imported
 
@@ -35,7 +37,7 @@ async def _sockets(scope: Any, receive: Any, send: Any) -> None:
             raise
         # Accept, then close: before it is accepted a browser sees no code.
         await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close", "code": 4404})
+        await send({"type": "websocket.close", "code": int(Close.NO_ROOM)})
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -16,8 +16,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register, run_checks  # noqa: A004
 from limits import parse_many
 
-from core import address, dotenv, service_url
+from core.environment import dotenv, service_url
 from core.errors import Problem
+from core.local import address
 
 logger = logging.getLogger(__name__)
 
@@ -198,8 +199,8 @@ def limits() -> Iterator[CheckMessage]:
             yield Error(
                 f"{name} is no rate.",
                 hint="Write one number a time, as 60/minute or 10/hour, up to "
-                f"{RATE_MOST:,} and a year; empty is no limit, and 0 would shut everybody out. Who "
-                "wants no guests sets CHAT_GUESTS=off, and who wants no new rooms "
+                f"{RATE_MOST:,} and a year; empty means no limit, and 0 would shut everybody out. "
+                "To have no guests, set CHAT_GUESTS=off; to leave new rooms to moderators, set "
                 "CHAT_NEW_ROOMS=moderators.",
                 id="core.E007",
             )

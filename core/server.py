@@ -15,8 +15,12 @@ import django
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from core import address, checks, database, installation, redis_server, tasks
+from core import checks, tasks
+from core.database import readiness as database
 from core.errors import Problem
+from core.local import address
+from core.redis import installation
+from core.redis import readiness as redis_server
 
 logger = logging.getLogger("core.server")  # also where it is run as __main__
 
@@ -39,10 +43,10 @@ def serve(
     """
     # Daphne installs its reactor when imported, which must come before anything of Twisted.
     from daphne.endpoints import build_endpoint_description_strings  # isort: skip
-    from core.wire import WiredServer  # isort: skip
+    from core.daphne.wire import WiredServer  # isort: skip
     from twisted.internet import reactor
 
-    from chat.engine import Engine
+    from chat.process import Process
     from core.asgi import application
 
     server = WiredServer(
@@ -68,13 +72,13 @@ def serve(
         proxy_forwarded_address_header="X-Real-IP" if settings.TRUSTED_PROXY else None,
         proxy_forwarded_proto_header="X-Forwarded-Proto" if settings.TRUSTED_PROXY else None,
     )
-    loop: asyncio.AbstractEventLoop = reactor._asyncioEventloop
+    loop = getattr(reactor, "_asyncioEventloop", None) or asyncio.get_event_loop()
 
     async def leave() -> None:
         for listener in server.listeners:
             listener.addCallback(lambda port: port and port.stopListening())
         try:
-            await Engine.current().leave(return_within)
+            await Process.current().leave(return_within)
         finally:
             server.stop()
 

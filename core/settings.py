@@ -1,6 +1,6 @@
 """Settings from the environment and `.env`. What you get by default is production: strict.
 
-A developer's checkout (`manage.py` without a SECRET_KEY) is filled in by core/local.py first.
+A developer's checkout (`manage.py` without a SECRET_KEY) is filled in first (core/local/).
 Every variable read here is described in `.env.example`; a test holds the two together.
 """
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
-from core import cookies, dotenv
-from core.environment import Env
+from core.accounts import cookies
+from core.environment import dotenv
+from core.environment.values import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -58,19 +59,19 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "core.health.ProbeMiddleware",
-    "core.unreadable.UnreadableMiddleware",
+    "core.web.health.ProbeMiddleware",
+    "core.web.unreadable.UnreadableMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    *(["core.static.MissingStaticFiles"] if DEBUG else []),
+    *(["core.web.static.MissingStaticFiles"] if DEBUG else []),
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
-    "core.former_cookies.SessionMiddleware",
+    "core.accounts.former_cookies.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "core.outage.OutageMiddleware",
+    "core.web.outage.OutageMiddleware",
 ]
 
 TEMPLATES = [
@@ -83,7 +84,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "core.context.site",
+                "core.web.context.site",
             ],
         },
     },
@@ -91,7 +92,7 @@ TEMPLATES = [
 
 # -- PostgreSQL, the truth --------------------------------------------------------------------
 
-DATABASES = {"default": env.db_url("DATABASE_URL", engine="core.postgresql")}
+DATABASES = {"default": env.db_url("DATABASE_URL", engine="core.database.postgresql")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # under ASGI a fresh thread a request would leak them
 # The pool looks at a connection before it hands it out: after PostgreSQL was restarted each of them
 # would cost somebody a page.
@@ -116,17 +117,17 @@ redis_node = {
     "retry": Retry(ExponentialBackoff(cap=1, base=0.05), 3),
 }
 publish_layer = {
-    "BACKEND": "core.layers.PublishLayer",
+    "BACKEND": "core.redis.layers.PublishLayer",
     "CONFIG": {"hosts": [redis_node | {"socket_timeout": 5}]},
 }
 # Two layers, since two things are wanted of one. The chat only wakes up its other processes, so it
 # publishes: nothing is kept, and nothing is dropped for being too much. Consumers of your own, and
 # the Channels tutorial, expect what is sent to wait for whoever receives it: that is the layer
 # `default`. Ours is asked for by its name, so that neither disturbs the other. All their names in
-# Redis begin with the installation's prefix (core/layers.py).
+# Redis begin with the installation's prefix (core/redis/layers.py).
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "core.layers.QueueLayer",
+        "BACKEND": "core.redis.layers.QueueLayer",
         # longer than the five seconds for which it waits for a message in one call
         "CONFIG": {"hosts": [redis_node | {"socket_timeout": 10}]},
     },
@@ -156,7 +157,7 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # The proxy says in X-Real-IP who the client is, and lets no client say it (core/server.py).
 TRUSTED_PROXY = env.bool("TRUSTED_PROXY", default=False)
-SESSION_ENGINE = "core.sessions"
+SESSION_ENGINE = "core.accounts.sessions"
 _PORT = cookies.seen_port(debug=DEBUG, own=env.str("PORT", default="8000"), origins=ORIGINS)
 SESSION_COOKIE_NAME = cookies.named("session", https=HTTPS, port=_PORT)
 CSRF_COOKIE_NAME = cookies.named("csrf", https=HTTPS, port=_PORT)
@@ -165,7 +166,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "core.reports.AddressesHidden"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "core.web.reports.AddressesHidden"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -187,7 +188,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "core.static.HashedStaticFilesStorage"
+        else "core.web.static.HashedStaticFilesStorage"
     },
 }
 
@@ -207,7 +208,7 @@ CHAT_RATE_BURST = env.int("CHAT_RATE_BURST", default=20)
 # Frames of any kind a second from one connection, and five times that at once; 0 = no limit.
 CHAT_FRAMES_PER_SECOND = env.int("CHAT_FRAMES_PER_SECOND", default=20)
 CHAT_CONNECTIONS_MAX = env.int("CHAT_CONNECTIONS_MAX", default=20)  # a user
-CHAT_BAD_FRAMES_MAX = env.int("CHAT_BAD_FRAMES_MAX", default=20)  # a minute, then 4400
+CHAT_BAD_FRAMES_MAX = env.int("CHAT_BAD_FRAMES_MAX", default=20)  # a minute, then BAD_FRAMES
 CHAT_OUTBOX_FRAMES = env.int("CHAT_OUTBOX_FRAMES", default=256)
 CHAT_OUTBOX_BYTES = env.int("CHAT_OUTBOX_BYTES", default=1_048_576)
 CHAT_WRITER_QUEUE = env.int("CHAT_WRITER_QUEUE", default=2_000)  # commands a process
@@ -253,7 +254,7 @@ LOGGING = {
     "filters": {
         "few refusals": {"()": "core.logs.FewRefusals"},
         "seldom": {"()": "core.trouble.Seldom"},
-        "said": {"()": "core.outage.SaidHere"},
+        "said": {"()": "core.web.outage.SaidHere"},
     },
     "handlers": {
         "console": {
@@ -271,7 +272,7 @@ LOGGING = {
         # These say each of their tries while Redis or PostgreSQL is away.
         "channels_redis.pubsub": {"filters": ["seldom"]},
         "daphne.ws_protocol": {"filters": ["seldom"]},  # of handshakes that fail in it
-        "chat.mailbox": {"filters": ["seldom"]},  # of garbage that somebody puts into Redis
+        "chat.live.mailbox": {"filters": ["seldom"]},  # of garbage that somebody puts into Redis
         "presence.reader": {"filters": ["seldom"]},
         "presence.store": {"filters": ["seldom"]},
         "presence.tracker": {"filters": ["seldom"]},

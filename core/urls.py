@@ -3,7 +3,8 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from core import robots, views
+from core.accounts import views
+from core.web import robots
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="rooms"), name="home"),

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from redis import Redis
 from redis.cluster import RedisCluster
 
-from presence.store import KEYS, Change, Prefix, changes_of, keys, source_of
-from presence.wire import AWAY
+from presence.round_trip import AWAY
+from presence.store import KEYS, Movement, Prefix, changes_of, keys, source_of
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Reader:
             logger.warning("Presence can't be read: %s", error)
             return None
 
-    def forget(self, user: str, scopes: Sequence[str]) -> dict[str, list[Change]]:
+    def forget(self, user: str, scopes: Sequence[str]) -> dict[str, list[Movement]]:
         """End all leases of `user` in these scopes, also those of a process that has died.
         Returns by scope what that has changed, to be announced."""
         try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from presence.store import Change, State
+from presence.store import Movement, State
 
 PENDING = 1_000  # changes that wait for an earlier one; where there are more, the state is read
 
@@ -19,7 +19,7 @@ class Roster:
         self.users: dict[str, None] = {}
         self.version = 0
         self.known = False
-        self._pending: dict[int, Change] = {}
+        self._pending: dict[int, Movement] = {}
         self._heard = 0  # the highest version that is known of
         self._doubts = False
 
@@ -61,7 +61,7 @@ class Roster:
         """Whether the scope has gone on without us, or may have: then read its state."""
         return not self.known or self._doubts or self._heard > self.version
 
-    def apply(self, changes: Iterable[Change]) -> tuple[list[Change], bool]:
+    def apply(self, changes: Iterable[Movement]) -> tuple[list[Movement], bool]:
         """Apply what is next in line; returns that, and whether something in between is missing.
 
         What comes after a hole waits: with several processes changes arrive in any order.
@@ -73,7 +73,7 @@ class Roster:
         applied = self._in_line() if self.known else []
         return applied, self._heard > self.version
 
-    def _in_line(self) -> list[Change]:
+    def _in_line(self) -> list[Movement]:
         """Take from what waits that which is next, without a hole."""
         applied = []
         while change := self._pending.pop(self.version + 1, None):

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError, ResponseError
 
-from presence.wire import AWAY, Call, Calls, replies
+from presence.round_trip import AWAY, Call, Calls, replies
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ _SPOILED = re.compile("WRONGTYPE|user_script|not an integer")
 Prefix = Callable[[], str]
 
 
-class Change(NamedTuple):
+class Movement(NamedTuple):
     """Somebody came or went. `version` is one more than that of the change before."""
 
     kind: str  # "joined" or "left"
@@ -47,7 +47,7 @@ class State(NamedTuple):
 class Result(NamedTuple):
     """What a script changed in a scope, and how it left it."""
 
-    changes: list[Change]
+    changes: list[Movement]
     version: int
     online: int
     next_end: float | None  # seconds until a lease ends, unless it is renewed; None: there is none
@@ -153,9 +153,10 @@ def _ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def changes_of(replies: Iterable[Any]) -> list[Change]:
+def changes_of(replies: Iterable[Any]) -> list[Movement]:
     return [
-        Change(kind.decode(), user.decode(), place, online) for kind, user, place, online in replies
+        Movement(kind.decode(), user.decode(), place, online)
+        for kind, user, place, online in replies
     ]
 
 

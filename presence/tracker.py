@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from presence.store import Change, Result, Store
-from presence.wire import AWAY
+from presence.round_trip import AWAY
+from presence.store import Movement, Result, Store
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Announce = Callable[[str, Sequence[Change]], None]
+Announce = Callable[[str, Sequence[Movement]], None]
 Heard = Callable[[str, int, int], None]
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -295,7 +295,7 @@ class Tracker:
             if result.changes:
                 self._tell(scope, result.changes)
 
-    def _tell(self, scope: str, changes: Sequence[Change]) -> None:
+    def _tell(self, scope: str, changes: Sequence[Movement]) -> None:
         try:
             self._announce(scope, changes)
         except Exception:  # the other scopes' changes come only once too

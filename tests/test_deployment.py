@@ -19,9 +19,9 @@ from django.core.management import get_commands
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
-from chat import engine
-from core.embedded import postgres
-from core.embedded.server import wheel_file
+from chat import process
+from core.local.embedded import postgres
+from core.local.embedded.server import wheel_file
 from tests.support import deployment, nginx
 from tests.support.databases import ROOT
 from tests.support.deployment import COMPOSE, SERVICES
@@ -184,7 +184,7 @@ def test_its_commands_are_ours() -> None:
 
 def test_the_server_has_time_to_leave() -> None:
     promised = 10
-    assert engine.LEAVE_WITHIN + engine.CLOSE_WITHIN + engine.GIVE_BACK_WITHIN < promised
+    assert process.LEAVE_WITHIN + process.CLOSE_WITHIN + process.GIVE_BACK_WITHIN < promised
     assert seconds(SERVICES["web"]["stop_grace_period"]) > promised
 
 

@@ -15,9 +15,12 @@ from tests.support.deployment import SERVICES, VARIABLE
 from tests.support.variables import read_by_the_code
 
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("chat/*.md"), *ROOT.glob("migrations_docs/**/*.md")]
+    path
+    for folder in ("", "bench", "chat", "core", "migrations_docs/*", "presence", "tests/faults")
+    for path in ROOT.glob(f"{folder}/*.md" if folder else "*.md")
 )
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 BENCH = (ROOT / "bench/__main__.py").read_text()
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -35,7 +38,9 @@ def tracked() -> list[Path]:
         names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         paths = [ROOT / name for name in names.split("\0") if name]
     else:
-        made = re.compile(r"^\.(?!ci/|env\.|gitignore|dockerignore)|^staticfiles/|__pycache__")
+        made = re.compile(
+            r"^\.(?!ci/|github/|env\.|gitignore|dockerignore|oxlintrc)|^staticfiles/|__pycache__"
+        )
         paths = [path for path in ROOT.rglob("*") if not made.search(name_of(path))]
     return [path for path in paths if path.is_file() and path.suffix in TEXT]
 
@@ -108,18 +113,50 @@ def test_what_make_run_says_is_what_the_readme_shows() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if not re.match(r"\w+:", target):
-            assert (path.parent / target.partition("#")[0]).exists(), target
+            name, _, anchor = target.partition("#")
+            document = path.parent / name if name else path
+            assert document.exists(), target
+            assert not anchor or anchor in anchors_of(document), target
+
+
+def anchors_of(document: Path) -> set[str]:
+    """What a link can name after "#", made of the headings as GitHub makes it."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def test_the_layout_names_every_folder() -> None:
-    named = set(re.findall(r"^\| `([\w./]+)/` \|", README, flags=re.M))
+    named = set(re.findall(r"^\| `([\w./]+)/` \|", CONTRIBUTING, flags=re.M))
     folders = {name_of(path).split("/")[0] for path in tracked() if path.parent != ROOT}
     assert named == folders
 
 
 def test_every_document_is_led_to() -> None:
-    for path in ROOT.glob("*.md"):
-        assert path.name == "README.md" or f"]({path.name})" in README, path.name
+    """A newcomer begins with the README; a page of a migration is found by the migration's name."""
+    for path in DOCUMENTS:
+        name = name_of(path)
+        if name != "README.md" and not name.startswith("migrations_docs/"):
+            assert f"]({name})" in README, name
+
+
+def test_the_readme_can_be_read_in_two_screens() -> None:
+    assert len(README.splitlines()) <= 110
+
+
+def test_the_readme_s_figures_are_those_of_the_tables() -> None:
+    """A new measurement goes into the tables, and from there into the README's four lines."""
+    speed = (ROOT / "bench/README.md").read_text()
+    faults = (ROOT / "tests/faults/README.md").read_text()
+    lines = re.search(r"^## Figures\n(.*?)^## ", README, flags=re.M | re.S)
+    assert lines is not None
+    figures = re.findall(r"\d[\d,]*\d{3}|\d+\.\d+", lines[1])
+    assert len(figures) == 6
+    assert all(f"| {figure} |" in speed for figure in figures)
+    (kinds,) = re.findall(r"(\d+) kinds of faults", lines[1])
+    messages, _ = faults.split("## Who is online")
+    rows = re.findall(r"^\| .* \| [\d,]+ \|(.*)\| [\d.]+ s \|$", messages, flags=re.M)
+    assert len(rows) == int(kinds)
+    assert {cell for row in rows for cell in row.split("|")} == {" 0 "}
 
 
 # -- variables --------------------------------------------------------------------------------
@@ -138,11 +175,11 @@ def test_every_variable_that_is_read_is_in_the_example_and_no_other() -> None:
     assert set(SHOWN) == set(read_by_the_code()) | read_by_compose()
 
 
-def test_the_variables_of_make_are_in_the_readme() -> None:
+def test_the_variables_of_make_are_described() -> None:
     assert set(re.findall(r"^([A-Z]+) \?=", MAKEFILE, flags=re.M)) == OF_MAKE
     assert not OF_MAKE & set(SHOWN)
     for name in OF_MAKE:
-        assert f"`{name}=" in README
+        assert f"`{name}=" in CONTRIBUTING
 
 
 def test_the_example_sets_nothing_by_itself() -> None:

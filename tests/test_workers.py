@@ -28,7 +28,7 @@ def test_the_servers_of_all_workers_end_with_the_tests(
 ) -> None:
     """Some seconds, since two workers start all that they use. Ctrl-C is for all of them."""
     (tmp_path / "waiting").mkdir()
-    files = ["tests/core/test_sessions.py", "tests/chat/test_history.py"]
+    files = ["tests/core/accounts/test_sessions.py", "tests/chat/log/test_history.py"]
     tests = subprocess.Popen(
         [sys.executable, "-m", "pytest", "-n2", "-p", "tests.support.waiting", *files],
         cwd=ROOT,

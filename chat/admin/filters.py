@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from chat.models import Message, Room
-from core.admin_lists import ChosenFilter, Narrowing
+from core.admin_filters import ChosenFilter, Narrowing
 
 
 class RoomFilter(ChosenFilter):
@@ -47,7 +47,7 @@ class VacantFilter(admin.SimpleListFilter):
     parameter_name = "use"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("vacant", "opened by address, nothing said"), ("used", "all others")]
+        return [("vacant", "created by address, no messages"), ("used", "all others")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Room]) -> QuerySet[Room]:
         if self.value() == "vacant":

@@ -33,7 +33,7 @@ def said(message: Message, text: str) -> SafeString:
 
 def marks(message: Message) -> SafeString | str:
     if message.is_deleted:
-        by = message.deleted_by.name if message.deleted_by else "nobody known"
+        by = message.deleted_by.name if message.deleted_by else "an unknown person"
         return format_html('<span class="mark deleted">deleted by {}</span>', by)
     if message.edited_at:
         return format_html('<span class="mark">{}</span>', "edited")

@@ -21,7 +21,9 @@ class MembershipForm(forms.ModelForm):
         """Nobody is put into a conversation of two."""
         room: Room = self.cleaned_data["room"]
         if room.kind == Room.Kind.DIRECT:
-            raise forms.ValidationError("A direct room has its two people and no others.")
+            raise forms.ValidationError(
+                "A direct room has exactly two members, who cannot be changed."
+            )
         return room
 
 

@@ -25,7 +25,9 @@ from django.utils.functional import cached_property
 from psycopg.errors import QueryCanceled
 
 from chat.models import Message, Revision
-from core.admin_lists import CappedPaginator, Narrowing, estimated_rows, plan_with
+from core.admin_filters import Narrowing
+from core.admin_lists import CappedPaginator
+from core.database.planner import estimated_rows, plan_with
 
 EXCERPT = 240  # characters of a message in the list
 PATIENCE = "4000"  # ms; a list that takes longer is given up with a word to the moderator
@@ -136,7 +138,7 @@ class MessageChangeList(ChangeList):
         except OperationalError as error:
             if not isinstance(error.__cause__, QueryCanceled):
                 raise
-            messages.error(request, "That takes too long. Narrow it by room, author or day.")
+            messages.error(request, "This search takes too long. Narrow it by room, author or day.")
             self.paginator = MessagePaginator(self.queryset.none(), self.list_per_page, [], {"q"})
             self.result_list = []
         self.result_count = self.paginator.count

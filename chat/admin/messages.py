@@ -12,17 +12,19 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from chat.actions import Job, apply
 from chat.admin import links
 from chat.admin.audit import Audited
 from chat.admin.filters import AuthorFilter, DeletedFilter, RoomFilter, UpToFilter
 from chat.admin.message_list import MessageChangeList, removed_texts
-from chat.broadcast import announce
-from chat.commands import Remove
-from chat.events import Change
+from chat.live.bus import announce
+from chat.log.apply import apply
+from chat.log.write import Write
 from chat.models import Message, Revision
 from chat.models.message import BODY_MAX
-from core.admin_lists import DayFilter, ReadOnly
+from chat.protocol.changes import Change
+from chat.protocol.commands import Remove
+from core.admin_filters import DayFilter
+from core.admin_lists import ReadOnly
 
 SEARCH_MAX = 200  # characters; each word more is another set of matches to build
 DELETED_MAX = 500  # deleted messages that a search finds; the newest
@@ -34,7 +36,7 @@ class RevisionInline(admin.TabularInline):
     fields = ("created_at", "kind", "by", "reason", "text")
     readonly_fields = fields
     can_delete = False
-    verbose_name_plural = "what it said before"
+    verbose_name_plural = "earlier versions"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Revision]:
         return super().get_queryset(request).select_related("by")
@@ -68,8 +70,8 @@ class MessageAdmin(Audited, ReadOnly):
     # how it is searched is in get_search_results; the name only makes the box appear
     search_fields = ("search_vector",)
     search_help_text = (
-        "Whole words, “a phrase”, -without; id:123 finds one message. Deleted ones are found by "
-        "what they said."
+        "Whole words, “a phrase”, -without; id:123 finds one message. Deleted messages are "
+        "found by their original text."
     )
     sortable_by = ()
     inlines = (RevisionInline,)
@@ -114,12 +116,12 @@ class MessageAdmin(Audited, ReadOnly):
             return
         assert request.user.pk is not None
         command = partial(Remove, reason=request.POST.get("reason", ""))
-        jobs = [Job(one.room_id, request.user.pk, command(id=one.pk)) for one in chosen]
+        writes = [Write(one.room_id, request.user.pk, command(id=one.pk)) for one in chosen]
         changes: defaultdict[int, list[Change]] = defaultdict(list)
         with transaction.atomic():
-            for job, outcome in zip(jobs, apply(jobs), strict=True):
+            for write, outcome in zip(writes, apply(writes), strict=True):
                 if isinstance(outcome, Change):
-                    changes[job.room].append(outcome)
+                    changes[write.room].append(outcome)
             ids = [change.id for room in changes.values() for change in room]
             self.log_deletions(request, Message.objects.filter(pk__in=ids).select_related("room"))
         for room, committed in changes.items():
@@ -154,15 +156,15 @@ class MessageAdmin(Audited, ReadOnly):
     def state(self, message: Message) -> SafeString | str:
         return links.marks(message)
 
-    @admin.display(description="answers to")
+    @admin.display(description="in reply to")
     def answers(self, message: Message) -> SafeString | str:
         reply_to = message.reply_to
         return links.page(reply_to, f"#{reply_to.seq}" if reply_to else "")  # in the same room
 
-    @admin.display(description="in its talk")
+    @admin.display(description="context")
     def context(self, message: Message) -> SafeString:
         return links.rows(
-            "message", "what was said around it", room=message.room_id, upto=message.seq + AROUND
+            "message", "messages around it", room=message.room_id, upto=message.seq + AROUND
         )
 
     @admin.display(description="reactions")

@@ -10,7 +10,8 @@ from django.utils import timezone
 from chat.admin.audit import Audited
 from chat.admin.filters import RoomFilter, UserFilter
 from chat.models import AuditEntry, Sanction
-from core.admin_lists import DayFilter, QuickList, ReadOnly, within_calendar
+from core.admin_filters import DayFilter, within_calendar
+from core.admin_lists import QuickList, ReadOnly
 from core.models import User
 
 
@@ -20,7 +21,7 @@ class SanctionForm(forms.ModelForm):
     def clean_user(self) -> User:
         person: User = self.cleaned_data["user"]
         if not _may_sanction(self.request, person):
-            raise forms.ValidationError("Only a superuser mutes or bans somebody of the staff.")
+            raise forms.ValidationError("Only a superuser can mute or ban staff.")
         return person
 
     def clean_until(self) -> datetime | None:
@@ -54,7 +55,7 @@ class SanctionAdmin(Audited, QuickList):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        until = "Empty: for good. A moment that has passed, as now, lifts it."
+        until = "Leave empty for no end. A time in the past lifts the sanction."
         form = super().get_form(request, obj, change, help_texts={"until": until}, **kwargs)
         form.request = request  # type: ignore[attr-defined]
         return form

@@ -6,9 +6,10 @@ from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce, Lower, NullIf
 
-from chat.attendance import reader
-from chat.broadcast import tell_processes
+from chat.live import bus
 from chat.models import AuditEntry, Room
+from chat.online.pages import reader
+from chat.protocol.errors import Close
 from core.models import User
 from presence.reader import Lease
 
@@ -25,7 +26,7 @@ class Present:
 
 
 @dataclass(frozen=True)
-class Online:
+class Shown:
     """Who is in a room: `shown` of `count` people, by name."""
 
     shown: list[Present]
@@ -36,7 +37,7 @@ class Online:
         return self.count - len(self.shown)
 
 
-def online_in(room: Room) -> Online | None:
+def online_in(room: Room) -> Shown | None:
     """None where that cannot be known now: then it must not look as if nobody were there."""
     leases = reader.leases(str(room.pk))
     if leases is None:
@@ -47,7 +48,7 @@ def online_in(room: Room) -> Online | None:
     name = Lower(Coalesce(NullIf("display_name", Value("")), "username"))
     # only those who are shown: a crowd may be the whole site
     first = User.objects.filter(pk__in=connections).order_by(name, "pk")[:SHOWN_MAX]
-    return Online([Present(user, connections[user.pk]) for user in first], len(connections))
+    return Shown([Present(user, connections[user.pk]) for user in first], len(connections))
 
 
 def is_there(room: Room, user: User, connection: str) -> bool | None:
@@ -68,14 +69,8 @@ def disconnect(room: Room, user: User, connection: str, *, by: User) -> bool:
             target=f"{user.username} in {room.slug}"[:200],
             detail={"user": user.pk, "room": room.pk, "connection": connection},
         )
-        told = tell_processes(
-            {
-                "type": "connection.end",
-                "user": user.pk,
-                "connection": connection,
-                "code": 4409,
-                "detail": DETAIL,
-            }
+        told = bus.tell_processes(
+            bus.End(user.pk, Close.DISCONNECTED, DETAIL, connection=connection)
         )
         if not told:
             transaction.set_rollback(True)

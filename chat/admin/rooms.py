@@ -14,67 +14,22 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from chat.access import as_fields
-from chat.addresses import is_about_an_address
 from chat.admin import links, online
 from chat.admin.audit import Audited
 from chat.admin.filters import VacantFilter
-from chat.broadcast import tell_processes
-from chat.entry import slug_for
+from chat.admin.room_form import RoomForm
+from chat.live import bus
 from chat.models import Address, Message, Room
-from chat.models.room import is_unguessable, made_address, unguessable_slug
+from chat.models.slugs import is_unguessable, unguessable_slug
+from chat.protocol.frames import RoomFields
+from chat.rooms.addresses import is_about_an_address
 from core.admin_lists import QuickList
 from core.models import User
 
 SHOWN = 40  # characters of a name; a guest may have chosen it
 TOLD_AT_ONCE = 100  # rooms in one message to the servers
-NOT_TOLD = "The servers can't be told now: pages that are open show it when they are loaded again."
-TRY_AGAIN = "The servers can't be told now. Try again in a moment."
-
-
-class RoomForm(forms.ModelForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if slug := self.fields.get("slug"):  # who may only look has none
-            slug.required = False
-            slug.help_text = (
-                "Only an open room has one that is typed; a private one gets one that nobody "
-                "guesses. Addresses of before lead to the room, and are never another room's."
-            )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        if "slug" not in self.fields or "slug" in self.errors:
-            return cleaned
-        slug, before = cleaned.get("slug"), self.instance.slug
-        if cleaned.get("kind", self.instance.kind) != Room.Kind.PRIVATE:
-            if not slug:
-                self.add_error("slug", "A room needs an address, unless it is private.")
-            elif slug != before and (problem := what_is_wrong_with(slug)):
-                self.add_error("slug", problem)
-        elif slug and slug != before:
-            self.add_error(
-                "slug", "The address of a private room is made for it; leave this empty."
-            )
-        else:  # the model sees that it is one that nobody guesses
-            cleaned["slug"] = before or unguessable_slug(Room.Kind.PRIVATE)
-        taken = Address.objects.filter(slug=slug)  # also of a room that is gone
-        if self.instance.pk is not None:
-            taken = taken.exclude(room=self.instance.pk)
-        if slug and taken.exists() and "slug" not in self.errors:
-            self.add_error("slug", "This is, or was, the address of another room.")
-        return cleaned
-
-
-def what_is_wrong_with(slug: str) -> str:
-    """Why no open room may be given this address: nobody could come there by a name, and who tried
-    would make another room. Empty where nothing is wrong."""
-    if made_address(slug):
-        return "Addresses like this are made for private rooms. Write another."
-    plain = slug_for(slug)
-    if not plain:
-        return "An address needs at least one letter or digit."
-    return "" if slug == plain else f"Write it as “{plain}”: no name leads to this one."
+NOT_TOLD = "The chat servers could not be notified. Open pages show the change after a reload."
+TRY_AGAIN = "The chat servers could not be notified. Try again in a moment."
 
 
 @admin.register(Room)
@@ -144,7 +99,9 @@ class RoomAdmin(Audited, QuickList):
             if not is_about_an_address(error):
                 raise
             # The form found the address free, and it was until now.
-            messages.error(request, "Nothing was changed: that address was taken just now.")
+            messages.error(
+                request, "Nothing was changed: somebody else has just taken that address."
+            )
             return redirect(request.get_full_path())
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -156,7 +113,7 @@ class RoomAdmin(Audited, QuickList):
     def archive(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
         self._set_archived(request, queryset, True)
 
-    @admin.action(description="Open selected rooms again", permissions=["change"])
+    @admin.action(description="Unarchive selected rooms", permissions=["change"])
     def unarchive(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
         self._set_archived(request, queryset, False)
 
@@ -174,12 +131,12 @@ class RoomAdmin(Audited, QuickList):
             )
             for room in rooms:
                 room.is_archived = archived
-                self.log_change(request, room, "Archived." if archived else "Opened again.")
+                self.log_change(request, room, "Archived." if archived else "Unarchived.")
         _tell(request, rooms)
-        self.message_user(request, f"{len(rooms)} {'archived' if archived else 'opened again'}.")
+        self.message_user(request, f"{len(rooms)} {'archived' if archived else 'unarchived'}.")
 
     @admin.action(
-        description="Give selected private rooms an address that nobody guesses",
+        description="Give selected private rooms a new, unguessable address",
         permissions=["change"],
     )
     def hide_address(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
@@ -190,7 +147,7 @@ class RoomAdmin(Audited, QuickList):
             rooms = [room for room in locked if not is_unguessable(room.slug)]
             for room in rooms:
                 room.slug = unguessable_slug(room.kind)
-                self.log_change(request, room, "Given an address that nobody guesses.")
+                self.log_change(request, room, "Given an unguessable address.")
             Room.objects.bulk_update(rooms, ["slug"], batch_size=1_000)
         _tell(request, rooms)
         self.message_user(request, f"{len(rooms)} given another address.")
@@ -225,12 +182,12 @@ class RoomAdmin(Audited, QuickList):
             if is_there is None:
                 messages.error(request, TRY_AGAIN)
             else:
-                messages.warning(request, f"That connection of {person} is gone already.")
+                messages.warning(request, f"That connection of {person} is already closed.")
             return redirect("admin:chat_room_change", pk)
         if request.method == "POST":
             assert isinstance(request.user, User)
             if online.disconnect(room, person, connection, by=request.user):
-                messages.success(request, f"A connection of {person} was told to close.")
+                messages.success(request, f"Closing one connection of {person}.")
             else:
                 messages.error(request, TRY_AGAIN)
             return redirect("admin:chat_room_change", pk)
@@ -258,7 +215,7 @@ class RoomAdmin(Audited, QuickList):
     @admin.display(description="messages", ordering="message_count")
     def said(self, room: Room) -> SafeString | str:
         if room.is_vacant:
-            return "none, opened by address"
+            return "none, created by address"
         return links.rows("message", f"{room.message_count:,}", room=room.pk)
 
     @admin.display(description="members")
@@ -269,7 +226,7 @@ class RoomAdmin(Audited, QuickList):
     def last(self, room: Room) -> Any:
         return getattr(room, "last_at", None)
 
-    @admin.display(description="addresses of before")
+    @admin.display(description="former addresses")
     def led_here(self, room: Room) -> str:
         if room.pk is None:
             return "–"
@@ -283,7 +240,7 @@ class RoomAdmin(Audited, QuickList):
         return format_html(
             "{} · {} · {} · {}",
             links.rows("message", f"{room.message_count:,} messages", room=room.pk),
-            links.rows("message", "deleted ones", room=room.pk, state="deleted"),
+            links.rows("message", "deleted messages", room=room.pk, state="deleted"),
             links.rows("membership", "members", room=room.pk),
             links.rows("sanction", "sanctions", room=room.pk),
         )
@@ -291,7 +248,7 @@ class RoomAdmin(Audited, QuickList):
 
 def _tell(request: HttpRequest, rooms: Sequence[Room]) -> None:
     """Show what became of these rooms where they are open; in a few messages, however many."""
-    news = [{"type": "room.update", "fields": as_fields(room)} for room in rooms]
+    news = [bus.RoomUpdated(RoomFields.of(room)) for room in rooms]
     starts = range(0, len(news), TOLD_AT_ONCE)
-    if not all(tell_processes(*news[start : start + TOLD_AT_ONCE]) for start in starts):
+    if not all(bus.tell_processes(*news[start : start + TOLD_AT_ONCE]) for start in starts):
         messages.warning(request, NOT_TOLD)

@@ -1,6 +1,6 @@
 from django.db import models
 
-from chat.models.room import SLUG_MAX
+from chat.models.slugs import SLUG_MAX
 
 
 class Address(models.Model):

@@ -1,10 +1,11 @@
 import uuid
+from array import array
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
@@ -17,15 +18,21 @@ if TYPE_CHECKING:
 BODY_MAX = 40_000
 
 
-class MessageQuerySet(models.QuerySet["Message"]):
-    def newest(self) -> "MessageQuerySet":
-        return self.order_by("-seq")
-
-
 class MessageManager(models.Manager["Message"]):
-    def get_queryset(self) -> MessageQuerySet:
+    def get_queryset(self) -> "models.QuerySet[Message]":
         # The search vector is for the database's eyes only; reading it back costs.
-        return MessageQuerySet(self.model, using=self._db).defer("search_vector")
+        return super().get_queryset().defer("search_vector")
+
+    def reserve_ids(self, count: int) -> "array[int]":
+        """Ids from the table's own sequence, for rows that are written in bulk: replies name them
+        before they exist."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT nextval(pg_get_serial_sequence('chat_message', 'id'))"
+                " FROM generate_series(1, %s)",
+                [count],
+            )
+            return array("q", (pk for (pk,) in cursor))
 
 
 class Message(models.Model):
@@ -69,7 +76,7 @@ class Message(models.Model):
         db_persist=True,
     )
 
-    objects = MessageManager.from_queryset(MessageQuerySet)()
+    objects = MessageManager()
 
     class Meta:
         constraints = [

@@ -50,7 +50,7 @@ class Intake:
     def __post_init__(self) -> None:
         users, order = self.index.users(self.accounts), self.index.in_order()
         self.plan = Plan(self.index, users, order, self._here(users, order), _oldest(self.room))
-        self._pks = _reserve_pks(self.plan.count)
+        self._pks = Message.objects.reserve_ids(self.plan.count)
         self._parents = self._earlier_parents() | self.plan.parents(self._pks)
 
     def take(self, entries: Iterable[Entry]) -> None:
@@ -184,14 +184,3 @@ def _oldest(room: Room) -> int:
     if room.retention_days is None:
         return 0
     return int((timezone.now() - timedelta(days=room.retention_days)).timestamp() * 1_000_000)
-
-
-def _reserve_pks(count: int) -> Numbers:
-    """Known before writing, so that replies can name them in the same run of rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('chat_message', 'id'))"
-            " FROM generate_series(1, %s)",
-            [count],
-        )
-        return array("q", (pk for (pk,) in cursor))

@@ -11,13 +11,13 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
 
-from chat.entry import slug_for
 from chat.models import Address, Imported, Membership, Room
-from chat.models.room import SLUG_MAX, is_unguessable, unguessable_slug
+from chat.models.slugs import SLUG_MAX, is_unguessable, unguessable_slug
+from chat.rooms.slugs import slug_for
 from chat.slack.accounts import SOURCE, Accounts
 from chat.slack.export import SlackRoom
 from chat.slack.markup import Names
-from core.names import can_be_seen
+from core.accounts.names import can_be_seen
 
 
 def find_or_make(slack: SlackRoom, names: Names, accounts: Accounts) -> tuple[Room, bool]:

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 
-from core.names import can_be_seen
+from core.accounts.names import can_be_seen
 
 NAME_MAX = 80  # of a user
 _ID = re.compile(r"[A-Za-z0-9]{1,40}")

@@ -1,4 +1,4 @@
-"""How pages show people and times; initials and colours as in js/people.js."""
+"""How pages show people and times; initials and colours as in js/model/people.js."""
 
 import re
 from datetime import datetime

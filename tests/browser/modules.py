@@ -5,6 +5,10 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from tests.support.databases import ROOT
+
+JS = ROOT / "chat/static/chat/js"
+
 HELPERS = """
 const message = (seq, more = {}) => ({
   id: 100 + seq, seq, pos: seq, client_id: `c${seq}`, user: {id: 7, name: "Alice"},
@@ -32,6 +36,11 @@ Wire.all = [];
 """
 
 
+def folder_of(name: str) -> str:
+    (path,) = JS.glob(f"*/{name}.js")
+    return path.parent.name
+
+
 def run(page: Page, names: str, script: str, argument: Any = None) -> Any:
     """Run a script that sees all exports of these modules in `all`, and the argument as `input`.
 
@@ -42,7 +51,8 @@ def run(page: Page, names: str, script: str, argument: Any = None) -> Any:
         page.goto("/accounts/sign-in/")
         page.clock.pause_at(datetime(2026, 11, 22, 10))
     modules = " ".join(
-        f'Object.assign(all, await import("/static/chat/js/{name}.js"));' for name in names.split()
+        f'Object.assign(all, await import("/static/chat/js/{folder_of(name)}/{name}.js"));'
+        for name in names.split()
     )
     source = f"async (input) => {{ const all = {{}}; {modules} {HELPERS} {script} }}"
     return page.evaluate(source, argument)

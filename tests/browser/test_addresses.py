@@ -132,9 +132,9 @@ def test_an_address_where_nothing_is_says_so(page: Page) -> None:
     answer = page.goto("/chat/private--7k2m9p4q8r3s6t5v/")
     assert answer
     assert answer.status == 404
-    expect(page.get_by_role("heading")).to_have_text("There is no room here")
+    expect(page.get_by_role("heading")).to_have_text("Room not found")
     page.get_by_role("link", name="All rooms").click()
-    expect(page.locator("#room-name-help")).to_contain_text("is opened for you")
+    expect(page.locator("#room-name-help")).to_contain_text("it is created")
 
 
 def test_who_may_open_no_room_is_not_offered_one(
@@ -147,6 +147,6 @@ def test_who_may_open_no_room_is_not_offered_one(
     words = page.locator("#room-name-help")
     expect(words).to_have_text("Type a name and press Enter.")
     page.fill("#room-name-input", "nowhere")
-    expect(words).to_have_text("No room here is called that.")
+    expect(words).to_have_text("No room has that name.")
     page.press("#room-name-input", "Enter")
-    expect(page.get_by_role("heading")).to_have_text("There is no room here")
+    expect(page.get_by_role("heading")).to_have_text("Room not found")

@@ -104,7 +104,7 @@ def test_a_name_with_spaces_and_capitals_shows_its_address(new_context: NewConte
     page.goto("/chat/")
     page.fill("#room-name-input", "Öl & Gas Today")
     expect(page.locator("#room-name-help")).to_have_text(
-        "No room here is called that. Enter opens /chat/öl-gas-today/"
+        "No room has that name. Press Enter to create /chat/öl-gas-today/."
     )
     expect(page.locator("#lists h2").locator("visible=true")).to_have_count(0)
     page.press("#room-name-input", "Enter")
@@ -163,7 +163,7 @@ def test_the_limit_shows_when_it_is_near(new_context: NewContext) -> None:
     page.fill(INPUT, "x" * 5_234)
     expect(counter).to_have_text("1,234 characters too many")
     page.press(INPUT, "Enter")
-    said = "Not sent: 1,234 characters too many. A message holds 4,000."
+    said = "Not sent: 1,234 characters too many. The limit is 4,000."
     expect(page.get_by_role("alert")).to_have_text(said)
     expect(page.locator(".message")).to_have_count(0)
     page.fill(INPUT, "short")
@@ -258,7 +258,7 @@ def test_a_room_with_something_new_is_marked_in_the_list(new_context: NewContext
 
 def test_an_empty_room_says_what_to_do(new_context: NewContext) -> None:
     page = enter(new_context(), new_room())
-    expect(page.locator(".empty")).to_contain_text("Nobody has said anything yet")
+    expect(page.locator(".empty")).to_contain_text("No messages yet")
     say(page, "now somebody has")
     expect(message(page, "now somebody has")).to_have_count(1)
     expect(page.locator(".empty")).to_have_count(0)

@@ -52,7 +52,7 @@ def enter_and_be_closed(
         (4400, "The connection was closed."),
         (4401, "You are signed out."),
         (4403, "You were removed from this room."),
-        (4404, "This room is not there any more."),
+        (4404, "This room is no longer available."),
         (4409, "The connection was closed."),
     ],
 )
@@ -60,7 +60,7 @@ def test_it_stays_away_and_says_why(new_context: NewContext, code: int, words: s
     page, connects = enter_and_be_closed(new_context, code)
     state = page.locator("connection-state")
     expect(state.locator(".words")).to_have_text(words)
-    back = state.get_by_role("button", name="Come back")
+    back = state.get_by_role("button", name="Reconnect")
     expect(back).to_be_visible(visible=code in (4400, 4409))
     expect(state.get_by_role("link", name="Sign in")).to_be_visible(visible=code == 4401)
     expect(page.locator(INPUT)).not_to_be_editable()
@@ -73,7 +73,7 @@ def test_whom_a_moderator_disconnected_comes_back_by_hand(new_context: NewContex
     frame = '{"type": "room.closed", "detail": "A moderator disconnected you."}'
     page, _ = enter_and_be_closed(new_context, 4409, frame, writing="half a thought")
     expect(page.locator("connection-state")).to_contain_text("A moderator disconnected you.")
-    page.get_by_role("button", name="Come back").click()
+    page.get_by_role("button", name="Reconnect").click()
     expect(page.locator("connection-state")).to_be_hidden()
     expect(page.locator(INPUT)).to_be_editable()
     expect(page.locator(INPUT)).to_have_value("half a thought")
@@ -119,8 +119,8 @@ def test_what_was_on_its_way_to_a_room_that_turned_one_out_can_be_copied_or_disc
     say(page, "too late")
     expect(message(page, "too late")).to_contain_text("Sending…")
     sockets[0].close(code=4403)
-    expect(message(page, "too late")).to_contain_text("You can still copy it.")
-    expect(page.locator(".draft")).not_to_contain_text("until the connection is back")
+    expect(message(page, "too late")).to_contain_text("You can still copy the text.")
+    expect(page.locator(".draft")).not_to_contain_text("when the connection is back")
     page.get_by_role("button", name="Discard").click()
     expect(page.locator(".draft")).to_have_count(0)
     assert page.evaluate("Object.keys(localStorage).filter(key => key.includes(':unsent:'))") == []
@@ -143,7 +143,7 @@ def test_it_comes_back_with_its_cursor(new_context: NewContext, code: int) -> No
 
 def test_too_many_places_are_said_and_waited_for(new_context: NewContext) -> None:
     page, connects = enter_and_be_closed(new_context, 4429)
-    expect(page.locator("connection-state")).to_contain_text("open in too many places")
+    expect(page.locator("connection-state")).to_contain_text("open in too many tabs")
     page.clock.run_for(25_000)
     assert len(connects) == 1
     page.locator("connection-state button").click()
@@ -162,7 +162,7 @@ def test_who_may_only_read_is_told(new_context: NewContext) -> None:
     page = enter(context, new_room())
     expect(page.locator(INPUT)).not_to_be_editable()
     expect(page.locator(INPUT)).to_have_attribute(
-        "placeholder", "You may read here, but not write."
+        "placeholder", "You can read this room, but you cannot post in it."
     )
 
 

@@ -17,7 +17,7 @@ from chat.models import Room
 for slug in ("plain-one", "plain-two"):
     Room.objects.create(slug=slug, title="A plain and rather long name of a room")
 """
-NONE = "No room here is called that. Enter opens /chat/{}/"
+NONE = "No room has that name. Press Enter to create /chat/{}/."
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def rooms(crowded: ChatServer, page: Page) -> Page:
 
 
 def test_a_list_that_is_cut_says_so(rooms: Page) -> None:
-    expect(rooms.locator("#lists")).to_contain_text("more; type a name to find them")
+    expect(rooms.locator("#lists")).to_contain_text("more. Type a name to find them")
     expect(rooms.locator("#lists").get_by_text("crowd-249")).to_have_count(0)
 
 

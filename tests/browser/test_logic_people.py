@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from chat.entry import slug_for
+from chat.rooms.slugs import slug_for
 from core.templatetags.people import hue, initials
 from tests.browser.modules import run
 
@@ -363,18 +363,18 @@ def test_a_notice_says_once_whom_it_is_about(page: Page, text: str, reads: str) 
     assert run(page, "people message-view", script, text) == reads
 
 
-COPY = "No longer being sent. You can still copy it."
+COPY = "Not sent. You can still copy the text."
 
 
 @pytest.mark.parametrize(
     ("code", "guest", "told"),
     [
-        (4400, False, ("The connection was closed.", "Kept until you come back.", "reload")),
-        (4401, False, ("You are signed out.", "Kept until you sign in again.", "sign-in")),
+        (4400, False, ("The connection was closed.", "Will be sent when you reconnect.", "reload")),
+        (4401, False, ("You are signed out.", "Will be sent when you sign in again.", "sign-in")),
         (4401, True, ("You are signed out.", COPY, "sign-in")),
         (4403, False, ("You are banned.", COPY, None)),
-        (4404, False, ("This room is not there any more.", COPY, None)),
-        (4409, False, ("The connection was closed.", "Kept until you come back.", "reload")),
+        (4404, False, ("This room is no longer available.", COPY, None)),
+        (4409, False, ("The connection was closed.", "Will be sent when you reconnect.", "reload")),
     ],
 )
 def test_each_ending_says_what_becomes_of_what_was_written_and_what_leads_back(

@@ -64,7 +64,7 @@ def test_an_edit_is_kept_where_one_turns_to_something_else(new_context: NewConte
     expect(one.locator(INPUT)).to_have_value("half a thought")
     one.press(INPUT, "Enter")
     expect(stored(other, "half a thought").locator(".quote")).to_contain_text("the second word")
-    one.get_by_role("button", name="Go on with it").click()
+    one.get_by_role("button", name="Continue editing").click()
     expect(one.locator(".unsaved")).to_be_hidden()
     expect(one.locator(".mode")).to_contain_text("Editing: the first word")
     one.locator(INPUT).press_sequentially(", now whole")
@@ -215,10 +215,14 @@ def test_a_message_whose_frame_is_too_long_is_shown_as_failed_and_keeps_its_text
     )
     page.press(INPUT, "Enter")
     draft = page.locator(".draft")
-    expect(draft.locator(".detail")).to_have_text("A frame holds 16,384 bytes at most.")
+    expect(draft.locator(".detail")).to_have_text(
+        "This is too large to send. The limit is 16,384 bytes."
+    )
     expect(draft.locator(".body")).to_contain_text("kept")
     page.reload()
-    expect(draft.locator(".detail")).to_have_text("A frame holds 16,384 bytes at most.")
+    expect(draft.locator(".detail")).to_have_text(
+        "This is too large to send. The limit is 16,384 bytes."
+    )
     expect(draft.locator(".body")).to_contain_text("kept")
     say(page, "a short one")
     expect(stored(page, "a short one")).to_have_count(1)

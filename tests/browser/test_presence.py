@@ -190,7 +190,7 @@ class TestInvisible:
         page = enter(new_context(), new_room())
         page.route("**/chat/visibility/", lambda route: route.fulfill(status=500))
         switch(page).click()
-        expect(page.locator(".visibility-note")).to_contain_text("did not work")
+        expect(page.locator(".visibility-note")).to_contain_text("Something went wrong")
         expect(switch(page)).not_to_be_checked()
 
     def test_it_needs_no_script(self, new_context: NewContext) -> None:

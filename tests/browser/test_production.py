@@ -37,6 +37,6 @@ def test_the_chat_runs_from_hashed_files(
     assert all(name.count(".") == 2 for name in names), names
     assert len(names) == len(set(names)), "a module was fetched under two names"
     page.goto("/chat/---/")
-    expect(page.locator("h1")).to_have_text("There is no room here")
+    expect(page.locator("h1")).to_have_text("Room not found")
     page.goto("/nowhere/")
-    expect(page.locator("h1")).to_have_text("Nothing here")
+    expect(page.locator("h1")).to_have_text("Page not found")

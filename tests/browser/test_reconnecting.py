@@ -177,14 +177,14 @@ def test_a_refused_edit_does_not_push_aside_what_is_being_written(
     expect(page.locator(".note")).to_have_text("Not now.")
     if meanwhile != "nothing":
         expect(page.locator(INPUT)).to_have_value("meanwhile")
-        page.get_by_role("button", name="Go on with it").click()
+        page.get_by_role("button", name="Continue editing").click()
     expect(page.locator(INPUT)).to_have_value("one, edited")
     expect(page.locator(".mode")).to_contain_text("Editing: one")
     if meanwhile == "a message":
         page.press(INPUT, "Escape")
         expect(page.locator(INPUT)).to_have_value("meanwhile")
     if meanwhile == "an edit":  # the two change places
-        page.get_by_role("button", name="Go on with it").click()
+        page.get_by_role("button", name="Continue editing").click()
         expect(page.locator(INPUT)).to_have_value("meanwhile")
         expect(page.locator(".unsaved")).to_contain_text("one, edited")
 

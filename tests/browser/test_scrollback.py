@@ -92,7 +92,7 @@ def test_the_log_reaches_back_to_its_beginning(new_context: NewContext, long_roo
     for count in range(100, 401, 50):
         scroll_to(page, 0)
         expect(rows).to_have_count(count)
-    expect(page.locator(".edge-row")).to_contain_text("where the room begins")
+    expect(page.locator(".edge-row")).to_contain_text("the beginning of the room")
     seqs = page.locator("#chat-log").evaluate("log => log.querySelectorAll('.message').length")
     assert seqs == 400
 

@@ -95,7 +95,7 @@ def test_what_others_do_with_our_page_reads_as_lines(new_context: Any) -> None:
     write(alice, "g")
     expect_line(page, "Alice Moreau edited: good morning")
     write(page, " ")
-    expect_line(page, "There is no text in the message.")
+    expect_line(page, "The message is empty.")
     write(page, "thanks")
     expect(message(alice, "thanks")).to_be_visible()
     assert "undefined" not in log(page)

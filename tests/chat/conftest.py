@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from chat import addresses
-from core.statements import Statement
+from chat.rooms import addresses
+from core.database.statements import Statement
 from tests.presence.cluster import cluster
 from tests.support.pages import sign_in
 from tests.support.sockets import (

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
 from chat.models import Membership, Message, Room
-from chat.moderators import PERMISSIONS, moderators
+from chat.moderation.moderators import PERMISSIONS, moderators
 from core.models import User
 
 db = pytest.mark.django_db
@@ -201,8 +201,8 @@ def test_a_second_shell_goes_on_after_what_the_first_has_made(made: Any) -> None
 
 
 @db
-def test_the_readme_s_example_works() -> None:
-    text = (settings.BASE_DIR / "README.md").read_text()
+def test_the_example_of_the_documents_works() -> None:
+    text = (settings.BASE_DIR / "CONTRIBUTING.md").read_text()
     (block,) = (
         each
         for each in re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)

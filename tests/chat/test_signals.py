@@ -12,7 +12,7 @@ import httpx
 import pytest
 import websockets
 
-from chat.mailbox import LAYER_TIMEOUT
+from chat.live.bus import LAYER_TIMEOUT
 from tests.conftest import StartServer
 from tests.support.servers import ChatServer
 from tests.support.sockets import RedisServer

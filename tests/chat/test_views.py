@@ -12,11 +12,12 @@ from django.urls import resolve, reverse
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat import entry, views
-from chat.entry import slug_for
+from chat import views
 from chat.factories import MessageFactory, RoomFactory
 from chat.models import Membership, Message, Room, Sanction
-from chat.models.room import validate_slug
+from chat.models.slugs import validate_slug
+from chat.rooms import entering, lists
+from chat.rooms.slugs import slug_for
 from core.models import User
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +107,7 @@ def test_who_is_removed_while_their_page_is_made_finds_no_room(
 ) -> None:
     room = RoomFactory(private=True)
     membership = Membership.objects.create(room=room, user=member)
-    find = entry.find
+    find = entering.find
 
     def find_last(slug: str, user: Any) -> Room | None:
         found = find(slug, user)
@@ -118,7 +119,7 @@ def test_who_is_removed_while_their_page_is_made_finds_no_room(
     def find_next(slug: str, user: Any) -> Room | None:
         return next(finds)(slug, user)
 
-    monkeypatch.setattr(entry, "find", find_next)
+    monkeypatch.setattr(entering, "find", find_next)
     assert client.get(f"/chat/{room.slug}/").status_code == 404
 
 
@@ -229,7 +230,7 @@ class TestWhoMayEnter:
         Membership.objects.create(room=room, user=insider)
         refused = client.get(f"/chat/{room.slug}/")
         assert refused.status_code == 404
-        assert "There is no room here" in refused.content.decode()
+        assert "Room not found" in refused.content.decode()
         # chat/test_addresses.py compares it with what absent ones get
         assert "secret" not in client.get("/chat/").content.decode()
         client.force_login(insider)  # so that the silence above means something
@@ -288,7 +289,7 @@ def test_the_list_shows_unread_rooms_and_the_liveliest_first(
 class TestMoreRoomsThanAreListed:
     @pytest.fixture(autouse=True)
     def _few(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(entry, "LISTED_MAX", 2)
+        monkeypatch.setattr(lists, "LISTED_MAX", 2)
 
     def test_the_page_says_how_many_more_there_are(self, client: Client, member: User) -> None:
         rooms = [Room.objects.create(slug=f"room-{n}") for n in range(2)]
@@ -298,7 +299,7 @@ class TestMoreRoomsThanAreListed:
         for n in range(5):
             Room.objects.create(slug=f"beside-{n}")
         page = client.get("/chat/").content.decode()
-        assert page.count("more; type a name to find them") == 1
+        assert page.count("more. Type a name to find them") == 1
         assert "and 3 more" in page
         for n in range(2, 5):
             Membership.objects.create(room=Room.objects.create(slug=f"room-{n}"), user=member)
@@ -368,7 +369,7 @@ def test_hashed_files_import_each_other(settings: Any, tmp_path: Any) -> None:
     """In production the browser gets modules whose imports name the hashed files."""
     settings.STATIC_ROOT = tmp_path
     settings.STORAGES = settings.STORAGES | {
-        "staticfiles": {"BACKEND": "core.static.HashedStaticFilesStorage"}
+        "staticfiles": {"BACKEND": "core.web.static.HashedStaticFilesStorage"}
     }
     call_command("collectstatic", interactive=False, verbosity=0)
     modules = [*(tmp_path / "chat" / "js").rglob("*.????????????.js")]

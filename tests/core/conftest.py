@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.embedded import Share
-from core.embedded.server import wheel_file
+from core.local.embedded import Share
+from core.local.embedded.server import wheel_file
 from tests.support.checkout import Checkout
 from tests.support.ports import free_port
 from tests.support.processes import processes_of

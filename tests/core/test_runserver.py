@@ -89,7 +89,7 @@ def test_it_serves_pages_static_files_and_sockets_with_our_own_server(
     assert "System check identified no issues" in checkout.output
     site = f"http://127.0.0.1:{checkout.port}"
     assert httpx.get(f"{site}/accounts/sign-in/").status_code == 200
-    assert httpx.get(f"{site}/static/chat/js/room.js").status_code == 200
+    assert httpx.get(f"{site}/static/chat/js/pages/room.js").status_code == 200
     with socket_to(checkout) as socket:
         say(socket, "hello")
     assert end(process, signal.SIGINT)[0] == 0
@@ -103,7 +103,7 @@ def test_without_static_files_and_reloading_where_that_is_asked_for(
     assert "watching" not in checkout.output
     assert not psutil.Process(process.pid).children()
     site = f"http://127.0.0.1:{checkout.port}"  # PORT is the default
-    assert httpx.get(f"{site}/static/chat/js/room.js").status_code == 404
+    assert httpx.get(f"{site}/static/chat/js/pages/room.js").status_code == 404
     assert httpx.get(f"{site}/accounts/sign-in/").status_code == 200
     assert end(process, signal.SIGTERM)[0] == 0
 
@@ -213,7 +213,7 @@ def test_a_saved_file_is_served_and_sockets_come_back_while_the_servers_live_on(
 
 @pytest.mark.parametrize(
     "name",
-    ["chat/views.py", "core/settings.py", "core/local.py"],
+    ["chat/views.py", "core/settings.py", "core/local/checkout.py"],
 )
 def test_a_mistake_in_a_saved_file_is_shown_and_the_next_save_mends_it(
     checkout: Checkout, given: dict[str, str], name: str

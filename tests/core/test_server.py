@@ -15,10 +15,12 @@ import pytest
 from django.db import OperationalError, connection
 from psycopg.errors import ConnectionTimeout
 
-from core import address, database, server
-from core.environment import Env
+from core import server
+from core.database import readiness as database
+from core.database.postgresql import logins
+from core.environment.values import Env
 from core.errors import Problem
-from core.postgresql import logins
+from core.local import address
 from tests.support.databases import ROOT
 from tests.support.ports import free_port
 from tests.support.servers import ChatServer

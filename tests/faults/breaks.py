@@ -24,7 +24,7 @@ CLOSED_SLOW = "faults: closes as too slow: "
 
 def log_closings() -> None:
     """Have the server log whom it closes as too slow: a client that does not read cannot tell."""
-    from chat.connection import Connection
+    from chat.live.connection import Connection
 
     too_slow = Connection.too_slow
 
@@ -38,7 +38,7 @@ def log_closings() -> None:
 
 def fill_soon() -> None:
     """Small send buffers: what a client does not read fills its outbox in a second or two."""
-    from core.wire import WiredServer
+    from core.daphne.wire import WiredServer
 
     create_application = WiredServer.create_application
 
@@ -74,7 +74,7 @@ def show_what_hangs() -> None:
 
 def holes() -> None:
     """The feed sees no holes: whatever comes later than its head is next in line."""
-    from chat.feed import Feed
+    from chat.live.tail import Tail
 
     def in_line(self: Any) -> list[Any]:
         ready = [self._pending.pop(pos) for pos in sorted(self._pending) if pos > self.head]
@@ -85,23 +85,23 @@ def holes() -> None:
             self._place(change)
         return ready
 
-    Feed._in_line = in_line  # type: ignore[method-assign]
+    Tail._in_line = in_line  # type: ignore[method-assign]
 
 
 def idempotency() -> None:
     """Each post is written under a `client_id` of its own; only its frame bears the sender's."""
-    from chat import actions, posting
-    from chat.events import Change
+    from chat.log import apply, posts
+    from chat.protocol.changes import Change
 
-    post_all = posting.post_all
+    post_all = posts.post_all
 
-    def without_idempotency(jobs: Any) -> list[Any]:
-        asked = [job.command.client_id for job in jobs]
-        fresh = [uuid4() for _ in jobs]
+    def without_idempotency(writes: Any) -> list[Any]:
+        asked = [write.command.client_id for write in writes]
+        fresh = [uuid4() for _ in writes]
         outcomes = post_all(
             [
-                job._replace(command=msgspec.structs.replace(job.command, client_id=new))
-                for job, new in zip(jobs, fresh, strict=True)
+                write._replace(command=msgspec.structs.replace(write.command, client_id=new))
+                for write, new in zip(writes, fresh, strict=True)
             ]
         )
         return [
@@ -111,12 +111,12 @@ def idempotency() -> None:
             for outcome, new, old in zip(outcomes, fresh, asked, strict=True)
         ]
 
-    actions.post_all = without_idempotency  # type: ignore[attr-defined]
+    apply.post_all = without_idempotency  # type: ignore[attr-defined]
 
 
 def heads() -> None:
     """Heads are never compared with the database."""
-    from chat.hub import Hub
+    from chat.live.hub import Hub
 
     async def compare(self: Any) -> None:
         pass
@@ -126,7 +126,7 @@ def heads() -> None:
 
 def catchup() -> None:
     """Whoever comes back is given a fresh page, however little was missed."""
-    from chat.hub import Hub
+    from chat.live.hub import Hub
 
     async def catch_up(self: Any, feed: Any, cursor: int) -> None:
         pass
@@ -136,7 +136,7 @@ def catchup() -> None:
 
 def repairs() -> None:
     """What the process itself has missed is never filled in: everybody gets a fresh page."""
-    from chat import history
+    from chat.log import history
 
     since = history.since
 

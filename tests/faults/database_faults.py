@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected
 
-from chat import actions, writer
+from chat.log import apply, writer
 
 
 class DatabaseFaults:
@@ -21,8 +21,8 @@ class DatabaseFaults:
     def __init__(self, patch: pytest.MonkeyPatch, others_write: Callable[[], None]) -> None:
         self._others_write = others_write
         self._coming: deque[str] = deque()
-        self._apply = actions.apply
-        patch.setattr(actions, "apply", self._befallen)
+        self._apply = apply.apply
+        patch.setattr(apply, "apply", self._befallen)
         patch.setattr(writer, "time", SimpleNamespace(**vars(time) | {"sleep": lambda _: None}))
 
     def come(self, *faults: str) -> None:

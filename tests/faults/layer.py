@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from core.layers import PublishLayer
+from core.redis.layers import PublishLayer
 
 Message = dict[str, Any]
 

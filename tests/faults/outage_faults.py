@@ -127,8 +127,8 @@ async def _tell_a_megabyte() -> None:
     does not copy large ones for each subscriber, and counts none of what it has not copied."""
     from channels.layers import get_channel_layer
 
-    from chat.mailbox import HUBS
-    from core.layers import CHAT
+    from chat.live.bus import HUBS
+    from core.redis.layers import CHAT
 
     filling = {"type": "user.read", "room": 0, "user": 0, "pos": 0, "filling": "x" * COPIED}
     bundle = {"type": "hub.bundle", "from": "", "messages": [filling]}

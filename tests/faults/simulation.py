@@ -19,16 +19,16 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from chat import hub
-from chat.access import Entry
-from chat.commands import TYPES, Command
-from chat.connection import Connection
 from chat.consumers import RoomConsumer
-from chat.engine import Engine
-from chat.errors import Refused
+from chat.live import bus, hub, repairs
+from chat.live.connection import Connection
+from chat.live.outbox import Outbox, Parcel
+from chat.log.writer import TRIES
 from chat.models import Room
-from chat.outbox import Outbox, Parcel
-from chat.writer import TRIES
+from chat.process import Process
+from chat.protocol.commands import TYPES, Command
+from chat.protocol.errors import Refused
+from chat.rooms.admission import Admission
 from core.models import User
 from tests.faults import check
 from tests.faults.database_faults import DatabaseFaults
@@ -113,7 +113,7 @@ class Client:
         self.user = user
         self.log = Log(user.pk)
         self.connection: Connection | None = None
-        self.engine: Engine | None = None
+        self.engine: Process | None = None
         self.entering: asyncio.Task[None] | None = None
         self.sent: list[Frame] = []
 
@@ -142,26 +142,27 @@ class Simulation:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._failed)
         patch.setattr(loop, "call_later", self._call_later)
-        patch.setattr(hub, "reading", self._reading)
-        patch.setattr(hub, "HOLD", 0)
-        self.engines = [Engine() for _ in range(PROCESSES)]
-        self.turns = [Turn() for _ in self.engines]
+        for module in (hub, repairs):
+            patch.setattr(module, "query", self._query)
+        patch.setattr(repairs, "HOLE_WAIT", 0)
+        self.processes = [Process() for _ in range(PROCESSES)]
+        self.turns = [Turn() for _ in self.processes]
         self.faults = DatabaseFaults(patch, self._others_write)
         self._connect_layers()
-        for engine in self.engines:
+        for engine in self.processes:
             engine.writer._task = asyncio.create_task(asyncio.sleep(0))  # no thread
 
     def _connect_layers(self) -> None:
         layers = [Layer(self.mail, number) for number in range(PROCESSES)]
-        for number, (engine, layer) in enumerate(zip(self.engines, layers, strict=True)):
+        for number, (engine, layer) in enumerate(zip(self.processes, layers, strict=True)):
             layer.others = [(n, other) for n, other in enumerate(layers) if n != number]
             one = engine.hub.mailbox
             one._layer, one._name = layer, f"mailbox-{number}"
             one._tried.set()
-            for kept in (one, engine.hub):
+            for kept in (one, engine.hub.repairs):
                 kept.start = lambda: None  # type: ignore[method-assign] # no timers, no pulses
             # Everybody is heard, and Redis is there.
-            one._pulses = dict.fromkeys([one.process, "another"], float("inf"))
+            one._pulses = dict.fromkeys([one.process_id, "another"], float("inf"))
 
     # -- what takes time ----------------------------------------------------------------------
 
@@ -169,7 +170,7 @@ class Simulation:
         """The database's answer, while everything else stands still."""
         return self._thread.submit(work).result()
 
-    def _reading(self, function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    def _query(self, function: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]:
         async def read(*args: Any, **options: Any) -> Any:
             result = asyncio.get_running_loop().create_future()
             self.reads.append(Read(partial(function, *args, **options), result))
@@ -197,26 +198,26 @@ class Simulation:
         if anew:
             self.problems += [*client.log.problems, *check.check_resets(client.log, {})]
             client.log = Log(client.user.pk)
-        engine = self.engines[process]
+        engine = self.processes[process]
         client.log.connected()
-        entry = Entry(client.user, self.room, "member", ["post", "react"])
+        admitted = Admission(client.user, self.room, "member", ["post", "react"])
         connection = Connection(
-            entry,
+            admitted,
             LogBox(client.log),
             self._close,
-            process=engine.hub.process,
+            process_id=engine.hub.mailbox.process_id,
             session=None,
         )
         client.connection, client.engine = connection, engine
         client.entering = asyncio.create_task(self._enter(client, connection, engine))
 
-    async def _enter(self, client: Client, connection: Connection, engine: Engine) -> None:
+    async def _enter(self, client: Client, connection: Connection, engine: Process) -> None:
         """As RoomConsumer does after it has let somebody in."""
         consumer = RoomConsumer()
         cursor = client.log.cursor
         query = b"" if cursor is None else b"since=%d" % cursor
-        consumer.scope, consumer.engine = {"query_string": query}, engine
-        connection.feed = await engine.hub.follow(self.room.pk, connection)
+        consumer.scope, consumer.process = {"query_string": query}, engine
+        consumer.feed = await engine.hub.follow(connection)
         await consumer._show_history(connection)
 
     @staticmethod
@@ -230,9 +231,7 @@ class Simulation:
         if not entering.done():
             entering.cancel()
             await asyncio.wait([entering])
-        connection.is_closing = True
-        if connection.feed is not None:
-            engine.hub.leave(connection.feed, connection)
+        connection.over()
         client.connection = client.engine = client.entering = None
 
     def send(self, client: Client, frame: Frame) -> None:
@@ -245,7 +244,7 @@ class Simulation:
 
     def commit(self, process: int, *faults: str) -> None:
         """The writer's turn to take what waits. `faults` befall its transactions, one each."""
-        writer = self.engines[process].writer
+        writer = self.processes[process].writer
         if writer._queue.empty():
             return
         self.faults.come(*faults)
@@ -259,20 +258,20 @@ class Simulation:
 
     def _others_write(self) -> None:
         """On the thread: all writers take what waits."""
-        for engine, turn in zip(self.engines, self.turns, strict=True):
-            if not engine.writer._queue.empty():
-                engine.writer._queue.put(None)
-                engine.writer._run(turn)  # type: ignore[arg-type]
+        for one, turn in zip(self.processes, self.turns, strict=True):
+            if not one.writer._queue.empty():
+                one.writer._queue.put(None)
+                one.writer._run(turn)  # type: ignore[arg-type]
 
     def _check_refusals(self, batch: Any, outcomes: Any, *, is_away: bool) -> None:
         """A command fails alone, and of a fault that passes nobody hears."""
-        for (job, _), outcome in zip(batch, outcomes, strict=True):
+        for (write, _), outcome in zip(batch, outcomes, strict=True):
             code = outcome.code if isinstance(outcome, Refused) else ""
-            is_poison = getattr(job.command, "message", "") == POISON
+            is_poison = getattr(write.command, "message", "") == POISON
             if (code == "bad_command") != is_poison and code != "unavailable":
-                self.problems.append(Problem("lost", f"{job.command} ended as {outcome}"))
+                self.problems.append(Problem("lost", f"{write.command} ended as {outcome}"))
             if code == "unavailable" and not is_away:
-                self.problems.append(Problem("lost", f"{job.command} ended as {outcome}"))
+                self.problems.append(Problem("lost", f"{write.command} ended as {outcome}"))
 
     def announce(self, process: int) -> None:
         """The writer's outcomes come back to the event loop."""
@@ -298,10 +297,12 @@ class Simulation:
         number %= len(self.mail)
         letter = self.mail[number] if keep else self.mail.pop(number)
         if not lose:
-            receiver = self.engines[letter.to].hub
+            receiver = self.processes[letter.to].hub.mailbox
             bundle = msgspec.msgpack.decode(letter.bundle)
             for message in bundle["messages"]:
-                receiver.handlers[message["type"]](message)
+                understood = bus.understood(message)
+                assert understood is not None
+                receiver.handle(understood)
 
     def fire(self, number: int) -> None:
         """A timer's time has come."""
@@ -319,7 +320,7 @@ class Simulation:
 
     def compare(self, process: int) -> None:
         """The timer that compares heads with the database."""
-        self.comparisons.append(asyncio.create_task(self.engines[process].hub.compare()))
+        self.comparisons.append(asyncio.create_task(self.processes[process].hub.repairs.compare()))
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -342,15 +343,15 @@ class Simulation:
         for comparison in self.comparisons:
             assert comparison.done()
             comparison.result()
-        assert not any(engine.writer._accepted for engine in self.engines)
+        assert not any(engine.writer._accepted for engine in self.processes)
         assert not self.mail
         assert not self.reads
 
     async def close(self) -> None:
         for client in self.clients:
             await self.disconnect(client)
-        for engine in self.engines:
-            await engine.hub.close()
+        for engine in self.processes:
+            engine.hub.close()
         await self.breathe()
         assert not self.failures, self.failures
 

@@ -12,8 +12,9 @@ from django.test import override_settings
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chat import feed, writer
 from chat.factories import RoomFactory, UserFactory
+from chat.live import feed
+from chat.log import writer
 from core.models import User
 from tests.faults import check
 from tests.faults.simulation import POISON, PROCESSES, Simulation, client_id

@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from core import embedded
-from core.embedded.postgres import Postgres
-from core.embedded.server import ENVIRONMENT, NoAnswer, Server
-from core.embedded.valkey import Valkey
+from core.local import embedded
+from core.local.embedded.postgres import Postgres
+from core.local.embedded.server import ENVIRONMENT, NoAnswer, Server
+from core.local.embedded.valkey import Valkey
 from tests.support.databases import manage
 from tests.support.servers import ChatServer
 

@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from core.embedded.server import wheel_file
+from core.local.embedded.server import wheel_file
 from tests.support.ports import free_port
 
 SLOTS = 16_384

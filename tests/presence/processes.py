@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from presence.roster import Roster
-from presence.store import Change, State, Store, keys
+from presence.store import Movement, State, Store, keys
 from presence.tracker import Tracker
 
 # Longer than any test runs: what shall end, ends because time was moved or a short one was chosen.
@@ -22,14 +22,14 @@ class Scene:
         self.url = url
         self.redis = Redis.from_url(url)
         self.processes: list[Process] = []
-        self.announced: dict[str, list[Change]] = defaultdict(list)
+        self.announced: dict[str, list[Movement]] = defaultdict(list)
 
     def process(self, **options: Any) -> "Process":
         process = Process(self, **options)
         self.processes.append(process)
         return process
 
-    def announce(self, scope: str, changes: Sequence[Change]) -> None:
+    def announce(self, scope: str, changes: Sequence[Movement]) -> None:
         self.announced[scope] += changes
         for process in self.processes:
             if not process.is_dead:

@@ -5,15 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from presence.roster import Roster
-from presence.store import Change, State
+from presence.store import Movement, State
 
 
-def joined(user: str, version: int) -> Change:
-    return Change("joined", user, version, 0)
+def joined(user: str, version: int) -> Movement:
+    return Movement("joined", user, version, 0)
 
 
-def left(user: str, version: int) -> Change:
-    return Change("left", user, version, 0)
+def left(user: str, version: int) -> Movement:
+    return Movement("left", user, version, 0)
 
 
 def known(*users: str, version: int) -> Roster:
@@ -158,7 +158,7 @@ def test_whatever_is_lost_doubled_or_late_it_is_right_or_knows_that_it_is_not(
     history = [State(frozenset(), 100)]
     changes = []
     for version, user in enumerate(toggled, start=101):
-        changes.append(Change("left" if user in here else "joined", user, version, 0))
+        changes.append(Movement("left" if user in here else "joined", user, version, 0))
         here ^= {user}
         history.append(State(frozenset(here), version))
     roster = known(version=100)

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
-from presence.store import SCRIPTS, Change, Store, changes_of, keys, source_of
+from presence.store import SCRIPTS, Movement, Store, changes_of, keys, source_of
 from tests.support.sockets import RedisServer
 
 USERS, LEASES, COUNTS, VERSION = range(4)
@@ -25,7 +25,7 @@ def store(redis: Redis) -> Store:
     return Store(redis)
 
 
-def said(changes: list[Change]) -> list[tuple[str, str, int]]:
+def said(changes: list[Movement]) -> list[tuple[str, str, int]]:
     return [(change.kind, change.user, change.online) for change in changes]
 
 
@@ -240,7 +240,7 @@ async def test_whom_a_scope_forgets_is_gone_with_all_leases_and_nobody_else_is(
 
 async def test_many_at_once_come_and_go_atomically(store: Store, redis: Redis) -> None:
     """Forty tasks, one scope: each user comes once and goes once, and no version is missing."""
-    found: list[Change] = []
+    found: list[Movement] = []
 
     async def one(seed: int) -> None:
         chance = random.Random(seed)

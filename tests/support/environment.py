@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from core.embedded import Share
-from core.embedded.postgres import Postgres
-from core.embedded.valkey import Valkey
+from core.local.embedded import Share
+from core.local.embedded.postgres import Postgres
+from core.local.embedded.valkey import Valkey
 from tests.support import databases, prepared
 from tests.support.ports import free_port
 

@@ -2,7 +2,7 @@
 
 import random
 
-from core.embedded.ports import LOWEST, is_free
+from core.local.embedded.ports import LOWEST, is_free
 from tests.support import workers
 
 FIRST = 11_000

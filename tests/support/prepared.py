@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from core import embedded, secret
+from core.local import embedded, secret
 from tests.support.databases import MIGRATED, ROOT, manage
 
 KEPT = ROOT / ".pytest_cache/postgresql"

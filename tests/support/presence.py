@@ -1,6 +1,6 @@
 """What a scope is called in Redis by the chat on the database that this process uses."""
 
-from core import installation
+from core.redis import installation
 from presence.store import keys
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Self
 
 from bench.hostile import CLOSE, Kind, frame, handshake
-from core.frames import head_length, payload_length
+from core.daphne.frames import head_length, payload_length
 from core.models import User
 from tests.support.servers import ChatServer
 from tests.support.sockets import PATIENCE, session_of

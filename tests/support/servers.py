@@ -7,11 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from core import cookies, embedded
+from core.accounts import cookies
+from core.local import embedded
 from tests.support import databases, environment
 from tests.support.databases import ROOT
 from tests.support.ports import free_port
@@ -23,7 +25,10 @@ running: list["ChatServer"] = []  # for the report of a failed test
 class ChatServer:
     """Daphne with the chat on a free port. `url` has no slash at its end."""
 
-    def __init__(self, env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, env: Mapping[str, str], log: Path, program: Sequence[str] = ("-m", "core.server")
+    ) -> None:
+        self.program = program
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.ws_url = f"ws://127.0.0.1:{self.port}"
@@ -52,7 +57,7 @@ class ChatServer:
         """Start it, on the same port and database as before; returns once it accepts."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "core.server"],
+                [sys.executable, *self.program],
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -106,6 +111,7 @@ def chat_server(
     *,
     env: Mapping[str, str] | None = None,
     beside: ChatServer | None = None,
+    **options: Any,
 ) -> Iterator[ChatServer]:
     """Run a server on a copy of the template database; `env` adds to its environment.
 
@@ -124,7 +130,7 @@ def chat_server(
                 own |= stack.enter_context(embedded.servers(directory, wanted=["REDIS_URL"]))
         if (env or {}).get("DEBUG", "on") == "on":  # who tries production has its own settings
             own["DJANGO_SETTINGS_MODULE"] = "tests.support.settings"
-        server = ChatServer({**own, **(env or {})}, directory / "server.log")
+        server = ChatServer({**own, **(env or {})}, directory / "server.log", **options)
         running.append(server)
         stack.callback(running.remove, server)
         stack.callback(server.stop)

@@ -24,8 +24,8 @@ from websockets.sync.client import connect
 
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Message, Room, Sanction
-from core.embedded.server import NoAnswer
-from core.embedded.valkey import Valkey
+from core.local.embedded.server import NoAnswer
+from core.local.embedded.valkey import Valkey
 from core.models import User
 from tests.support import databases, servers
 from tests.support.databases import using

@@ -10,7 +10,7 @@ from tests.support.databases import ROOT
 
 APPS = ("core", "chat", "presence")
 # Django's own: which settings, not one of them, and to whom of runserver's two processes it speaks.
-# END_WITH is what one process of ours says to the next (core/parent.py).
+# END_WITH is what one process of ours says to the next (core/local/parent.py).
 NOT_SETTINGS = {"DJANGO_SETTINGS_MODULE", "RUN_MAIN", "END_WITH"}
 
 

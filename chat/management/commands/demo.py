@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from chat import demonstration
+from chat.demo import world
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "The demo accounts have a well-known password; they are made only with DEBUG=on."
             )
-        if demonstration.make():
+        if world.make():
             self.stdout.write("Made the demo: alice, bob, carol and mod, password demo.")
         elif options["verbosity"]:
             self.stdout.write("The demo is there already; nothing was changed.")

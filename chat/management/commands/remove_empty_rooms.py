@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from chat import vacancy
+from chat.rooms import vacancy
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from chat import idle_guests
+from chat.moderation import idle_guests
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from chat import seeding
-from chat.conversations import sizes
+from chat.demo import seeding
+from chat.demo.conversations import sizes
 
 
 class Command(BaseCommand):

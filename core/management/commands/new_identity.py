@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
-from core import installation
+from core.redis import installation
 
 QUESTION = """\
 This database gets a new identity, and with it new names for all that the chat has in Redis. Do it

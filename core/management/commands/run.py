@@ -8,7 +8,10 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from core import address, database, interrupts, redis_server, server
+from core import server
+from core.database import readiness as database
+from core.local import address, interrupts
+from core.redis import readiness as redis_server
 
 BANNER = """
   Chat         {url}

@@ -1,7 +1,7 @@
 """`manage.py runserver`: Django's command, with the chat's own server. Sockets are served too.
 
 It takes the place of Django's since `core` comes first in INSTALLED_APPS. How it begins anew when a
-file has changed is in core/reloading.py.
+file has changed is in core/local/reloading.py.
 """
 
 import os
@@ -17,8 +17,12 @@ from django.core.management.base import CommandError, SystemCheckError
 from django.db import connection
 from django.utils.autoreload import StatReloader, autoreload_started, file_changed
 
-from core import address, database, dotenv, interrupts, redis_server, reloading, server
+from core import server
+from core.database import readiness as database
+from core.environment import dotenv
 from core.errors import Problem
+from core.local import address, interrupts, reloading
+from core.redis import readiness as redis_server
 
 # Seconds over which open pages come back after a reload.
 RETURN_WITHIN = 1.0
@@ -30,13 +34,13 @@ Quit with Ctrl-C.
 
 
 class Command(runserver.Command):
-    help = "Serves the chat for development, and begins anew when a file of the code changes."
+    help = "Serves the chat for development, and restarts when a file of the code changes."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError(
                 "runserver is for development (DEBUG=on). In production: python -m core.server, "
-                "or docker compose up; see the README."
+                "or docker compose up; see core/OPERATING.md."
             )
         address.choose(options["addrport"], ipv6=options["use_ipv6"])
         if not options["use_static_handler"]:

@@ -8,7 +8,7 @@ from django.test import Client
 
 from chat.factories import UserFactory
 from chat.models import AuditEntry
-from chat.moderators import moderators
+from chat.moderation.moderators import moderators
 from core.models import User
 
 pytestmark = pytest.mark.django_db

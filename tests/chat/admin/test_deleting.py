@@ -10,9 +10,9 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from chat.admin import messages
-from chat.events import Change
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
 from chat.models import AuditEntry, Message, Revision
+from chat.protocol.changes import Change
 from core.models import User
 from tests.chat.admin.pages import Look
 from tests.support.servers import ChatServer

@@ -12,9 +12,11 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.admin import online
-from chat.attendance import reader
 from chat.factories import RoomFactory, UserFactory
+from chat.live import bus
 from chat.models import AuditEntry, Room
+from chat.online.pages import reader
+from chat.protocol.errors import Close
 from core.models import User
 from tests.chat.admin.pages import Look
 from tests.support.presence import presence_keys
@@ -40,7 +42,7 @@ class TestPages:
     def told(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         """What the processes were told."""
         told: list[Any] = []
-        monkeypatch.setattr(online, "tell_processes", lambda message: told.append(message) or True)
+        monkeypatch.setattr(bus, "tell_processes", lambda message: told.append(message) or True)
         return told
 
     def test_a_room_shows_who_is_there(
@@ -57,7 +59,7 @@ class TestPages:
     def test_an_empty_room_says_so_and_a_new_one_says_nothing(
         self, look: Look, room: Room, clean_redis: str
     ) -> None:
-        assert "Nobody is seen online here." in look(f"chat/room/{room.pk}/change/").text
+        assert "Nobody is online." in look(f"chat/room/{room.pk}/change/").text
         assert "online" not in look("chat/room/add/").text
 
     def test_of_a_crowd_the_first_by_name_are_shown(
@@ -90,13 +92,13 @@ class TestPages:
 
         monkeypatch.setattr(reader, "_redis", Away)
         page = moderator.get(f"/admin/chat/room/{room.pk}/change/", secure=True).content.decode()
-        assert "cannot be known now" in page
+        assert "Redis is not responding" in page
         assert "Online (" not in page
         address = f"/admin/chat/room/{room.pk}/disconnect/{alice.pk}/a.1/"
         for ask in (moderator.get, moderator.post):
             page = ask(address, secure=True, follow=True).content.decode()
-            assert "can&#x27;t be told now" in page
-            assert "gone already" not in page
+            assert "could not be notified" in page
+            assert "already closed" not in page
         assert not told
 
     def test_a_moderator_is_asked_first_and_what_they_did_is_noted(
@@ -109,16 +111,9 @@ class TestPages:
         assert not told
         response = moderator.post(address, secure=True, follow=True)
         page = response.content.decode()
-        assert "A connection of Alice &lt;i&gt; (alice) was told to close." in page
-        assert told == [
-            {
-                "type": "connection.end",
-                "user": alice.pk,
-                "connection": "a.2",
-                "code": 4409,
-                "detail": "A moderator disconnected you.",
-            }
-        ]
+        assert "Closing one connection of Alice &lt;i&gt; (alice)." in page
+        detail = "A moderator disconnected you."
+        assert told == [bus.End(alice.pk, Close.DISCONNECTED, detail, connection="a.2")]
         entry = AuditEntry.objects.get()
         assert entry.actor == User.objects.get(is_staff=True)
         assert entry.actor_name == entry.actor.username
@@ -128,10 +123,10 @@ class TestPages:
     def test_what_nobody_was_told_is_not_noted(
         self, moderator: Client, room: Room, alice: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(online, "tell_processes", lambda message: False)
+        monkeypatch.setattr(bus, "tell_processes", lambda message: False)
         address = f"/admin/chat/room/{room.pk}/disconnect/{alice.pk}/a.1/"
         response = moderator.post(address, secure=True, follow=True)
-        assert "can&#x27;t be told now" in response.content.decode()
+        assert "could not be notified" in response.content.decode()
         assert not AuditEntry.objects.exists()
 
     def test_what_is_not_in_this_room_is_left_alone(
@@ -146,7 +141,7 @@ class TestPages:
             address = f"/admin/chat/room/{place.pk}/disconnect/{user.pk}/{name}/"
             for ask in (moderator.get, moderator.post):
                 response = ask(address, secure=True, follow=True)
-                assert "is gone already" in response.content.decode()
+                assert "is already closed" in response.content.decode()
         assert (
             moderator.post(
                 f"/admin/chat/room/0/disconnect/{alice.pk}/a.1/", secure=True
@@ -239,7 +234,7 @@ def test_the_one_connection_ends_and_the_person_is_told(
     page = site.get(address)
     (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text))
     answer = site.post(address, data={"csrfmiddlewaretoken": token})
-    assert "was told to close" in answer.text
+    assert "Closing one connection of" in answer.text
     goes.until("room.closed", detail="A moderator disconnected you.")
     assert goes.close_code() == 4409
     assert stays.asks(type="ping")["type"] == "pong"

@@ -8,10 +8,11 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.admin.rooms import RoomAdmin, RoomForm
-from chat.entry import find
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
+from chat.live import bus
 from chat.models import Address, AuditEntry, Message, Room, Sanction
-from chat.models.room import is_unguessable
+from chat.models.slugs import is_unguessable
+from chat.rooms.entering import find
 from tests.chat.admin.pages import Look, at
 from tests.chat.rooms_of_before import with_guessable_address
 
@@ -102,9 +103,9 @@ def test_a_private_room_without_an_address_gets_one_that_nobody_guesses(moderato
     assert len(slugs) == 2
     assert all(len(slug) == len("private--") + 16 for slug in slugs)
     page = moderator.post("/admin/chat/room/add/", form | {"kind": "open"}, secure=True)
-    assert "A room needs an address" in page.content.decode()
+    assert "An open room needs an address" in page.content.decode()
     page = moderator.post("/admin/chat/room/add/", form | {"slug": "party"}, secure=True)
-    assert "The address of a private room is made for it" in page.content.decode()
+    assert "a private room gets a generated address" in page.content.decode()
     assert Room.objects.count() == 2
 
 
@@ -117,7 +118,7 @@ def test_an_address_of_before_is_not_given_to_another_room(moderator: Client) ->
     form = room_form(other, slug="party")
     for address in (f"{other.pk}/change/", "add/"):
         page = moderator.post(f"/admin/chat/room/{address}", form, secure=True)
-        assert "This is, or was, the address of another room." in page.content.decode()
+        assert "This address is used, or was used, by another room." in page.content.decode()
     form = room_form(room)  # its own it may have back
     assert (
         moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True).status_code == 302
@@ -135,8 +136,8 @@ def test_an_address_of_before_is_not_given_to_another_room(moderator: Client) ->
         ("-x-", "Write it as “x”"),
         ("private--abc", "Write it as “private-abc”"),
         ("--", "at least one letter or digit"),
-        ("private--" + "a" * 16, "made for private rooms"),
-        ("Direct-" + "a" * 32, "made for private rooms"),
+        ("private--" + "a" * 16, "reserved for private rooms"),
+        ("Direct-" + "a" * 32, "reserved for private rooms"),
     ],
 )
 def test_no_open_room_is_given_an_address_that_no_name_leads_to(
@@ -169,7 +170,7 @@ def test_an_address_that_is_taken_after_the_form_has_looked_is_said(
     form = room_form(room, slug="party")
     address = f"/admin/chat/room/{room.pk}/change/"
     page = moderator.post(address, form, secure=True, follow=True)
-    assert "that address was taken just now" in page.content.decode()
+    assert "somebody else has just taken that address" in page.content.decode()
     room.refresh_from_db()
     assert room.slug == "tea"
 
@@ -184,7 +185,7 @@ def test_an_address_of_a_room_that_is_gone_is_given_to_no_other(moderator: Clien
         form = room_form(other, slug=address)
         page = moderator.post(f"/admin/chat/room/{place}", form, secure=True)
         assert page.status_code == 200
-        assert "This is, or was, the address of another room." in page.content.decode()
+        assert "This address is used, or was used, by another room." in page.content.decode()
 
 
 def test_another_fault_of_the_data_is_not_called_a_taken_address(
@@ -220,17 +221,14 @@ def test_a_private_room_from_before_stays_where_people_guess_it_until_a_moderato
     assert find("board", member) == room
     for same in (other, open_room):
         assert Room.objects.get(pk=same.pk).slug == same.slug
-    assert "address that nobody guesses" in str(AuditEntry.objects.get(target=str(room)).detail)
+    assert "unguessable address" in str(AuditEntry.objects.get(target=str(room)).detail)
 
 
 class TestManyAtOnce:
     @pytest.fixture
     def told(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         told: list[Any] = []
-        monkeypatch.setattr(
-            "chat.admin.rooms.tell_processes", lambda *news: told.append(news) or True
-        )
-        monkeypatch.setattr("chat.signals.tell_processes", lambda *news: told.append(news) or True)
+        monkeypatch.setattr(bus, "tell_processes", lambda *news: told.append(news) or True)
         return told
 
     def act(self, moderator: Client, action: str, rooms: list[Room], **more: Any) -> str:
@@ -243,17 +241,17 @@ class TestManyAtOnce:
         done = RoomFactory(archived=True)
         assert "5 archived." in self.act(moderator, "archive", [*rooms, done])
         (news,) = told  # one message to the servers
-        assert {one["fields"]["id"] for one in news} == {room.pk for room in rooms}
-        assert all(one["type"] == "room.update" and one["fields"]["archived"] for one in news)
+        assert {one.fields.id for one in news} == {room.pk for room in rooms}
+        assert all(one.fields.archived for one in news)
         archived = Room.objects.filter(is_archived=True)
         assert set(archived) == {*rooms, done}
         assert left not in archived
         entries = AuditEntry.objects.filter(action="change room")
         assert {entry.target for entry in entries} == set(map(str, rooms))
         assert all(entry.detail["is_archived"] for entry in entries)
-        assert "6 opened again." in self.act(moderator, "unarchive", [*rooms, done, left])
+        assert "6 unarchived." in self.act(moderator, "unarchive", [*rooms, done, left])
         assert not archived.all()
-        assert "archived" not in told[-1][0]["fields"]
+        assert not told[-1][0].fields.archived
 
     def test_all_that_a_filter_finds_are_archived_a_hundred_a_message(
         self, moderator: Client, told: list[Any]
@@ -274,16 +272,16 @@ class TestManyAtOnce:
             assert "2 given another address." in self.act(moderator, "hide_address", rooms)
         (news,) = told
         slugs = {room.pk: room.slug for room in Room.objects.all()}
-        assert {one["fields"]["id"]: one["fields"]["slug"] for one in news} == slugs
+        assert {one.fields.id: one.fields.slug for one in news} == slugs
         assert all(map(is_unguessable, slugs.values()))
 
     def test_that_the_servers_could_not_be_told_is_said(
         self, moderator: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("chat.admin.rooms.tell_processes", lambda *news: False)
+        monkeypatch.setattr(bus, "tell_processes", lambda *news: False)
         page = self.act(moderator, "archive", [RoomFactory()])
         assert "1 archived." in page
-        assert "pages that are open show it when they are loaded again" in page
+        assert "Open pages show the change after a reload" in page
 
     def test_who_may_only_look_archives_none(self, client: Client, told: list[Any]) -> None:
         looker = UserFactory(staff=True, join_moderators=False)
@@ -298,7 +296,7 @@ class TestManyAtOnce:
 def test_rooms_nobody_wanted_are_marked_and_found(look: Look) -> None:
     vacant, used = RoomFactory(vacant_since=timezone.now()), MessageFactory().room
     silent = RoomFactory()
-    assert "none, opened by address" in look("chat/room/").text
+    assert "none, created by address" in look("chat/room/").text
     assert look("chat/room/?use=vacant").rows == [vacant]
     assert set(look("chat/room/?use=used").rows) == {used, silent}
 

@@ -12,6 +12,7 @@ from chat.admin.message_list import GATHER, MessagePaginator
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
 from chat.models import Room
 from core import admin_lists
+from core.database import planner
 from tests.chat.admin.pages import Look, Page, at
 
 pytestmark = pytest.mark.django_db
@@ -136,7 +137,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
 
 def plan(sql: str, **off: str) -> str:
     """How PostgreSQL would answer if the table were too large to read whole."""
-    with admin_lists.plan_with(**{"enable_seqscan": "off", **off}), connection.cursor() as cursor:
+    with planner.plan_with(**{"enable_seqscan": "off", **off}), connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {sql}")
         return "\n".join(row[0] for row in cursor.fetchall())
 
@@ -162,7 +163,7 @@ def ids_query(page: Page) -> str:
 def test_an_index_holds_the_rows_in_the_order_of_the_list(
     look: Look, many: Room, query: str, index: str
 ) -> None:
-    author = many.messages.newest()[0].author_id
+    author = many.messages.order_by("-seq")[0].author_id
     page = look("chat/message/?" + query.format(room=many.pk, author=author))
     found = plan(ids_query(page), enable_bitmapscan="off")
     assert index in found
@@ -189,7 +190,7 @@ def test_settings_of_the_planner_do_not_outlive_their_query() -> None:
             return str(cursor.fetchone()[0])
 
     before = jit()
-    with admin_lists.plan_with(jit="off" if before == "on" else "on"):
+    with planner.plan_with(jit="off" if before == "on" else "on"):
         assert jit() != before
     assert jit() == before
 

@@ -2,9 +2,9 @@
 //
 // Events: "send" {text, replyTo}, "save" {message, text}, "typed", "edit-last".
 
-import { emit } from "../dom.js";
-import { focusNow } from "../focus.js";
-import { summary } from "../format.js";
+import { emit } from "../view/dom.js";
+import { focusNow } from "../view/focus.js";
+import { summary } from "../model/format.js";
 
 const NEAR_LIMIT = 200; // characters left from which on the number is shown
 const NOTE_MS = 8_000;
@@ -141,7 +141,7 @@ export class ChatComposer extends HTMLElement {
     if (this.#barred !== null || !text.trim()) return;
     if (this.#left(text) < 0) {
       const over = excess(-this.#left(text));
-      this.note(`Not sent: ${over}. A message holds ${this.#max.toLocaleString()}.`);
+      this.note(`Not sent: ${over}. The limit is ${this.#max.toLocaleString()}.`);
       return;
     }
     this.note("");

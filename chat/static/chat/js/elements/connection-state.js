@@ -1,6 +1,7 @@
 // <connection-state>: says so when the chat is not connected, why, and what one can do.
 
-import { ending } from "../endings.js";
+import { CLOSE } from "../model/close.js";
+import { ending } from "../model/endings.js";
 
 const HUSH_MS = 700; // a connection that comes this fast is not worth a word
 
@@ -48,21 +49,21 @@ export class ConnectionState extends HTMLElement {
     this.querySelector(".words").textContent = this.#words(state, code);
     this.querySelector("a").hidden = way !== "sign-in";
     const button = this.querySelector("button");
-    button.textContent = { waiting: "now", offline: "Try now" }[state] ?? "Come back";
+    button.textContent = state === "closed" ? "Reconnect" : "Try now";
     button.hidden = state === "connecting" || (state === "closed" && way !== "reload");
     const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
     // Not read out: it would speak every second.
-    this.querySelector(".seconds").textContent = state === "waiting" ? `in ${seconds} s` : "";
+    this.querySelector(".seconds").textContent = state === "waiting" ? `in ${seconds} s.` : "";
     if (state === "waiting") this.#timer = setTimeout(() => this.#show(), 500);
   }
 
   #words(state, code) {
     if (state === "connecting") return "Connecting…";
-    if (state === "waiting" && code === 4429) {
-      return "This chat is open in too many places. Trying again";
+    if (state === "waiting" && code === CLOSE.TOO_MANY) {
+      return `${this.#detail || "This chat is open in too many tabs."} Reconnecting`;
     }
-    if (state === "waiting") return "Connection lost. What you write is kept. Reconnecting";
-    if (state === "offline") return "You are offline. What you write is kept and sent later.";
+    if (state === "waiting") return "Connection lost. Messages you send now are delivered later. Reconnecting";
+    if (state === "offline") return "You are offline. Messages you send now are delivered when you are back online.";
     return this.ending.words;
   }
 }

@@ -1,7 +1,7 @@
 // <delete-dialog>: asks before a message is deleted. Event "confirmed" {message, reason}.
 
-import { emit } from "../dom.js";
-import { summary } from "../format.js";
+import { emit } from "../view/dom.js";
+import { summary } from "../model/format.js";
 
 export class DeleteDialog extends HTMLElement {
   #message = null;

@@ -3,10 +3,10 @@
 // Events: "want-older", "moved" (the reader scrolled), "react" {id, emoji, on}, "draft-retry" and
 // "draft-discard" {clientId}.
 
-import { calm, clone, el, emit } from "../dom.js";
-import { classesOf, viewOf } from "../message-view.js";
-import { rowsOf } from "../rows.js";
-import { Scroller } from "../scroller.js";
+import { calm, clone, el, emit } from "../view/dom.js";
+import { classesOf, viewOf } from "../view/message-view.js";
+import { rowsOf } from "../model/rows.js";
+import { Scroller } from "../view/scroller.js";
 
 const SHOWN_MAX = 1_000; // messages; over that, at the end of the room, the oldest go
 const SHOWN_KEPT = 400;
@@ -117,7 +117,7 @@ export class MessageList extends HTMLElement {
   #nodeFor(row) {
     const known = this.#nodes.get(row.key);
     if (known?.sign === row.sign) return known.node;
-    const node = known?.node ?? el("div", { "data-key": row.key });
+    const node = known?.node ?? el("div");
     this.#fill(node, row);
     this.#nodes.set(row.key, { node, sign: row.sign });
     return node;

@@ -4,7 +4,7 @@
 // Events, each with {message}: "reply", "edit", "delete", "copy-text" (not "copy", which is
 // the browser's own), and "react" {id, emoji, on}.
 
-import { clone, emit } from "../dom.js";
+import { clone, emit } from "../view/dom.js";
 
 export class MessageMenu extends HTMLElement {
   #list;

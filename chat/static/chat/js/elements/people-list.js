@@ -1,7 +1,7 @@
 // <people-list>: who is here.
 
-import { el } from "../dom.js";
-import { avatar } from "../message-view.js";
+import { el } from "../view/dom.js";
+import { avatar } from "../view/message-view.js";
 
 export class PeopleList extends HTMLElement {
   start(presence, me) {
@@ -12,7 +12,7 @@ export class PeopleList extends HTMLElement {
     const items = presence.users.map((user) =>
       el(
         "li",
-        { class: "person", "data-user": user.id },
+        { class: "person" },
         avatar(user),
         el("span", { class: "person-name", dir: "auto", title: user.name }, user.name),
         user.id === me.id ? el("span", { class: "tag" }, "you") : null,

@@ -2,8 +2,8 @@
 //
 // Event: "fresh" (detail: the document that came).
 
-import { emit } from "../dom.js";
-import { keepFresh } from "../fresh.js";
+import { emit } from "../view/dom.js";
+import { keepFresh } from "../view/fresh.js";
 
 export class RoomList extends HTMLElement {
   connectedCallback() {

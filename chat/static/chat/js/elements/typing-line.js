@@ -1,6 +1,6 @@
 // <typing-line>: who is typing.
 
-import { sentence } from "../typing.js";
+import { sentence } from "../model/typing.js";
 
 export class TypingLine extends HTMLElement {
   start(typing) {

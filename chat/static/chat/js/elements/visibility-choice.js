@@ -26,11 +26,11 @@ export class VisibilityChoice extends HTMLElement {
     const answer = await this.#ask().catch(() => null);
     this.#busy = false;
     if (!answer) {
-      this.#say("That did not work. Reload the page and try again.");
+      this.#say("Something went wrong. Reload the page and try again.");
       return;
     }
     this.show(answer.invisible);
-    if (!answer.told) this.#say("Reload the rooms that you have open, for it to take effect.");
+    if (!answer.told) this.#say("Reload your open rooms for this to take effect.");
   }
 
   async #ask() {

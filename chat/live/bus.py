@@ -1,0 +1,212 @@
+"""What processes tell each other, through Redis.
+
+Each message is a struct below. A bundle is what one process says to a group at once. Old and new
+versions run side by side during a deploy, so unknown types and fields are passed by; whatever else
+cannot be read is Garbage, and changes nothing of what comes beside it.
+
+Pages, the admin and signals use `tell_processes` and `announce`; a process its mailbox.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+import msgspec
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.conf import settings
+from msgspec import Meta
+from redis.exceptions import RedisError
+
+from chat.protocol.changes import Change, Id, MessageState, encode
+from chat.protocol.errors import Close, Ending
+from chat.protocol.frames import RoomFields
+from core.redis import installation
+from core.redis.layers import CHAT, Garbage
+from core.trouble import Trouble
+
+logger = logging.getLogger(__name__)
+
+HUBS = "hubs"  # the group of all processes
+LAYER_TIMEOUT = 3.0  # seconds for one call to the channel layer
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]  # exact in JavaScript
+Name = Annotated[str, Meta(max_length=150)]  # of a person; Django's bound for a username
+Word = Annotated[str, Meta(max_length=1_000)]
+ProcessId = Annotated[str, Meta(max_length=32)]  # empty: a page or a command
+UserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]  # presence's users are strings
+
+T = TypeVar("T")
+
+_state = msgspec.json.Decoder(MessageState)
+_telling = Trouble(logger, "The server processes could not be told")
+
+
+class Message(msgspec.Struct, tag_field="type", omit_defaults=True):
+    """One of these. Its `type` says which."""
+
+
+class Pulse(Message, tag="hub.pulse"):
+    """A process is there. It hears its own, too."""
+
+    process: Annotated[ProcessId, Meta(min_length=1)]
+
+
+class Changes(Message, tag="room.changes"):
+    """A room's log has gone on: what was committed."""
+
+    room: Id
+    changes: list[Change]
+
+
+class Moved(NamedTuple):
+    """Somebody came to a room or left it, as presence.store.Movement has it, with their name."""
+
+    kind: Literal["joined", "left"]
+    user: UserId
+    version: Count
+    online: Count
+    name: Name
+
+
+class Presence(Message, tag="room.presence"):
+    room: Id
+    changes: list[Moved]
+
+
+class RoomUpdated(Message, tag="room.update"):
+    """A room's title, topic, address, kind or archive has changed."""
+
+    fields: RoomFields
+
+
+class ReadUpTo(Message, tag="user.read"):
+    """For the same person's other connections in the room."""
+
+    room: Id
+    user: Id
+    pos: Count
+
+
+class Typing(Message, tag="user.typing"):
+    room: Id
+    user: tuple[Id, Name]
+
+
+class UserChanged(Message, tag="user.changed"):
+    """What a person wants or may is another; `invisible`: they have just hidden themselves."""
+
+    user: Id
+    invisible: bool = False
+
+
+class UserRenamed(Message, tag="user.renamed"):
+    user: Id
+    name: Name
+
+
+class End(Message, tag="connection.end"):
+    """End a person's connections: all, or those of one name, session or room."""
+
+    user: Id
+    code: Close
+    detail: Word
+    connection: Word | None = None
+    session: Word | None = None
+    room: Id | None = None
+
+    @classmethod
+    def of(cls, user: int, ending: Ending, **which: Any) -> "End":
+        return cls(user, ending.code, ending.detail, **which)
+
+
+MESSAGES: dict[str, type[Message]] = {
+    str(kind.__struct_config__.tag): kind
+    for kind in (
+        *(Pulse, Changes, Presence, RoomUpdated, ReadUpTo),
+        *(Typing, UserChanged, UserRenamed, End),
+    )
+}
+
+
+class Bundle(msgspec.Struct):
+    type: str
+    sender: ProcessId = msgspec.field(name="from")
+    messages: list[Any]
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+# -- telling ---------------------------------------------------------------------------------
+
+
+def packed(sender: str, messages: Sequence[Message], kind: str = "hub.bundle") -> dict[str, Any]:
+    """A bundle, as the channel layer takes it."""
+    plain = msgspec.to_builtins(messages, builtin_types=(bytes,))
+    return {"type": kind, "from": sender, "messages": plain}
+
+
+def tell_processes(*messages: Message) -> bool:
+    """Tell every process, from code that is no socket; False where Redis is away."""
+    try:
+        installation.prefix()  # with this thread's connection, not another for the event loop
+        async_to_sync(_send)(packed("", messages))
+    except (RedisError, OSError) as error:  # and a TimeoutError, which is an OSError
+        _telling.met(repr(error))
+        return False
+    _telling.over()
+    return True
+
+
+def announce(room: int, changes: Sequence[Change]) -> None:
+    """Show in every process what was committed past its writer. What is not heard is found soon
+    after, by comparing heads."""
+    tell_processes(Changes(room, list(changes)))
+
+
+async def _send(bundle: dict[str, Any]) -> None:
+    async with asyncio.timeout(LAYER_TIMEOUT):
+        await get_channel_layer(CHAT).group_send(HUBS, bundle)
+
+
+# -- hearing ---------------------------------------------------------------------------------
+
+
+def opened(bundle: Any) -> Bundle:
+    """What came from the channel layer. Raises Garbage."""
+    return _converted(bundle, Bundle)
+
+
+def understood(message: Any) -> Message | None:
+    """One of a bundle's messages; None: of a type that is unknown here. Raises Garbage."""
+    kind = MESSAGES.get(_converted(message, _Typed).type)
+    if kind is None:
+        return None
+    found = _converted(message, kind)
+    if isinstance(found, Changes):
+        found.changes = list(map(_checked, found.changes))
+    return found
+
+
+def _checked(change: Change) -> Change:
+    """With the state encoded once more: clients are sent these bytes, and must get one object on
+    one line, of these fields."""
+    if len(change.state) > settings.CHAT_FRAME_OUT_MAX:
+        raise Garbage("a state that fits no frame")
+    try:
+        state = _state.decode(change.state)
+    except Exception as error:  # it may be nested deeper than Python goes
+        raise Garbage(f"the state of a change: {error}") from None
+    if (state.pos, state.id, state.seq) != (change.pos, change.id, change.seq):
+        raise Garbage("a change whose state is another's")
+    return change._replace(state=encode(state))
+
+
+def _converted(value: Any, shape: type[T]) -> T:
+    try:
+        return msgspec.convert(value, shape)
+    except Exception as error:
+        raise Garbage(f"{shape.__name__}: {error}") from None

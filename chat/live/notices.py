@@ -1,0 +1,49 @@
+"""What pages, the admin and signals tell every process about people and rooms (chat/live/bus.py),
+as it concerns this process's connections."""
+
+from chat.live import bus
+from chat.live.connections import Connections
+from chat.live.hub import Hub
+from chat.live.recheck import Recheck
+from chat.models import Room
+from chat.protocol import frames
+from chat.protocol.changes import Person, encode
+from chat.protocol.errors import Ending
+
+
+class Notices:
+    def __init__(self, hub: Hub, connections: Connections, recheck: Recheck) -> None:
+        self._hub = hub
+        self._connections = connections
+        self._recheck = recheck
+        hub.mailbox.hear(bus.UserChanged, self._on_changed)
+        hub.mailbox.hear(bus.UserRenamed, self._on_renamed)
+        hub.mailbox.hear(bus.End, self._on_end)
+        hub.mailbox.hear(bus.RoomUpdated, self._on_updated)
+
+    def _on_changed(self, message: bus.UserChanged) -> None:
+        """Look what a person wants and may now: of two changes the later may be told first."""
+        for connection in self._connections.of(message.user):
+            self._recheck.soon(connection)
+
+    def _on_renamed(self, message: bus.UserRenamed) -> None:
+        for connection in self._connections.of(message.user):
+            connection.user = Person(message.user, message.name)
+
+    def _on_end(self, message: bus.End) -> None:
+        named = (message.connection, message.session, message.room)
+        for connection in self._connections.of(message.user):
+            own = (connection.name, connection.session, connection.room_id)
+            if all(one is None or one == mine for one, mine in zip(named, own, strict=True)):
+                connection.close(message.code, message.detail)
+
+    def _on_updated(self, message: bus.RoomUpdated) -> None:
+        fields = message.fields
+        for connection in self._connections:
+            if connection.room_id == fields.id:
+                if fields.kind != Room.Kind.OPEN and not connection.is_member:
+                    connection.end(Ending.COME_BACK)  # before it learns more of the room
+                connection.room_fields = fields
+        feed = self._hub.feeds.get(fields.id)
+        if feed is not None:
+            feed.send([frames.updated(encode(fields))], feed.connections)

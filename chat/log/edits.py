@@ -1,0 +1,212 @@
+"""Edits, deletions and reactions: many of them in a few statements, however many there are.
+
+What they depend on is read at once, under the rooms' locks. Each is then judged in memory, in
+order, so that it sees what those before it did; and what came of all of them is written at once.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from chat.log.write import Write
+from chat.models import Message, Reaction, Revision, Room
+from chat.protocol.changes import (
+    DELETED,
+    EDITED,
+    REACTED,
+    Change,
+    Kind,
+    MessageState,
+    Person,
+    Repeated,
+    change_of,
+    reactions_of,
+)
+from chat.protocol.commands import Command, Delete, Edit, React, Remove
+from chat.protocol.errors import Refused
+from chat.rooms.permissions import Permissions
+
+_PLACES = """
+UPDATE chat_message message SET pos = new.pos
+  FROM unnest(%s::bigint[], %s::bigint[]) AS new(id, pos) WHERE message.id = new.id
+"""
+# Apart from the places: who only got a reaction keeps its text, and its words are not parsed anew.
+_TEXTS = """
+UPDATE chat_message message
+   SET body = new.body, edited_at = new.edited_at,
+       deleted_at = new.deleted_at, deleted_by_id = new.deleted_by_id
+  FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::bigint[])
+       AS new(id, body, edited_at, deleted_at, deleted_by_id)
+ WHERE message.id = new.id
+"""
+
+
+class Changes:
+    """The messages that `writes` are about, and what decides over them. The rooms must be locked.
+
+    `carry_out` each write, then `write`, in the same transaction.
+    """
+
+    def __init__(self, writes: Sequence[Write]) -> None:
+        rooms = {write.room for write in writes}
+        users = {write.user for write in writes}
+        ids = {write.command.id for write in writes}  # type: ignore[attr-defined]
+        self._rooms = Room.objects.in_bulk(rooms)
+        self._messages = Message.objects.select_related("author").in_bulk(ids)
+        self._reactions: defaultdict[int, list[Reaction]] = defaultdict(list)
+        for reaction in Reaction.objects.filter(message__in=ids):
+            self._reactions[reaction.message_id].append(reaction)
+        self._permissions = Permissions(rooms, users)
+        self._changed: dict[int, Message] = {}
+        self._rewritten: dict[int, Message] = {}
+        self._revisions: list[Revision] = []
+        self._given: list[Reaction] = []
+        self._taken: list[int] = []
+
+    def carry_out(self, write: Write) -> Change | Repeated | Refused:
+        """What comes of `write`, after those before it."""
+        try:
+            room = self._rooms.get(write.room)
+            if room is None:
+                raise Refused("not_found", "There is no such room.")
+            message = self._messages.get(write.command.id)  # type: ignore[attr-defined]
+            if message is None or message.room_id != room.pk:
+                raise Refused("not_found", "There is no such message in this room.")
+            action, kind = ACTIONS[type(write.command)]
+            if not action(self, room, message, write.user, write.command):
+                return Repeated(change_of(kind, self._state(message)))
+        except Refused as refused:
+            return refused
+        room.head += 1
+        message.pos = room.head
+        self._changed[message.pk] = message
+        return change_of(kind, self._state(message))
+
+    def write(self) -> None:
+        if not self._changed:
+            return
+        rooms = [self._rooms[pk] for pk in {message.room_id for message in self._changed.values()}]
+        Room.objects.set_heads(rooms)
+        with connection.cursor() as cursor:
+            cursor.execute(_PLACES, _columns(self._changed.values(), "pk", "pos"))
+            if self._rewritten:
+                fields = ("pk", "body", "edited_at", "deleted_at", "deleted_by_id")
+                cursor.execute(_TEXTS, _columns(self._rewritten.values(), *fields))
+        Revision.objects.bulk_create(self._revisions)
+        # In this order: one that was taken back and given again is the same to the constraint.
+        if self._taken:
+            Reaction.objects.filter(pk__in=self._taken).delete()
+        Reaction.objects.bulk_create(self._given)
+
+    @property
+    def traces(self) -> list[QuerySet[Any]]:
+        """Where a row is found in one of these, this was written, and committed."""
+        made = ((Revision, self._revisions), (Reaction, self._given))
+        return [
+            model.objects.filter(
+                pk__in=[row.pk for row in rows], created_at__in=[row.created_at for row in rows]
+            )
+            for model, rows in made
+            if rows
+        ]
+
+    # -- the actions: whether there was anything to do; Refused where it may not be done ---------
+
+    def _edit(self, room: Room, message: Message, user: int, command: Edit) -> bool:
+        self._permissions.check_may_write(room, user)
+        if message.author_id != user or message.kind not in (
+            Message.Kind.TEXT,
+            Message.Kind.ACTION,
+        ):
+            raise Refused("forbidden", "Only the author can edit a message.")
+        if message.is_deleted:
+            raise Refused("not_found", "The message was deleted.")
+        if message.body == command.message:
+            return False
+        self._rewrite(message, message.revised(Revision.Kind.EDIT, by=user))
+        message.body, message.edited_at = command.message, timezone.now()
+        return True
+
+    def _delete(self, room: Room, message: Message, user: int, command: Delete) -> bool:
+        if message.author_id != user and not self._permissions.moderates(room, user):
+            raise Refused("forbidden", "Only the author or a moderator can delete a message.")
+        self._permissions.check_may_read(room, user)
+        return self._remove(room, message, user, command)
+
+    def _remove(self, room: Room, message: Message, user: int, command: Delete) -> bool:
+        if message.is_deleted:
+            return False
+        self._rewrite(
+            message, message.revised(Revision.Kind.DELETE, by=user, reason=command.reason)
+        )
+        message.body, message.deleted_at, message.deleted_by_id = "", timezone.now(), user
+        return True
+
+    def _react(self, room: Room, message: Message, user: int, command: React) -> bool:
+        self._permissions.check_may_write(room, user)
+        if message.is_deleted:
+            raise Refused("not_found", "The message was deleted.")
+        emoji = command.emoji.strip()
+        if not emoji or any(character.isspace() for character in emoji):
+            raise Refused("bad_command", "An emoji has no spaces.")
+        there = self._reactions[message.pk]
+        mine = next((one for one in there if (one.user_id, one.emoji) == (user, emoji)), None)
+        if command.on == (mine is not None):
+            return False
+        if mine is None:
+            self._check_has_room(there, emoji)
+            given = Reaction(message=message, user_id=user, emoji=emoji)
+            there.append(given)
+            self._given.append(given)
+        else:
+            there.remove(mine)
+            if mine.pk is None:  # given a moment ago
+                self._given.remove(mine)
+            else:
+                self._taken.append(mine.pk)
+        return True
+
+    @staticmethod
+    def _check_has_room(there: Sequence[Reaction], emoji: str) -> None:
+        kinds = {one.emoji for one in there}
+        if emoji not in kinds and len(kinds) >= Reaction.DISTINCT_MAX:
+            raise Refused("forbidden", "This message has the most different reactions it can have.")
+        if len(there) >= Reaction.ALL_MAX:
+            raise Refused("forbidden", "This message has the most reactions it can have.")
+
+    def _rewrite(self, message: Message, revision: Revision) -> None:
+        self._revisions.append(revision)
+        self._rewritten[message.pk] = message
+
+    def _state(self, message: Message) -> MessageState:
+        reactions = () if message.is_deleted else self._reactions[message.pk]
+        return MessageState(
+            id=message.pk,
+            seq=message.seq,
+            pos=message.pos,
+            client_id=message.client_id,
+            user=Person(message.author_id, message.author.name),
+            message=message.body,
+            created=message.created_at,
+            kind=message.kind,
+            reply_to=message.reply_to_id,
+            edited=message.edited_at,
+            deleted=message.deleted_at,
+            reactions=reactions_of((one.emoji, one.user_id) for one in reactions),
+        )
+
+
+ACTIONS: dict[type[Command], tuple[Callable[..., bool], Kind]] = {
+    Edit: (Changes._edit, EDITED),
+    Delete: (Changes._delete, DELETED),
+    Remove: (Changes._remove, DELETED),
+    React: (Changes._react, REACTED),
+}
+
+
+def _columns(rows: Collection[Any], *fields: str) -> list[list[Any]]:
+    return [[getattr(row, field) for row in rows] for field in fields]

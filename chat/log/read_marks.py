@@ -1,0 +1,75 @@
+"""How far people have read: many positions in one statement, which waits for no room's lock.
+
+A room where two hundred read along sends two hundred positions after each message; posts must not
+stand in line behind them.
+"""
+
+from collections.abc import Sequence
+
+from chat.log.write import ReadTo, Write
+from chat.protocol.commands import Read
+from chat.rooms.permissions import sanctions_sql
+from core.database.statements import Statement, as_json, fetch
+
+# Rows are locked in pk order, so that no two processes wait for each other.
+_MARK = Statement(
+    "chat_read_marks",
+    ["json"],
+    """
+WITH input AS (
+    SELECT * FROM json_to_recordset($1) AS t(n int, room_id bigint, user_id bigint, pos bigint)
+), wanted AS (
+    SELECT input.room_id, input.user_id, max(least(input.pos, room.head)) AS pos
+      FROM input JOIN chat_room room ON room.id = input.room_id
+     GROUP BY input.room_id, input.user_id
+), locked AS (
+    SELECT member.id, wanted.pos
+      FROM chat_membership member JOIN wanted USING (room_id, user_id)
+     WHERE member.read_pos < wanted.pos
+     ORDER BY member.id FOR NO KEY UPDATE OF member
+), marked AS (
+    UPDATE chat_membership member SET read_pos = greatest(member.read_pos, locked.pos)
+      FROM locked WHERE member.id = locked.id
+    RETURNING member.id, member.read_pos
+)
+SELECT input.n, coalesce(marked.read_pos, member.read_pos, 0)
+  FROM input
+  LEFT JOIN chat_membership member USING (room_id, user_id)
+  LEFT JOIN marked ON marked.id = member.id
+""",
+)
+
+
+# Before that, whoever reads in a room that was silent when they came. Ordered, for the same reason.
+_JOIN = Statement(
+    "chat_join_readers",
+    ["json"],
+    f"""
+INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
+SELECT DISTINCT room.id, person.id, 'member', 0, 'all', now()
+  FROM json_to_recordset($1) AS input(room_id bigint, user_id bigint, pos bigint, joins boolean)
+  JOIN chat_room room ON room.id = input.room_id
+  JOIN core_user person ON person.id = input.user_id
+ WHERE input.joins AND input.pos > 0 AND room.kind = 'open' AND room.message_count > 0
+   AND person.is_active
+   AND 'ban' NOT IN ({sanctions_sql("person.id", "room.id")})
+ ORDER BY room.id, person.id
+ON CONFLICT (room_id, user_id) DO NOTHING
+""",  # noqa: S608 - of our own making
+)
+
+
+def mark_all(writes: Sequence[Write]) -> list[ReadTo]:
+    """Remember how far each user has read; an outcome each, in order.
+
+    A position only moves forward, and not past the room's head.
+    """
+    marks = []
+    for n, (room, user, command, joins) in enumerate(writes):
+        assert isinstance(command, Read)
+        mark = {"n": n, "room_id": room, "user_id": user, "pos": command.pos, "joins": joins}
+        marks.append(mark)
+    given = [as_json(marks)]
+    join = [(_JOIN, given)] if any(write.joins for write in writes) else []
+    positions = dict(fetch(*join, (_MARK, given)))
+    return [ReadTo(positions[n]) for n in range(len(writes))]

@@ -1,0 +1,86 @@
+"""Who may be in a room, and as what. The lookup is the check: forbidden and absent look alike."""
+
+from typing import NamedTuple
+
+from django.contrib.auth.models import AnonymousUser
+
+from chat.models import Membership, Room, Sanction
+from chat.protocol.errors import Close, Rejected
+from chat.rooms import entering
+from chat.rooms.addresses import Found, look_up
+from core.accounts.identity import Claim
+from core.models import User
+
+
+class Admission(NamedTuple):
+    """Who came into which room, and what they may do there, as long as it is not archived."""
+
+    user: User
+    room: Room
+    role: str
+    can: list[str]
+    is_member: bool = True  # not yet, where nothing was said so far
+
+
+def enter(claim: Claim, slug: str, address: str) -> Admission | None:
+    """Let whom the session is for into the room; an open one comes into being, not too many from
+    one address. None where the session is for nobody. Raises Rejected, to be closed with.
+
+    One statement where the person has been here before.
+    """
+    found = look_up(slug, claim.user)
+    if found.user is None or not claim.holds_for(found.user):
+        return None
+    return _let_in(found.user, found, slug, address)
+
+
+def enter_as(user: User, slug: str, address: str) -> Admission:
+    """The same for somebody who is known, without a session."""
+    found = look_up(slug, user.pk)
+    if found.user is None:
+        raise Rejected(Close.SIGN_IN, "Sign in first.")
+    return _let_in(found.user, found, slug, address)
+
+
+def look(slug: str) -> None:
+    """See that there is a room here, or can be, for somebody new. Raises Rejected."""
+    try:
+        entering.find(slug, AnonymousUser())
+    except entering.NoSuchRoom:
+        raise _no_such_room() from None
+
+
+def _let_in(user: User, found: Found, slug: str, address: str) -> Admission:
+    if entering.is_free(found, slug, user):
+        _create(user, slug, address)
+        found = look_up(slug, user.pk)
+    room, role = found.room, found.role
+    if room is None or not found.is_theirs:
+        raise _no_such_room()
+    if found.is_banned:
+        raise Rejected(Close.FORBIDDEN, "You are banned from this room.")
+    is_member = role is not None or _join(room, user)
+    role = role or Membership.Role.MEMBER
+    can = [] if Sanction.Kind.MUTE in found.sanctions else ["post", "react"]
+    can += ["moderate"] if role in Membership.MODERATES else []
+    return Admission(user, room, role, can, is_member)
+
+
+def _no_such_room() -> Rejected:
+    return Rejected(Close.NO_ROOM, "There is no such room.")
+
+
+def _join(room: Room, user: User) -> bool:
+    try:
+        return entering.join(room, user)
+    except entering.NoSuchRoom:
+        raise _no_such_room() from None
+
+
+def _create(user: User, slug: str, address: str) -> None:
+    try:
+        entering.create(slug, user, address)
+    except entering.TooManyRooms as error:
+        raise Rejected(Close.TOO_MANY, str(error)) from None
+    except entering.NoSuchRoom:  # a private one got the address in the same moment
+        raise _no_such_room() from None

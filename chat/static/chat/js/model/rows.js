@@ -1,0 +1,99 @@
+// What stands in the log, from top to bottom, as plain data: the list draws each row once and
+// draws it again only when its `sign` has changed. No DOM.
+
+import { mentioned } from "./format.js";
+import { dayKey, dayName } from "./time.js";
+
+const GROUP_MS = 5 * 60_000; // a later message of the same author begins a new group
+
+export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
+  if (!history.loaded && !drafts.length) return [];
+  const rows = [edge(history)];
+  let previous = null;
+  let day = "";
+  for (const message of history.messages) {
+    const at = new Date(message.created);
+    if (dayKey(at) !== day) {
+      day = dayKey(at);
+      previous = null;
+      const label = dayName(at, now);
+      rows.push({ key: `day:${day}:${message.seq}`, type: "day", label, sign: label });
+    }
+    if (line !== null && message.seq > line && (rows.line ??= message.seq) === message.seq) {
+      rows.push({ key: "new", type: "new", sign: "" });
+      previous = null;
+    }
+    const target = message.reply_to == null ? undefined : history.get(message.reply_to);
+    const grouped = belongs(message, previous);
+    const known = [names.of(message.user.id), ...seen(target, names), ...reacted(message, names)];
+    const sign = [message.pos, grouped, ...known, ...called(message, names)].join();
+    rows.push({ key: `m:${message.id}`, type: "message", message, target, grouped, sign });
+    previous = message;
+  }
+  for (const draft of drafts) {
+    const message = asMessage(draft, me);
+    const target = draft.reply_to === null ? undefined : history.get(draft.reply_to);
+    const grouped = belongs(message, previous);
+    const known = [...seen(target, names), ...called(message, names)];
+    const sign = [draft.state, draft.detail, grouped, ...known].join();
+    rows.push({
+      key: `d:${draft.client_id}`,
+      type: "draft",
+      message,
+      draft,
+      target,
+      grouped,
+      sign,
+    });
+    previous = message;
+  }
+  return rows;
+}
+
+/** What a quote of `target` shows. */
+function seen(target, names) {
+  return target ? [target.pos, names.of(target.user.id)] : [];
+}
+
+/** What the reactions show: who reacted may become known long after. */
+function reacted({ reactions = {} }, names) {
+  return Object.values(reactions)
+    .flat()
+    .map((id) => names.known(id));
+}
+
+/** Which of those whom the text calls are known: that too may come long after. */
+function called({ message }, names) {
+  return mentioned(message).map((name) => names.calls(name));
+}
+
+function edge(history) {
+  const { more, loading, loaded, messages } = history;
+  const state =
+    !loaded || more ? (loading ? "loading" : "more") : messages.length ? "begin" : "empty";
+  return { key: "edge", type: "edge", state, sign: state };
+}
+
+/** True where `message` continues what `previous` began: no name and picture again. */
+function belongs(message, previous) {
+  return (
+    previous !== null &&
+    previous.user.id === message.user.id &&
+    isPlain(previous) &&
+    isPlain(message) &&
+    message.reply_to == null &&
+    new Date(message.created) - new Date(previous.created) < GROUP_MS
+  );
+}
+
+const isPlain = ({ kind }) => kind === undefined || kind === "text" || kind === "bot";
+
+/** A draft as a message. What its words make of it ("/me waves") the server says. */
+function asMessage({ message, reply_to, at }, me) {
+  return {
+    user: me,
+    message,
+    reply_to: reply_to ?? undefined,
+    created: new Date(at).toISOString(),
+  };
+}

@@ -1,0 +1,59 @@
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
+from django.core.exceptions import ValidationError
+
+from core.accounts.names import can_be_seen
+from core.models import User
+
+
+class SignInForm(AuthenticationForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+
+
+class SignUpForm(UserCreationForm):
+    """A new account; or, given a guest, that guest's own row made into an account."""
+
+    display_name = forms.CharField(
+        label="Display name",
+        max_length=80,
+        required=False,
+        help_text="Shown to others. If you leave it empty, your username is shown.",
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+
+    class Meta(UserCreationForm.Meta):
+        model = User
+        fields = ("username", "display_name")
+        help_texts = {"username": "Letters, digits and @ . + - _"}
+        error_messages = {
+            "username": {"invalid": "Use only letters, digits and @ . + - _, without spaces."}
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        self.fields["password1"].help_text = "At least 8 characters, and not easy to guess."
+        self.fields["password2"].label = "Confirm password"
+        self.fields["password2"].help_text = ""
+
+    def clean_display_name(self) -> str:
+        name = " ".join(self.cleaned_data["display_name"].split())
+        if name and not can_be_seen(name):
+            raise ValidationError("A name cannot contain invisible characters.")
+        return name
+
+    def validate_password_for_user(self, user: User, *_: str) -> None:
+        """What is wrong with a password is said where it was chosen, not where it was repeated."""
+        super().validate_password_for_user(user, "password1")  # type: ignore[misc]  # no stub
+
+    def save(self, commit: bool = True) -> User:
+        self.instance.is_guest = False
+        if self.instance.pk is None or not commit:
+            return super().save(commit)
+        # Only what signing up changes: a guest who is closed at this moment stays closed.
+        user = super().save(commit=False)
+        user.save(update_fields=[*self.Meta.fields, "password", "is_guest"])
+        return user
