@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import environment
+from tests.support import environment, order
 from tests.support.databases import ROOT
 from tests.support.processes import processes_of
 from tests.support.sockets import wait_until
@@ -55,3 +55,7 @@ def test_the_servers_of_all_workers_end_with_the_tests(
     finally:
         tests.kill()
         tests.wait()
+
+
+def test_the_files_that_come_first_are_there() -> None:
+    assert [name for name in order.LONG if not (ROOT / name).is_file()] == []

@@ -26,6 +26,7 @@ from tests.support.ports import free_port
 from tests.support.servers import ChatServer
 
 StartServer = Callable[..., ChatServer]
+pytestmark = pytest.mark.usefixtures("migrated_database")  # many only name it, in a wrong way
 
 
 def test_it_serves_and_ends_on_sigterm_with_status_0(start_server: StartServer) -> None:

@@ -1,5 +1,12 @@
-"""The chat's settings for the servers of most tests: passwords take no time to check."""
+"""The chat's settings for the servers of most tests, without what takes the processor's time: it
+checks passwords at once, and has read the static files when it starts."""
 
 from core.settings import *  # noqa: F403
+from core.settings import MIDDLEWARE
 
 PASSWORD_HASHERS = ["tests.support.hashers.Quick"]
+
+# A page of a room asks for some forty, and with DEBUG each is looked for anew, twice.
+MIDDLEWARE = [name for name in MIDDLEWARE if name != "core.static.MissingStaticFiles"]
+SERVESTATIC_AUTOREFRESH = False
+SERVESTATIC_MAX_AGE = 600

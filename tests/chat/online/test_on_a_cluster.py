@@ -96,6 +96,7 @@ def test_whoever_turns_invisible_is_shown_on_no_node(
     }
 
 
+@pytest.mark.usefixtures("chat_database")
 def test_limits_count_on_it(on_cluster: None) -> None:
     found = [throttle.allowed("test", "2/minute", who) for who in "abcabcabc"]
     assert found == [True] * 6 + [False] * 3

@@ -140,6 +140,7 @@ class TestThePage:
         assert ("data-invisible" in part) is invisible
 
 
+@pytest.mark.django_db
 def test_without_redis_it_says_that_nobody_was_told(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
