@@ -148,7 +148,7 @@ def test_every_name_in_redis_begins_with_the_prefix_of_its_chat(
     everybody = (chats.first, chats.second, *chats.copies)
     use = (
         "import channels.layers; from asgiref.sync import async_to_sync as sync;"
-        "from core import installation, throttle;"
+        "from core.redis import installation; from core.web import throttle;"
         "layer = channels.layers.get_channel_layer();"
         "sync(layer.send)('waits', {'type': 'x'}); sync(layer.group_add)('group', 'channel');"
         "throttle.allowed('test', '9/minute', 'somebody');"
@@ -179,7 +179,11 @@ def test_every_name_in_redis_begins_with_the_prefix_of_its_chat(
 def test_a_role_that_may_not_ask_for_the_clusters_identity_has_one_of_its_own(
     template_database: str,
 ) -> None:
-    ask = ("shell", "-c", "from core import installation; print('is:', installation.prefix())")
+    ask = (
+        "shell",
+        "-c",
+        "from core.redis import installation; print('is:', installation.prefix())",
+    )
     with databases.copied(template_database) as url, psycopg.connect(url, autocommit=True) as owner:
         before = databases.manage(*ask, env={"DATABASE_URL": url}).rpartition("is: ")[2]
         owner.execute("CREATE ROLE plain_chat LOGIN PASSWORD 'plain'")

@@ -17,7 +17,7 @@ from tests.support import databases
 from tests.support.databases import ROOT
 from tests.support.sockets import UNLIMITED, Client, Gate, wait_until
 
-ASK = "from core import installation; print('is:', installation.prefix())"
+ASK = "from core.redis import installation; print('is:', installation.prefix())"
 
 
 def prefix_of(url: str) -> str:

@@ -48,7 +48,7 @@ def test_style_sheets_name_files_that_are_there(collected: Path) -> None:
 
 
 def test_what_is_worth_it_is_compressed(collected: Path) -> None:
-    (script,) = collected.glob("chat/js/room.????????????.js")
+    (script,) = collected.glob("chat/js/pages/room.????????????.js")
     packed = script.with_name(script.name + ".gz")
     assert gzip.decompress(packed.read_bytes()) == script.read_bytes()
 
