@@ -12,7 +12,7 @@ from pathlib import Path
 from core.environment.values import is_text
 from core.errors import Problem
 
-DEFAULT = Path(__file__).resolve().parent.parent / ".env"
+DEFAULT = Path(__file__).resolve().parents[2] / ".env"
 LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=(?P<value>.*)")
 SINGLE = re.compile(r"'(?P<text>[^']*)'(?P<rest>.*)")
 DOUBLE = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*)"(?P<rest>.*)')

@@ -18,7 +18,7 @@ from core.environment.values import Env
 from core.errors import Problem
 from core.local import address, secret
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = Path(__file__).resolve().parents[2]
 LOCAL_DIR = BASE_DIR / ".local"
 
 # Commands that never ask a database; for these no server starts.

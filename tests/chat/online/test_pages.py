@@ -110,7 +110,7 @@ class TestDirectRooms:
         room = Room.objects.get(slug="d")
         (me,) = {room.direct_low, room.direct_high} - {other}
         for user, online in ((me, True), (other, False)):
-            ((line,),) = pages.filled_in(lists.rooms_of(user))
+            ((line,),) = pages.with_presence(lists.rooms_of(user))
             assert line.other_online is online
             assert line.other != user
 
