@@ -151,6 +151,7 @@ class Simulation:
         self._connect_layers()
         for engine in self.processes:
             engine.writer._task = asyncio.create_task(asyncio.sleep(0))  # no thread
+            engine.online.show = lambda *_: None  # type: ignore[method-assign] # only the log
 
     def _connect_layers(self) -> None:
         layers = [Layer(self.mail, number) for number in range(PROCESSES)]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chat.factories import RoomFactory, UserFactory
-from chat.live import feed
+from chat.live import tail
 from chat.log import writer
 from core.models import User
 from tests.faults import check
@@ -110,7 +110,7 @@ def test_whoever_is_connected_at_the_end_has_the_databases_state(
         await _carry_out(steps, lose, Simulation(room, users, thread, patch))
 
     with override_settings(**LIMITS), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(feed, "KEPT", KEPT)
+        patch.setattr(tail, "KEPT", KEPT)
         asyncio.run(_in_a_simulation())
 
 

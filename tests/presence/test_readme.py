@@ -61,7 +61,7 @@ async def test_the_lines_work(
     came, here, left = run(code, elsewhere, valkey.url).splitlines()
     assert came.startswith("lobby ('joined', 'ann') ")
     assert here == "here: ann"
-    assert left.startswith("lobby ('left', 'ann') ([Change(kind='left', user='ann', ")
+    assert left.startswith("lobby ('left', 'ann') ([Movement(kind='left', user='ann', ")
     assert await redis.scard(keys("lobby")[0]) == 0
 
 

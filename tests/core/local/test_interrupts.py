@@ -8,7 +8,7 @@ from tests.support.databases import ROOT
 
 SCRIPT = """
 import os, signal
-from core import interrupts
+from core.local import interrupts
 
 class Closing:
     def __del__(self):
@@ -30,7 +30,7 @@ def test_one_that_python_throws_away_is_remembered() -> None:
 
 
 def test_a_start_in_which_one_was_thrown_away_ends_as_soon_as_it_serves(checkout: Checkout) -> None:
-    code = checkout.directory / "core" / "interrupts.py"
+    code = checkout.directory / "core" / "local" / "interrupts.py"
     code.write_text(code.read_text().replace("_heard: list[int] = []", "_heard = [2]", 1))
     process = checkout.run()
     output, _ = process.communicate(timeout=PATIENCE)
