@@ -69,7 +69,7 @@ class RoomConsumer(AsyncConsumer):
         try:
             await self._converse()
         except Rejected as rejected:
-            await self._reject(rejected)
+            await self.reject(rejected)
         except DatabaseError as error:
             _serving.met(error)
             self._last_word(frames.error(_unavailable()))
@@ -88,9 +88,9 @@ class RoomConsumer(AsyncConsumer):
         connection = self.connection = await self._enter()
         self.process.admit(connection)
         self.feed = await self.process.hub.follow(connection)
-        self.process.recheck.soon(connection)
+        self.process.revocations.check_soon(connection)
         await self.process.online.enter(connection)
-        await self._show_history(connection)
+        await self.show_history(connection)
         _serving.over()
         self.seconds = Bucket(1, 1)
         most = settings.CHAT_BAD_FRAMES_MAX
@@ -131,7 +131,7 @@ class RoomConsumer(AsyncConsumer):
             raise Rejected(Close.SIGN_IN, "Sign in first.")
         return await query(admission.enter_as)(guest, slug, throttle.network(address))
 
-    async def _show_history(self, connection: Connection) -> None:
+    async def show_history(self, connection: Connection) -> None:
         cursor = _cursor(self.scope)
         missed = None if cursor is None else await self.process.hub.catch_up(self.feed, cursor)
         # From here to the join nothing is awaited: what is shown ends where the live events begin.
@@ -211,7 +211,7 @@ class RoomConsumer(AsyncConsumer):
 
     # -- the end ------------------------------------------------------------------------------
 
-    async def _reject(self, rejected: Rejected) -> None:
+    async def reject(self, rejected: Rejected) -> None:
         if rejected.code == Close.LEAVING:
             self._last_word(frames.error(_unavailable(rejected.detail)))
         else:

@@ -13,7 +13,7 @@ from chat.live.connections import Connections
 from chat.live.hub import Hub
 from chat.live.notices import Notices
 from chat.live.outcomes import Outcomes
-from chat.live.recheck import Recheck
+from chat.live.revocations import Revocations
 from chat.live.typing import Typing
 from chat.log.write import Write
 from chat.log.writer import Writer
@@ -45,9 +45,9 @@ class Process:
         self.connections = Connections()
         self.hub = Hub()
         self.online = Online(self.hub, self.connections, Names(self.hub.mailbox), _tracker)
-        self.recheck = Recheck(self.connections, self.online.set_visibility)
-        self.notices = Notices(self.hub, self.connections, self.recheck)
-        self.outcomes = Outcomes(self.hub, self.connections, self.recheck)
+        self.revocations = Revocations(self.connections, self.online.set_visibility)
+        self.notices = Notices(self.hub, self.connections, self.revocations)
+        self.outcomes = Outcomes(self.hub, self.connections, self.revocations)
         self.typing = Typing(self.hub)
         self.writer = Writer(self.outcomes.tell)
         self.last_seen = LastSeen(self.connections.seen_users)

@@ -1,7 +1,7 @@
 """What open sockets hear of changes made elsewhere (pages, the admin, a shell), after the commit: a
 sign-out, a closed account, a new password, a ban or a removal ends them; a mute is kept to; a
 person's new name and a room's new title, topic, kind, address or archive are shown. What is missed,
-chat/live/recheck.py and chat/online/names.py find.
+chat/live/revocations.py and chat/online/names.py find.
 
 And a vacant room that is given a member is wanted."""
 

@@ -84,13 +84,13 @@ class Store:
 
     async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
         """One call a scope, all in one round trip (on a cluster: one to each node)."""
-        source, sha = _script(script)
+        source, sha = script_of(script)
         prefix = self._prefix()
         calls: dict[str, Call] = {
             scope: ("EVALSHA", sha, KEYS, *keys(scope, prefix), *first, *each)
             for scope, each in members.items()
         }
-        found = await self._call(calls)
+        found = await self.ask(calls)
         # A new server; only what it did not know, since the others have changed and said what.
         while unknown := [scope for scope, one in found.items() if _is_unknown(one)]:
             again = {scope: calls[scope] for scope in unknown}
@@ -98,15 +98,15 @@ class Store:
             # to all nodes, and fails where one is down.
             again[unknown[0]] = ("EVAL", source, *calls[unknown[0]][2:])
             try:
-                found |= await self._call(again)
+                found |= await self.ask(again)
             except AWAY as error:
                 found |= dict.fromkeys(unknown, error)
         spoiled = [scope for scope, one in found.items() if _is_spoiled(one)]
         if spoiled:
             logger.warning("Presence: the keys of %d scopes are not ours, made anew.", len(spoiled))
             try:
-                await self._call({scope: ("DEL", *keys(scope, prefix)) for scope in spoiled})
-                found |= await self._call({scope: calls[scope] for scope in spoiled})
+                await self.ask({scope: ("DEL", *keys(scope, prefix)) for scope in spoiled})
+                found |= await self.ask({scope: calls[scope] for scope in spoiled})
             except AWAY as error:
                 found |= dict.fromkeys(spoiled, error)
         failed = {scope: one for scope, one in found.items() if isinstance(one, Exception)}
@@ -118,7 +118,7 @@ class Store:
             logger.warning("Presence: %s failed in scope %s%s: %s", script, scope, others, why)
         return {scope: reply for scope, reply in found.items() if scope not in failed}
 
-    async def _call(self, calls: Calls) -> dict[str, Any]:
+    async def ask(self, calls: Calls) -> dict[str, Any]:
         return await replies(self._redis, calls)
 
 
@@ -138,7 +138,7 @@ def source_of(script: str) -> str:
 
 
 @cache
-def _script(name: str) -> tuple[str, str]:
+def script_of(name: str) -> tuple[str, str]:
     """A script's source, and what Redis calls it."""
     source = source_of(name)
     return source, sha1(source.encode(), usedforsecurity=False).hexdigest()

@@ -88,20 +88,20 @@ class Tracker:
         self._entering: dict[str, dict[str, asyncio.Future[None]]] = {}
         # By grace and scope: members, each with when its lease has ended by itself.
         self._leaving: defaultdict[float, dict[str, dict[str, float]]] = defaultdict(dict)
-        self._ends: dict[str, float] = {}  # scope → when its next lease ends, as far as we know
+        self.ends: dict[str, float] = {}  # scope → when its next lease ends, as far as we know
         self._overdue: set[str] = set()  # scopes where ours may be over: a call there failed …
         self._retry_at = 0.0  # … and when it is tried again
-        self._renewed_at = 0.0  # all that is not overdue
+        self.renewed_at = 0.0  # all that is not overdue
         # One round trip at a time: a renewal under way must not bring back a lease that was left.
-        self._trip = asyncio.Lock()
+        self.trip = asyncio.Lock()
         self._has_news = False
-        self._is_closed = False
-        self._flight: asyncio.Task[None] | None = None
-        self._timers: list[Running] = []
+        self.is_closed = False
+        self.flight: asyncio.Task[None] | None = None
+        self.timers: list[Running] = []
 
     async def enter(self, scope: str, user: str, connection: str) -> None:
         """Take a lease; returns when Redis has it, or does not answer."""
-        if self._is_closed:
+        if self.is_closed:
             return
         member = f"{user}:{connection}"
         self._leases.setdefault(scope, {})[member] = None
@@ -127,10 +127,10 @@ class Tracker:
 
     def watch(self, scope: str) -> None:
         """Somebody here looks at the scope, with a lease or without."""
-        if scope not in self._watched and not self._is_closed:
+        if scope not in self._watched and not self.is_closed:
             self._watched.add(scope)
             # The next sweep finds out who left it, and when the next lease there ends.
-            self._ends.setdefault(scope, time.monotonic())
+            self.ends.setdefault(scope, time.monotonic())
             self._start()
 
     def unwatch(self, scope: str) -> None:
@@ -138,8 +138,8 @@ class Tracker:
 
     async def renew(self) -> None:
         """Renew every lease in one round trip, and end what a dead process left in our scopes."""
-        async with self._trip:
-            self._renewed_at = time.monotonic()
+        async with self.trip:
+            self.renewed_at = time.monotonic()
             self._overdue |= self._ours
             await self._hold(self._ours)
 
@@ -148,18 +148,18 @@ class Tracker:
         the grace, and of processes that died. While all renew, this asks Redis nothing."""
         if any(self._leaving.values()):  # Redis was away
             self._fly()
-        async with self._trip:  # a renewal under way may be doing it
+        async with self.trip:  # a renewal under way may be doing it
             results = await self._hold(self._over())
         # One script ends so many at most.
         while over := {scope for scope, result in results.items() if result.next_end == 0}:
-            async with self._trip:
+            async with self.trip:
                 results = await self._hold(over)
 
     async def close(self, grace: float) -> None:
         """Give all leases back; `grace` seconds are there for the users to turn up elsewhere."""
-        self._is_closed = True
+        self.is_closed = True
         leases, self._leases = self._leases, {}
-        tasks = [*self._timers, *([self._flight] if self._flight else [])]
+        tasks = [*self.timers, *([self.flight] if self.flight else [])]
         while tasks := [task for task in tasks if not task.done()]:
             for task in tasks:
                 task.cancel()
@@ -172,28 +172,28 @@ class Tracker:
 
     def _fly(self) -> None:
         self._has_news = True
-        if self._is_closed:
+        if self.is_closed:
             return
         self._start()
-        if self._flight is None:
-            self._flight = asyncio.create_task(self._exchange())
-            self._flight.add_done_callback(self._landed)
+        if self.flight is None:
+            self.flight = asyncio.create_task(self._exchange())
+            self.flight.add_done_callback(self._landed)
 
     def _start(self) -> None:
-        if not self._timers:
-            self._renewed_at = time.monotonic()
-            self._timers = [
+        if not self.timers:
+            self.renewed_at = time.monotonic()
+            self.timers = [
                 self._keep("presence renewal", partial(self._every, self._renew, self.renew)),
                 self._keep("presence sweep", partial(self._every, SWEEP, self.sweep)),
             ]
 
     def _landed(self, flight: "asyncio.Task[None]") -> None:
-        self._flight = None
+        self.flight = None
         if self._has_news:  # since it began; what failed waits for the next sweep
             self._fly()
 
     async def _exchange(self) -> None:
-        async with self._trip:
+        async with self.trip:
             self._has_news = False
             entering, self._entering = self._entering, {}
             try:
@@ -236,7 +236,7 @@ class Tracker:
     def _over(self) -> set[str]:
         """Where a lease is over, or a renewal that failed is due again: not sooner, for either."""
         now = time.monotonic()
-        over = {scope for scope, end in self._ends.items() if end <= now}
+        over = {scope for scope, end in self.ends.items() if end <= now}
         if now < self._retry_at:
             return over - self._overdue
         if self._overdue:
@@ -245,7 +245,7 @@ class Tracker:
 
     def _late(self, scopes: Set[str]) -> set[str]:
         """Those of `scopes` where leases of ours may be over: Redis was away, or we stood still."""
-        if time.monotonic() > self._renewed_at + self._renew + RETRY:
+        if time.monotonic() > self.renewed_at + self._renew + RETRY:
             return {*scopes}
         return {*scopes} & self._overdue
 
@@ -288,9 +288,9 @@ class Tracker:
             end = result.next_end
             # Where nobody of ours is any more, we look after the leases that we gave back.
             if end is None or (scope not in ours and end > self.grace):
-                self._ends.pop(scope, None)
+                self.ends.pop(scope, None)
             else:
-                self._ends[scope] = now + end
+                self.ends[scope] = now + end
         for scope, result in results.items():
             if result.changes:
                 self._tell(scope, result.changes)

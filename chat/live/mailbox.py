@@ -42,17 +42,17 @@ class Mailbox:
         self._handlers: defaultdict[type[bus.Message], list[Callable[[Any], None]]]
         self._handlers = defaultdict(list)
         self.hear(bus.Pulse, self._on_pulse)
-        self._layer = get_channel_layer(CHAT)
-        self._name = ""  # none yet, or none any more
+        self.layer = get_channel_layer(CHAT)
+        self.name = ""  # none yet, or none any more
         self._prefix = ""  # with which it and its groups were named
-        self._tried = asyncio.Event()  # to get one, with success or without
+        self.tried = asyncio.Event()  # to get one, with success or without
         self._wanted: set[str] = set()  # groups …
         self._joined: set[str] = set()  # … and those of them that reach us
-        self._outgoing: dict[str, list[bus.Message]] = {}
+        self.outgoing: dict[str, list[bus.Message]] = {}
         self._sending: asyncio.Task[None] | None = None
         self._sending_fails = False
         self._redis = Trouble(logger, "Hub: Redis does not take messages")
-        self._pulses: dict[str, float] = {self.process_id: time.monotonic()}
+        self.pulses: dict[str, float] = {self.process_id: time.monotonic()}
         self._listens_from = math.inf  # when we began to hear others
         self._kept: list[tasks.Kept] = []
 
@@ -76,7 +76,7 @@ class Mailbox:
         """Send `message` to the other processes in `group`; nobody waits for it."""
         if self.is_alone:
             return
-        waiting = self._outgoing.setdefault(group, [])
+        waiting = self.outgoing.setdefault(group, [])
         if len(waiting) < OUTGOING_MAX:  # Redis hangs; what is dropped is found by comparing heads
             waiting.append(message)
         if self._sending is None or self._sending.done():
@@ -84,13 +84,13 @@ class Mailbox:
 
     async def _send_all(self) -> None:
         """What gathers while one round of sends runs leaves as one message a group."""
-        while self._outgoing:
-            outgoing, self._outgoing = self._outgoing, {}
+        while self.outgoing:
+            outgoing, self.outgoing = self.outgoing, {}
             for group, messages in outgoing.items():
                 await self._call(self._publish, group, messages)
 
     async def _publish(self, group: str, messages: list[bus.Message]) -> None:
-        await self._layer.group_send(group, bus.packed(self.process_id, messages))
+        await self.layer.group_send(group, bus.packed(self.process_id, messages))
 
     async def _call(self, call: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> bool:
         try:
@@ -109,34 +109,34 @@ class Mailbox:
     async def join(self, group: str) -> None:
         """Hear what is told to `group`: from now on, or as soon as Redis is there."""
         self._wanted.add(group)
-        await self._tried.wait()
+        await self.tried.wait()
         await self._join(group)
 
     async def leave(self, group: str) -> None:
         self._wanted.discard(group)
         if group in self._joined:
             self._joined.discard(group)
-            await self._call(self._layer.group_discard, group, self._name)
+            await self._call(self.layer.group_discard, group, self.name)
         if group in self._wanted:  # somebody came back meanwhile
             await self._join(group)
 
     async def _join(self, group: str) -> None:
-        if not (name := self._name):
+        if not (name := self.name):
             return  # as soon as there is one
         try:
             async with asyncio.timeout(LAYER_TIMEOUT):
-                await self._layer.group_add(group, name)
+                await self.layer.group_add(group, name)
         except Exception as error:
             self._redis.met(f"{group}: {error!r}")
             return
-        if name == self._name:
+        if name == self.name:
             self._joined.add(group)
 
     # -- hearing ------------------------------------------------------------------------------
 
     @property
     def redis_is_away(self) -> bool:
-        return time.monotonic() - self._pulses[self.process_id] > PULSE_LATE
+        return time.monotonic() - self.pulses[self.process_id] > PULSE_LATE
 
     @property
     def is_alone(self) -> bool:
@@ -146,23 +146,23 @@ class Mailbox:
         until we hear it, it finds by comparing heads, which it does more often at first. As long
         as we are new ourselves the others may be there without our having heard them.
         """
-        return len(self._pulses) == 1 and time.monotonic() > self._listens_from + PULSE_LATE
+        return len(self.pulses) == 1 and time.monotonic() > self._listens_from + PULSE_LATE
 
     async def _receive_for_ever(self) -> None:
         name = await self._open()
         try:
-            self._name = name
+            self.name = name
             await self._pulse()
-            self._tried.set()
+            self.tried.set()
             for group in list(self._wanted):  # this is not our first mailbox
                 await self._join(group)
             while True:
                 try:
-                    self._take(await self._layer.receive(name))
+                    self._take(await self.layer.receive(name))
                 except Garbage as error:
                     self._pass_by(error)
         finally:
-            self._name = ""
+            self.name = ""
             self._joined.clear()
             self._listens_from = math.inf
             tasks.spawn("hub's old mailbox", self._forget(name))
@@ -174,18 +174,18 @@ class Mailbox:
             try:
                 async with asyncio.timeout(LAYER_TIMEOUT):
                     self._prefix = await installation.learn()
-                    name = name or await self._layer.new_channel("hub.")
-                    await self._layer.group_add(HUBS, name)
+                    name = name or await self.layer.new_channel("hub.")
+                    await self.layer.group_add(HUBS, name)
             except Exception as error:
                 self._redis.met(f"no mailbox yet: {error!r}")
-                self._tried.set()
+                self.tried.set()
                 await asyncio.sleep(PULSE)
             else:
                 self._listens_from = time.monotonic()
                 return name
 
     async def _forget(self, name: str) -> None:
-        await self._call(self._layer.forget, name)
+        await self._call(self.layer.forget, name)
 
     def _take(self, received: Any) -> None:
         bundle = bus.opened(received)
@@ -218,13 +218,13 @@ class Mailbox:
     # -- pulses -------------------------------------------------------------------------------
 
     def _on_pulse(self, pulse: bus.Pulse) -> None:
-        if len(self._pulses) < PROCESSES_MAX or pulse.process in self._pulses:
-            self._pulses[pulse.process] = time.monotonic()
+        if len(self.pulses) < PROCESSES_MAX or pulse.process in self.pulses:
+            self.pulses[pulse.process] = time.monotonic()
 
     async def _pulse_for_ever(self) -> None:
         """Redis is there if a message to ourselves comes back; nothing else tells it as surely."""
         while True:
-            if self._name:
+            if self.name:
                 await self._pulse()
                 self._see_that_we_hear()
                 for group in self._wanted - self._joined:
@@ -233,18 +233,18 @@ class Mailbox:
 
     async def _pulse(self) -> None:
         pulse = bus.packed(self.process_id, [bus.Pulse(self.process_id)], kind="hub.pulses")
-        await self._call(self._layer.group_send, HUBS, pulse)
+        await self._call(self.layer.group_send, HUBS, pulse)
         if self.redis_is_away:  # nobody can be heard
             return
         silent = time.monotonic() - FORGET
-        for process in [one for one, heard in self._pulses.items() if heard < silent]:
+        for process in [one for one, heard in self.pulses.items() if heard < silent]:
             if process != self.process_id:
-                del self._pulses[process]
+                del self.pulses[process]
 
     def _see_that_we_hear(self) -> None:
         receiving = self._kept[0]
         if installation.known() != self._prefix:
             receiving.begin_again()
-        last = max(self._pulses[self.process_id], self._listens_from)
+        last = max(self.pulses[self.process_id], self._listens_from)
         if time.monotonic() - last > DEAF and not self._sending_fails:
             receiving.fail("Redis takes our messages to ourselves, and none has come back")

@@ -4,7 +4,7 @@ as it concerns this process's connections."""
 from chat.live import bus
 from chat.live.connections import Connections
 from chat.live.hub import Hub
-from chat.live.recheck import Recheck
+from chat.live.revocations import Revocations
 from chat.models import Room
 from chat.protocol import frames
 from chat.protocol.changes import Person, encode
@@ -12,10 +12,10 @@ from chat.protocol.errors import Ending
 
 
 class Notices:
-    def __init__(self, hub: Hub, connections: Connections, recheck: Recheck) -> None:
+    def __init__(self, hub: Hub, connections: Connections, revocations: Revocations) -> None:
         self._hub = hub
         self._connections = connections
-        self._recheck = recheck
+        self._revocations = revocations
         hub.mailbox.hear(bus.UserChanged, self._on_changed)
         hub.mailbox.hear(bus.UserRenamed, self._on_renamed)
         hub.mailbox.hear(bus.End, self._on_end)
@@ -24,7 +24,7 @@ class Notices:
     def _on_changed(self, message: bus.UserChanged) -> None:
         """Look what a person wants and may now: of two changes the later may be told first."""
         for connection in self._connections.of(message.user):
-            self._recheck.soon(connection)
+            self._revocations.check_soon(connection)
 
     def _on_renamed(self, message: bus.UserRenamed) -> None:
         for connection in self._connections.of(message.user):

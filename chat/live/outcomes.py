@@ -6,7 +6,7 @@ from chat.live import bus
 from chat.live.connection import Connection
 from chat.live.connections import Connections
 from chat.live.hub import Hub
-from chat.live.recheck import Recheck
+from chat.live.revocations import Revocations
 from chat.log.write import Outcome, ReadTo, Write, makes_member
 from chat.protocol import frames
 from chat.protocol.changes import Change, Repeated
@@ -16,10 +16,10 @@ from chat.protocol.errors import Gone, Refused
 class Outcomes:
     """`tell` is the writer's callback."""
 
-    def __init__(self, hub: Hub, connections: Connections, recheck: Recheck) -> None:
+    def __init__(self, hub: Hub, connections: Connections, revocations: Revocations) -> None:
         self._hub = hub
         self._connections = connections
-        self._recheck = recheck
+        self._revocations = revocations
         hub.mailbox.hear(bus.ReadUpTo, self._on_read)
 
     def tell(self, batch: Sequence[tuple[Write, Connection, Outcome]]) -> None:
@@ -43,7 +43,7 @@ class Outcomes:
             elif isinstance(outcome, Refused):
                 connection.refuse(write.command, outcome)
                 if isinstance(outcome, Gone):
-                    self._recheck.soon(connection)
+                    self._revocations.check_soon(connection)
             elif isinstance(outcome, Repeated):
                 self._hub.answer(connection, outcome.change, write.command.ref)
 

@@ -35,7 +35,7 @@ class _Readers:
             self.waiting -= 1
 
 
-_readers = _Readers()
+readers = _Readers()
 
 
 def query(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -46,7 +46,7 @@ def query(function: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
 
     @wraps(function)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await _readers.run(partial(_call, partial(function, *args, **kwargs)))
+        return await readers.run(partial(_call, partial(function, *args, **kwargs)))
 
     return run
 

@@ -49,22 +49,22 @@ class Writer:
 
     def __init__(self, announce: Announce) -> None:
         self._announce = announce
-        self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self._accepted = 0
-        self._task: tasks.Kept | None = None
+        self.queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self.accepted = 0
+        self.task: tasks.Kept | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._open = True
 
     def submit(self, write: Write, origin: Origin) -> None:
         """Queue `write`. Raises Refused where too much waits already, or we are ending."""
-        if not self._open or self._accepted >= settings.CHAT_WRITER_QUEUE:
+        if not self._open or self.accepted >= settings.CHAT_WRITER_QUEUE:
             raise Refused("unavailable", "The server is busy right now.", RETRY_AFTER)
-        if self._task is None:
-            self._task = tasks.keep("writer", self._work, vital=True)
-        self._accepted += 1
+        if self.task is None:
+            self.task = tasks.keep("writer", self._work, vital=True)
+        self.accepted += 1
         self._idle.clear()
-        self._queue.put((write, origin))
+        self.queue.put((write, origin))
 
     async def drain(self) -> None:
         """Take no more, finish what was accepted, end the thread."""
@@ -72,37 +72,37 @@ class Writer:
         try:
             await self._idle.wait()
         finally:
-            self._queue.put(None)  # else the thread, and so the process, would never end
-        if self._task is not None:
-            await self._task.wait()
+            self.queue.put(None)  # else the thread, and so the process, would never end
+        if self.task is not None:
+            await self.task.wait()
 
     def give_up(self) -> None:
         """Refuse what still waits, so that its senders know, and send it again elsewhere."""
         abandoned: list[Waiting] = []
         with suppress(queue.Empty):
             while True:
-                waiting = self._queue.get_nowait()
+                waiting = self.queue.get_nowait()
                 if waiting is not None:
                     abandoned.append(waiting)
-        self._queue.put(None)
+        self.queue.put(None)
         self._finish(abandoned, [_unavailable()] * len(abandoned))
 
     async def _work(self) -> None:
         # One call that lasts as long as the process: the thread keeps its database connection,
         # and a batch costs one wake-up each way instead of a future and a thread hop.
         executor = ThreadPoolExecutor(1, thread_name_prefix="writer")
-        run = database_sync_to_async(self._run, thread_sensitive=False, executor=executor)
+        run = database_sync_to_async(self.run_thread, thread_sensitive=False, executor=executor)
         thread = tasks.spawn("writer's thread", run(asyncio.get_running_loop()))
         try:
             await asyncio.shield(thread)
         except asyncio.CancelledError:
-            self._queue.put(None)  # there is to be one thread, also where we begin again
+            self.queue.put(None)  # there is to be one thread, also where we begin again
             await asyncio.wait([thread])
             raise
         finally:
             executor.shutdown(wait=False)
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+    def run_thread(self, loop: asyncio.AbstractEventLoop) -> None:
         """The thread."""
         while batch := self._gather():
             reads = [waiting for waiting in batch if isinstance(waiting[0].command, Read)]
@@ -110,7 +110,7 @@ class Writer:
             unwritten = [part for part in (rest, reads) if part]
             try:
                 while unwritten:
-                    outcomes = _write([write for write, _ in unwritten[0]])
+                    outcomes = write_all([write for write, _ in unwritten[0]])
                     loop.call_soon_threadsafe(self._finish, unwritten.pop(0), outcomes)
             except BaseException:
                 # Perhaps it was written. Their senders send it again, and it is written once.
@@ -121,30 +121,30 @@ class Writer:
 
     def _gather(self) -> list[Waiting]:
         """Wait for a write, then take all that are there. Empty: it is time to end."""
-        first = self._queue.get()
+        first = self.queue.get()
         if first is None:
             return []
         batch = [first]
         while len(batch) < BATCH_MAX:
             try:
-                waiting = self._queue.get_nowait()
+                waiting = self.queue.get_nowait()
             except queue.Empty:
                 break
             if waiting is None:  # end after this batch
-                self._queue.put(None)
+                self.queue.put(None)
                 break
             batch.append(waiting)
         return batch
 
     def _finish(self, batch: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
-        self._accepted -= len(batch)
-        if not self._accepted:
+        self.accepted -= len(batch)
+        if not self.accepted:
             self._idle.set()
         written = zip(batch, outcomes, strict=True)
         self._announce([(write, origin, outcome) for (write, origin), outcome in written])
 
 
-def _write(writes: Sequence[Write]) -> list[Outcome]:
+def write_all(writes: Sequence[Write]) -> list[Outcome]:
     """All in one transaction; where that fails for good, one by one, so that one fails alone."""
     try:
         return _retried(writes)
@@ -163,7 +163,7 @@ def _write(writes: Sequence[Write]) -> list[Outcome]:
 def _one_by_one(writes: Sequence[Write]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for write in writes:
-        outcomes += _write([write])
+        outcomes += write_all([write])
         last = outcomes[-1]
         is_away = isinstance(last, Refused) and last.code == "unavailable"
         if is_away and not isinstance(last, Gone):

@@ -48,7 +48,7 @@ class LastSeen(Timer):
         due = [user for user in left | {*self._connected()} if user not in self._written]
         if due:
             try:
-                done = await query(_write)(due)
+                done = await query(write_seen)(due)
             except DatabaseError:
                 self._left |= left  # nobody else remembers them
                 raise
@@ -56,7 +56,7 @@ class LastSeen(Timer):
             self._written |= dict.fromkeys(done, now)
 
 
-def _write(users: list[int]) -> list[int]:
+def write_seen(users: list[int]) -> list[int]:
     """Returns who was written."""
     with connection.cursor() as cursor:
         cursor.execute(_WRITE, [users, EVERY])

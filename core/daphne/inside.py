@@ -40,10 +40,10 @@ BOUNDS: list[Used] = [
 
 def gone(used: list[Used]) -> list[str]:
     """The names of those that are not there."""
-    return [name for owner, names in used for name in names.split() if not _has(owner, name)]
+    return [name for owner, names in used for name in names.split() if not has(owner, name)]
 
 
-def _has(owner: Callable[[], Any], name: str) -> bool:
+def has(owner: Callable[[], Any], name: str) -> bool:
     try:
         return hasattr(owner(), name)
     except Exception:  # the owner itself is another one by now

@@ -39,7 +39,7 @@ def allowed(action: str, limit: str, who: str) -> bool:
     if not limit:
         return True
     try:
-        is_allowed = _limiter(installation.prefix()).hit(_item(limit), action, who)
+        is_allowed = limiter(installation.prefix()).hit(_item(limit), action, who)
         counting.over()
         return is_allowed
     except AWAY as error:
@@ -51,7 +51,7 @@ def forget(action: str, limit: str, who: str) -> None:
     """Begin to count anew: it was not what the limit is for."""
     alone.clear(_item(limit), action, who)
     try:
-        _limiter(installation.prefix()).clear(_item(limit), action, who)
+        limiter(installation.prefix()).clear(_item(limit), action, who)
     except AWAY as error:
         counting.met(f"{action}: {error}")
 
@@ -83,7 +83,7 @@ def _item(limit: str) -> RateLimitItem:
 
 
 @lru_cache(maxsize=1)
-def _limiter(prefix: str) -> SlidingWindowCounterRateLimiter:
+def limiter(prefix: str) -> SlidingWindowCounterRateLimiter:
     timeouts: dict[str, Any] = {"socket_timeout": 1.0, "socket_connect_timeout": 1.0}
     if not settings.REDIS_CLUSTER:
         storage = RedisStorage(settings.REDIS_URL, key_prefix=f"{prefix}throttle", **timeouts)

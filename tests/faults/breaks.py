@@ -179,13 +179,13 @@ def clocks() -> None:
 def _change_scripts(pattern: str, replacement: Any) -> None:
     from presence import store
 
-    script = store._script
+    script = store.script_of
 
     def changed(name: str) -> tuple[str, str]:
         source = re.sub(pattern, replacement, script(name)[0])
         return source, sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    store._script = changed  # type: ignore[assignment]
+    store.script_of = changed  # type: ignore[assignment]
 
 
 BREAKS: dict[str, Callable[[], None]] = {

@@ -150,7 +150,7 @@ class Simulation:
         self.faults = DatabaseFaults(patch, self._others_write)
         self._connect_layers()
         for engine in self.processes:
-            engine.writer._task = asyncio.create_task(asyncio.sleep(0))  # no thread
+            engine.writer.task = asyncio.create_task(asyncio.sleep(0))  # no thread
             engine.online.show = lambda *_: None  # type: ignore[method-assign] # only the log
 
     def _connect_layers(self) -> None:
@@ -158,12 +158,12 @@ class Simulation:
         for number, (engine, layer) in enumerate(zip(self.processes, layers, strict=True)):
             layer.others = [(n, other) for n, other in enumerate(layers) if n != number]
             one = engine.hub.mailbox
-            one._layer, one._name = layer, f"mailbox-{number}"
-            one._tried.set()
+            one.layer, one.name = layer, f"mailbox-{number}"
+            one.tried.set()
             for kept in (one, engine.hub.repairs):
                 kept.start = lambda: None  # type: ignore[method-assign] # no timers, no pulses
             # Everybody is heard, and Redis is there.
-            one._pulses = dict.fromkeys([one.process_id, "another"], float("inf"))
+            one.pulses = dict.fromkeys([one.process_id, "another"], float("inf"))
 
     # -- what takes time ----------------------------------------------------------------------
 
@@ -219,7 +219,7 @@ class Simulation:
         query = b"" if cursor is None else b"since=%d" % cursor
         consumer.scope, consumer.process = {"query_string": query}, engine
         consumer.feed = await engine.hub.follow(connection)
-        await consumer._show_history(connection)
+        await consumer.show_history(connection)
 
     @staticmethod
     async def _close(code: int) -> None:
@@ -246,13 +246,13 @@ class Simulation:
     def commit(self, process: int, *faults: str) -> None:
         """The writer's turn to take what waits. `faults` befall its transactions, one each."""
         writer = self.processes[process].writer
-        if writer._queue.empty():
+        if writer.queue.empty():
             return
         self.faults.come(*faults)
-        writer._queue.put(None)  # or it would wait for more
+        writer.queue.put(None)  # or it would wait for more
         turn = self.turns[process]
         before = len(turn.written)
-        self.ask(lambda: writer._run(turn))  # type: ignore[arg-type]
+        self.ask(lambda: writer.run_thread(turn))  # type: ignore[arg-type]
         self.faults.end()
         for call in list(turn.written)[before:]:
             self._check_refusals(*call.args, is_away=len(faults) >= TRIES)
@@ -260,9 +260,9 @@ class Simulation:
     def _others_write(self) -> None:
         """On the thread: all writers take what waits."""
         for one, turn in zip(self.processes, self.turns, strict=True):
-            if not one.writer._queue.empty():
-                one.writer._queue.put(None)
-                one.writer._run(turn)  # type: ignore[arg-type]
+            if not one.writer.queue.empty():
+                one.writer.queue.put(None)
+                one.writer.run_thread(turn)  # type: ignore[arg-type]
 
     def _check_refusals(self, batch: Any, outcomes: Any, *, is_away: bool) -> None:
         """A command fails alone, and of a fault that passes nobody hears."""
@@ -344,7 +344,7 @@ class Simulation:
         for comparison in self.comparisons:
             assert comparison.done()
             comparison.result()
-        assert not any(engine.writer._accepted for engine in self.processes)
+        assert not any(engine.writer.accepted for engine in self.processes)
         assert not self.mail
         assert not self.reads
 

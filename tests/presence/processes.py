@@ -106,12 +106,12 @@ class Process:
 
     @property
     def is_busy(self) -> bool:
-        return self.tracker._flight is not None or self.tracker._trip.locked()
+        return self.tracker.flight is not None or self.tracker.trip.locked()
 
     async def crash(self) -> None:
         self.is_dead = True
-        tasks = [*self.tracker._timers, *filter(None, [self.tracker._flight])]
-        self.tracker._is_closed = True  # the flight's end shall not begin another
+        tasks = [*self.tracker.timers, *filter(None, [self.tracker.flight])]
+        self.tracker.is_closed = True  # the flight's end shall not begin another
         while tasks := [task for task in tasks if not task.done()]:
             for task in tasks:
                 task.cancel()

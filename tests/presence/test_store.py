@@ -179,7 +179,7 @@ async def test_a_server_that_does_not_know_the_scripts_is_told(store: Store, red
 
 async def test_what_a_script_said_before_another_was_unknown_is_not_lost(store: Store) -> None:
     """Redis restarts, or another process loads the script, in the middle of a round trip."""
-    real, trips = store._call, []
+    real, trips = store.ask, []
 
     async def half(calls: Mapping[str, tuple[str | int, ...]]) -> dict[str, Any]:
         trips.append([*calls])
@@ -187,7 +187,7 @@ async def test_what_a_script_said_before_another_was_unknown_is_not_lost(store: 
             return await real(calls)
         return await real({"a": calls["a"]}) | {"b": NoScriptError()}
 
-    store._call = half  # type: ignore[method-assign]
+    store.ask = half  # type: ignore[method-assign]
     results = await store.hold({"a": ["ann:1"], "b": ["bob:1"]}, 60)
     assert {scope: said(one.changes) for scope, one in results.items()} == {
         "a": [("joined", "ann", 1)],
@@ -199,7 +199,7 @@ async def test_what_a_script_said_before_another_was_unknown_is_not_lost(store: 
 async def test_what_a_script_said_is_not_lost_where_the_second_round_trip_fails(
     store: Store,
 ) -> None:
-    real, trips = store._call, []
+    real, trips = store.ask, []
 
     async def half(calls: Mapping[str, tuple[str | int, ...]]) -> dict[str, Any]:
         trips.append([*calls])
@@ -207,7 +207,7 @@ async def test_what_a_script_said_is_not_lost_where_the_second_round_trip_fails(
             raise RedisConnectionError
         return await real({"a": calls["a"]}) | {"b": NoScriptError()}
 
-    store._call = half  # type: ignore[method-assign]
+    store.ask = half  # type: ignore[method-assign]
     results = await store.hold({"a": ["ann:1"], "b": ["bob:1"]}, 60)
     assert said(results["a"].changes) == [("joined", "ann", 1)]
     assert (results.keys(), trips) == ({"a"}, [["a", "b"], ["b"]])

@@ -154,7 +154,7 @@ async def test_the_last_one_out_is_announced_by_the_process_that_was_left(
     await eventually(lambda: len(scene.said("a")) == 2)
     assert await scene.users("a") == set()
     await process.idle()
-    assert process.tracker._ends == {}, "it watches a scope where it has nobody"
+    assert process.tracker.ends == {}, "it watches a scope where it has nobody"
 
 
 async def test_leaving_at_once_waits_for_no_grace(scene: Scene) -> None:
@@ -332,13 +332,13 @@ async def test_what_was_left_while_redis_was_away_is_given_back_later(
     process = scene.process()
     await process.tracker.enter("a", "ann", "x")
     await process.tracker.enter("a", "bob", "x")
-    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
+    real, process.store.ask = process.store.ask, away  # type: ignore[method-assign]
     process.tracker.leave("a", "ann", "x", at_once=True)
     process.tracker.leave("a", "bob", "x", at_once=True)
     await process.idle()
     async with asyncio.timeout(20):
         await process.tracker.enter("a", "bob", "x")  # has changed their mind
-    process.store._call = real  # type: ignore[method-assign]
+    process.store.ask = real  # type: ignore[method-assign]
 
     async def gone() -> bool:
         return await scene.users("a") == {"bob"}
@@ -372,11 +372,11 @@ async def test_who_stayed_while_redis_was_away_for_long_is_not_announced(
     tracker = process.tracker
     for user in ("ann", "bob", "eve"):
         await tracker.enter("a", user, "x")
-    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
+    real, process.store.ask = process.store.ask, away  # type: ignore[method-assign]
     with pytest.raises(OSError, match="away"):
         await tracker.renew()
     await scene.pass_time(LEASE + 1, "a")
-    process.store._call = real  # type: ignore[method-assign]
+    process.store.ask = real  # type: ignore[method-assign]
     match first:
         case "enter":
             await tracker.enter("a", "dan", "x")
@@ -402,8 +402,8 @@ async def test_who_stayed_while_the_process_stood_still_is_not_announced(
     for user in ("ann", "bob", "eve"):
         await tracker.enter("a", user, "x")
     await scene.pass_time(LEASE + 1, "a")
-    tracker._renewed_at -= LEASE + 1
-    tracker._ends["a"] -= LEASE + 1
+    tracker.renewed_at -= LEASE + 1
+    tracker.ends["a"] -= LEASE + 1
     match first:
         case "enter":
             await tracker.enter("a", "dan", "x")
@@ -423,9 +423,9 @@ async def test_who_comes_when_redis_is_back_is_taken_there_with_the_others_at_on
     """In one round trip: there is enough to do then."""
     monkeypatch.setattr(tracker_module, "SWEEP", 60)
     process = scene.process()
-    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
+    real, process.store.ask = process.store.ask, away  # type: ignore[method-assign]
     await process.tracker.enter("a", "ann", "x")
-    process.store._call = real  # type: ignore[method-assign]
+    process.store.ask = real  # type: ignore[method-assign]
     sent = recorded(process)
     await asyncio.gather(*(process.tracker.enter(one, "bob", "x") for one in "ab"))
     assert sent == [{"a": ["ann:x", "bob:x"]}, {"b": ["bob:x"]}]
@@ -439,8 +439,8 @@ async def test_while_redis_is_away_what_is_over_is_asked_for_once_a_second(
     monkeypatch.setattr(tracker_module, "SWEEP", 60)
     process = scene.process()
     await process.tracker.enter("a", "ann", "x")
-    process.tracker._ends["a"] = 0
-    process.store._call = away  # type: ignore[method-assign]
+    process.tracker.ends["a"] = 0
+    process.store.ask = away  # type: ignore[method-assign]
     sent = recorded(process)
     for _ in range(10):
         with suppress(OSError):
@@ -454,12 +454,12 @@ async def test_a_node_that_is_away_is_tried_again_however_much_is_over_on_others
     monkeypatch.setattr(tracker_module, "RETRY", 0.1)
     process = scene.process()
     await asyncio.gather(*(process.tracker.enter(one, "ann", "x") for one in "ab"))
-    process.store._call = node_away  # type: ignore[method-assign]
+    process.store.ask = node_away  # type: ignore[method-assign]
     await process.tracker.renew()
     sent = recorded(process)
 
     async def is_tried() -> bool:
-        process.tracker._ends["b"] = 0
+        process.tracker.ends["b"] = 0
         await process.tracker.sweep()
         return sum("a" in each for each in sent) >= 3
 
@@ -472,11 +472,11 @@ async def test_a_renewal_that_failed_is_tried_again_in_a_second(
     """A whole turn later the leases might be over."""
     process = scene.process()
     await process.tracker.enter("a", "ann", "x")
-    real, process.store._call = process.store._call, away  # type: ignore[method-assign]
+    real, process.store.ask = process.store.ask, away  # type: ignore[method-assign]
     with pytest.raises(OSError, match="away"):
         await process.tracker.renew()
     await scene.pass_time(LEASE - 10, "a")
-    process.store._call = real  # type: ignore[method-assign]
+    process.store.ask = real  # type: ignore[method-assign]
     await eventually(lambda: process.heard, seconds=5)
     (score,) = dict(await scene.redis.zrange(keys("a")[1], 0, -1, withscores=True)).values()
     assert score / 1000 - (await scene.redis.time())[0] > LEASE - 10
@@ -492,9 +492,9 @@ async def test_who_came_while_redis_was_away_is_seen_a_second_after_its_return(
     scene: Scene, eventually: Eventually, how: Any
 ) -> None:
     process = scene.process()
-    real, process.store._call = process.store._call, how  # type: ignore[method-assign]
+    real, process.store.ask = process.store.ask, how  # type: ignore[method-assign]
     await asyncio.gather(*(process.tracker.enter(one, "ann", "x") for one in "ab"))
-    process.store._call = real  # type: ignore[method-assign]
+    process.store.ask = real  # type: ignore[method-assign]
 
     async def is_seen() -> bool:
         return await scene.users("a") == {"ann"}

@@ -343,7 +343,7 @@ def test_what_waits_for_a_hole_is_bounded(
     database.post()
     for _ in range(50):
         room.offer([database.post()])
-    assert len(room._pending) == 5
+    assert len(room.waiting) == 5
     room.fill(database.since(room.head, limit=500))
     assert reader.places == list(range(1, 52))
 

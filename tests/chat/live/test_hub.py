@@ -71,7 +71,7 @@ def room() -> Room:
 def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Threads that read, and that let go of the database when the test is over."""
     with ThreadPoolExecutor(4) as executor:
-        monkeypatch.setattr(queries._readers, "executor", executor)
+        monkeypatch.setattr(queries.readers, "executor", executor)
         yield
         threads = Barrier(len(executor._threads) or 1)
 
@@ -520,7 +520,7 @@ def test_while_redis_hangs_only_so_much_waits_for_it(
         monkeypatch.setattr(Mailbox, "is_alone", False)
         for _ in range(50):
             here.tell(1, bus.Changes(1, []))
-        assert len(here.mailbox._outgoing["room.1"]) == 10
+        assert len(here.mailbox.outgoing["room.1"]) == 10
 
     run(scenario)
 

@@ -268,7 +268,7 @@ async def test_who_reads_nothing_is_turned_away_with_the_code_and_no_last_word(
             consumer.outbox.push_one(one)
             await asyncio.sleep(0)
     async with asyncio.timeout(1):
-        await consumer._reject(Rejected(Close.BAD_FRAMES, "Too many frames."))
+        await consumer.reject(Rejected(Close.BAD_FRAMES, "Too many frames."))
     assert sent == [{"type": "websocket.close", "code": 4400}]
 
 

@@ -436,7 +436,7 @@ def test_what_may_have_been_committed_is_not_carried_out_one_by_one_either(
         raise DataError("poison")
 
     monkeypatch.setattr(apply, "apply", applied)
-    refused = writer._write(posts(cast, "one", "two"))
+    refused = writer.write_all(posts(cast, "one", "two"))
     assert [one.code for one in refused if isinstance(one, Refused)] == ["unavailable"] * 2
     assert sizes == [2, 2]
 
@@ -452,7 +452,7 @@ def test_the_others_of_a_batch_do_not_each_wait_for_a_database_that_went_away(
         raise DataError("poison") if len(writes) > 1 else OperationalError("gone")
 
     monkeypatch.setattr(apply, "apply", applied)
-    refused = writer._write(posts(cast, *map(str, range(30))))
+    refused = writer.write_all(posts(cast, *map(str, range(30))))
     assert [one.code for one in refused if isinstance(one, Refused)] == ["unavailable"] * 30
     assert sizes == [30] + [1] * writer.TRIES
 

@@ -12,7 +12,7 @@ from chat.live.connection import Connection
 from chat.live.connections import Connections
 from chat.live.hub import Hub
 from chat.live.notices import Notices
-from chat.live.recheck import Recheck
+from chat.live.revocations import Revocations
 from chat.online import here, names
 from chat.online.here import Online
 from chat.online.names import Names
@@ -315,8 +315,8 @@ def test_who_is_said_to_be_invisible_is_hidden_at_once_and_shown_by_the_database
         connection = cast(Connection, visitor)
         room.connections.add(connection)
         asked: list[Connection] = []
-        recheck = cast(Recheck, SimpleNamespace(soon=asked.append))
-        Notices(room.hub, room.connections, recheck)
+        revocations = cast(Revocations, SimpleNamespace(check_soon=asked.append))
+        Notices(room.hub, room.connections, revocations)
         room.hub.mailbox.handle(bus.UserChanged(1, invisible=True))
         await asyncio.sleep(0)
         assert (room.redis.leases, room.redis.left_at_once) == (set(), [True, True])

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("transactional_db")
 def reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A thread that reads, and lets go of the database when the test is over."""
     with ThreadPoolExecutor(1) as executor:
-        monkeypatch.setattr(queries._readers, "executor", executor)
+        monkeypatch.setattr(queries.readers, "executor", executor)
         yield
         executor.submit(let_go)
 
@@ -70,13 +70,13 @@ def write(*processes: LastSeen) -> None:
 def written(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """Who was written, by statement."""
     statements: list[list[int]] = []
-    real = last_seen._write
+    real = last_seen.write_seen
 
     def write(users: list[int]) -> list[int]:
         statements.append(sorted(users))
         return real(users)
 
-    monkeypatch.setattr(last_seen, "_write", write)
+    monkeypatch.setattr(last_seen, "write_seen", write)
     return statements
 
 
@@ -186,7 +186,7 @@ def test_who_left_while_the_database_was_away_is_not_forgotten(
         raise OperationalError("away")
 
     with monkeypatch.context() as context:
-        context.setattr(last_seen, "_write", fails)
+        context.setattr(last_seen, "write_seen", fails)
         with pytest.raises(OperationalError):
             write(one)
     write(one)
@@ -203,7 +203,7 @@ def test_the_timer_outlives_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         written.set()
         return users
 
-    monkeypatch.setattr(last_seen, "_write", write_or_fail)
+    monkeypatch.setattr(last_seen, "write_seen", write_or_fail)
 
     async def go() -> None:
         one = LastSeen(lambda: [1])

@@ -41,12 +41,12 @@ def on_cluster(cluster: Cluster, settings: Any) -> Iterator[None]:
     """Pages and limits of this process use it."""
     settings.REDIS_URL = f"redis://127.0.0.1:{cluster.ports[2]}/0"
     settings.REDIS_CLUSTER = True
-    cached = (clients.for_pages, throttle._limiter)
+    cached = (clients.for_pages, throttle.limiter)
     for one in cached:
         one.cache_clear()
     yield
     clients.for_pages().close()
-    throttle._limiter(installation.prefix()).storage.storage.close()  # type: ignore[attr-defined]
+    throttle.limiter(installation.prefix()).storage.storage.close()  # type: ignore[attr-defined]
     for one in cached:
         one.cache_clear()
 

@@ -330,11 +330,11 @@ def test_problems_look_like_the_rest_of_the_site(client: Client, settings: Any) 
 
 def test_while_redis_is_away_nobody_is_kept_out(client: Client, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    throttle._limiter.cache_clear()
+    throttle.limiter.cache_clear()
     try:
         assert client.post("/accounts/sign-up/", form()).status_code == 302
     finally:
-        throttle._limiter.cache_clear()
+        throttle.limiter.cache_clear()
 
 
 @pytest.mark.parametrize(

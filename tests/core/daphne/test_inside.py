@@ -9,8 +9,8 @@ from tests.support.sockets import Client
 # As if the next version had one name no more, which is taken away before anything of ours is there.
 SPOILED = """
 from core.daphne import inside
-has = inside._has
-inside._has = lambda owner, name: name not in {names} and has(owner, name)
+has = inside.has
+inside.has = lambda owner, name: name not in {names} and has(owner, name)
 from core.server import main
 main()
 """

@@ -29,20 +29,20 @@ def full_redis(settings: Any, tmp_path: Path) -> Iterator[Redis]:
     """A Valkey that has no room left, and evicts nothing."""
     with embedded.servers(tmp_path, wanted=["REDIS_URL"]) as env:
         settings.REDIS_URL = env["REDIS_URL"]
-        throttle._limiter.cache_clear()
+        throttle.limiter.cache_clear()
         with Redis.from_url(settings.REDIS_URL) as client:
             client.config_set("maxmemory-policy", "noeviction")
             client.config_set("maxmemory", 1)
             yield client
-    throttle._limiter.cache_clear()
+    throttle.limiter.cache_clear()
 
 
 @pytest.fixture
 def no_redis(settings: Any) -> Iterator[None]:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    throttle._limiter.cache_clear()
+    throttle.limiter.cache_clear()
     yield
-    throttle._limiter.cache_clear()
+    throttle.limiter.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -86,10 +86,10 @@ def test_redis_that_cannot_count_is_said_and_not_each_time(
 @pytest.fixture
 def own_limiter() -> Iterator[None]:
     """One that is made anew for the settings of this test."""
-    throttle._limiter.cache_clear()
+    throttle.limiter.cache_clear()
     yield
-    throttle._limiter(installation.prefix()).storage.storage.close()  # type: ignore[attr-defined]
-    throttle._limiter.cache_clear()
+    throttle.limiter(installation.prefix()).storage.storage.close()  # type: ignore[attr-defined]
+    throttle.limiter.cache_clear()
 
 
 @pytest.mark.parametrize("is_cluster", [True, False])

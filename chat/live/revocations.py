@@ -27,7 +27,7 @@ EVERY = 15.0  # seconds between checks of everybody
 GATHER = 0.1  # seconds in which newcomers gather to be checked together
 
 
-class Recheck:
+class Revocations:
     """`everybody` are the connections of this process; `set_visibility` takes a person's choice."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Recheck:
         self._checking: dict[str, tasks.Kept] = {}
         self._trouble = Trouble(logger, "Could not check who may still be here")
 
-    def soon(self, connection: Connection) -> None:
+    def check_soon(self, connection: Connection) -> None:
         """Check it in a moment, with all that come meanwhile; and from then on, with everybody."""
         self._newcomers.add(connection)
         self._keep("rights of newcomers", self._check_newcomers)

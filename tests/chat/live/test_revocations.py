@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
-from chat.live import recheck
-from chat.live.recheck import Recheck
+from chat.live import revocations
+from chat.live.revocations import Revocations
 from chat.models import Membership, Room, Sanction
 from chat.protocol.changes import Person
 from chat.rooms.permissions import Known, changed
@@ -131,19 +131,19 @@ def test_one_statement_serves_any_number_and_tells_who_wants_to_be_seen_and_may_
 async def test_who_comes_together_is_checked_together_and_everybody_again_while_they_are_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recheck, "GATHER", 0.01)
-    monkeypatch.setattr(recheck, "EVERY", 0.1)
+    monkeypatch.setattr(revocations, "GATHER", 0.01)
+    monkeypatch.setattr(revocations, "EVERY", 0.1)
     checks: list[list[Any]] = []
 
     def fake(held: list[Any]) -> list[Any]:
         checks.append(list(held))
         return []
 
-    monkeypatch.setattr(recheck, "changed", fake)
+    monkeypatch.setattr(revocations, "changed", fake)
     here = [Newcomer(n) for n in range(100)]
-    asked = Recheck(here, lambda *_: None)  # type: ignore[arg-type]
+    asked = Revocations(here, lambda *_: None)  # type: ignore[arg-type]
     for one in here:
-        asked.soon(one)  # type: ignore[arg-type]
+        asked.check_soon(one)  # type: ignore[arg-type]
     await asyncio.sleep(0.05)
     assert [len(check) for check in checks] == [100]
     await asyncio.sleep(0.25)
@@ -206,6 +206,8 @@ def test_whatever_changes_unheard_reaches_open_sockets_in_the_end(
         CHANGES[what][0](one)
     Session.objects.filter(pk=signed_out).delete()
     User.objects.filter(pk=cast.moderator.pk).update(is_invisible=True)
-    assert {what: client.close_code(recheck.EVERY + 5) for what, client in clients.items()} == codes
+    assert {
+        what: client.close_code(revocations.EVERY + 5) for what, client in clients.items()
+    } == codes
     watcher.had("presence.left", user={"id": cast.moderator.pk, "name": "Mo Moderator"})
     assert hidden.asks(type="ping")["type"] == "pong"
