@@ -1,7 +1,7 @@
 """What a person may do in a room: their account, their membership, sanctions, the room's state.
 
 Everything that judges splices in the SQL of this module, or asks it: pages and sockets
-(chat/rooms/addresses.py), posts, edits and reads (chat/log/), open sockets (chat/live/revocations.py).
+(chat/rooms/addresses.py), what is written (chat/log/), open sockets (chat/live/revocations.py).
 tests/chat/rooms/matrix.txt says what comes of it, for everybody on every way.
 """
 
