@@ -139,6 +139,19 @@ def test_every_document_is_led_to() -> None:
             assert f"]({name})" in README, name
 
 
+def test_a_file_that_is_named_is_there() -> None:
+    """Also where a comment names it: a reader goes and looks."""
+    path = re.compile(r"(?<![\w/])(?:chat|core|presence|tests|bench)/[\w/-]+\.(?:py|lua|md)\b")
+    gone = {
+        f"{name_of(file)}: {name}"
+        for file in tracked()
+        if file != HERE and file.name != "CHANGELOG.md"
+        for name in path.findall(file.read_text())
+        if not (ROOT / name).exists()
+    }
+    assert gone == set()
+
+
 def test_the_readme_can_be_read_in_two_screens() -> None:
     assert len(README.splitlines()) <= 110
 

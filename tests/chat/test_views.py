@@ -231,7 +231,7 @@ class TestWhoMayEnter:
         refused = client.get(f"/chat/{room.slug}/")
         assert refused.status_code == 404
         assert "Room not found" in refused.content.decode()
-        # chat/test_addresses.py compares it with what absent ones get
+        # tests/chat/rooms/test_addresses.py compares it with what absent ones get
         assert "secret" not in client.get("/chat/").content.decode()
         client.force_login(insider)  # so that the silence above means something
         assert client.get(f"/chat/{room.slug}/").status_code == 200
