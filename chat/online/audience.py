@@ -165,7 +165,7 @@ class Audience:
 
     def _tell_newcomers(self, news: Sequence[tuple[int, bytes]]) -> None:
         """What is new to them: their state has the rest already."""
-        for connection, seen in self._newcomers.items():
+        for connection, seen in list(self._newcomers.items()):
             frames = [frame for version, frame in news if version > seen]
             if frames and not connection.push(Parcel(frames)):
                 connection.too_slow()
