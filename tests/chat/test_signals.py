@@ -13,6 +13,7 @@ import pytest
 import websockets
 
 from chat.live.bus import LAYER_TIMEOUT
+from chat.live.revocations import GATHER
 from tests.conftest import StartServer
 from tests.support.servers import ChatServer
 from tests.support.sockets import RedisServer
@@ -59,6 +60,8 @@ async def closed_by(server: ChatServer, room: str, client: httpx.Client, what: o
     async with websockets.connect(url, additional_headers=cookie) as socket:
         while json.loads(await asyncio.wait_for(socket.recv(), 10))["type"] != "presence.state":
             pass
+        # The check of newcomers, which nothing shows, finds out too, and closes with its own code.
+        await asyncio.sleep(5 * GATHER)
         await asyncio.to_thread(what)  # type: ignore[arg-type]
         try:
             async with asyncio.timeout(5):
