@@ -75,8 +75,8 @@ def test_nginx_hands_out_the_static_files_itself(
         assert answer.headers["content-encoding"] == "gzip"
     plain = re.sub(r"\.[0-9a-f]{12}\.", ".", sheet)
     assert get(proxy, f"/static/{plain}").headers["cache-control"] == "no-cache"
-    (script,) = static.glob("chat/js/room.*.js")
-    answer = get(proxy, f"/static/chat/js/{script.name}")
+    (script,) = static.glob("chat/js/pages/room.*.js")
+    answer = get(proxy, f"/static/chat/js/pages/{script.name}")
     assert "javascript" in answer.headers["content-type"]
 
     (static / "only-here.txt").write_text("from the volume")

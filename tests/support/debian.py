@@ -3,12 +3,15 @@
 Not installed: that needs root, and would start their servers on this machine.
 """
 
+import fcntl
 import os
 import platform
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.databases import ROOT
@@ -26,18 +29,21 @@ def program(name: str, package: str = "") -> Path:
     """Return the machine's own, else that of Debian's package of this name, unpacked now."""
     own = shutil.which(name, path=PLACES)
     unpacked = UNPACKED / name / "usr/sbin" / name
-    if own is None and not unpacked.exists():
-        _unpack(name, package or name)
+    if own is None:
+        with _alone():
+            if not unpacked.exists():
+                _unpack(name, package or name)
     return Path(own) if own else unpacked
 
 
 def newest(name: str, pattern: str) -> Path:
     """Return the last of the machine's own files that match, else of Debian's package `name`."""
-    for _ in range(2):
-        for place in (Path("/"), UNPACKED / name):
-            if found := sorted(place.glob(pattern)):
-                return found[-1]
-        _unpack(name, name)
+    with _alone():
+        for _ in range(2):
+            for place in (Path("/"), UNPACKED / name):
+                if found := sorted(place.glob(pattern)):
+                    return found[-1]
+            _unpack(name, name)
     raise NotHere(f"Debian's package {name} has no {pattern}.")
 
 
@@ -51,6 +57,15 @@ def environment(name: str) -> dict[str, str]:
     """What the program needs to find the libraries that came with it."""
     libraries = sorted({str(one.parent) for one in (UNPACKED / name).glob("usr/lib/**/*.so.*")})
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {**os.environ}
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Several workers may want the same program: the second must not find the half of it."""
+    UNPACKED.mkdir(parents=True, exist_ok=True)
+    with (UNPACKED / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _unpack(name: str, package: str) -> None:
