@@ -59,7 +59,7 @@ def main() -> None:
         is_durable = uvloop.run(stored.is_durable(env["DATABASE_URL"]))
         results = [uvloop.run(_alone(env, context))] if with_alone else []
         figures = uvloop.run(_rounds(rows, options.rounds, env, context))
-    results += _results(rows, figures, with_sizes=bool(sizes), is_durable=is_durable)
+    results += results_of(rows, figures, with_sizes=bool(sizes), is_durable=is_durable)
     print(_table(results))
     if not is_durable:
         print("\nPostgreSQL does not write each commit to the disk: no row holds.")
@@ -197,7 +197,7 @@ async def _sized(figures: Figures, env: dict[str, str], context: Context) -> Non
             figures.setdefault("sizes", {}).setdefault(slug, []).append(figure)
 
 
-def _results(
+def results_of(
     rows: Sequence[Row], figures: Figures, *, with_sizes: bool, is_durable: bool
 ) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []

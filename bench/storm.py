@@ -123,10 +123,10 @@ async def _rounds(
                 result = await storm(target, cookies, members, number, within=within)
             say(f"round {number}, {name}: {result}")
             found[name].append(result)
-    return {name: _median(each) for name, each in found.items()}
+    return {name: median_of(each) for name, each in found.items()}
 
 
-def _median(storms: Sequence[Storm]) -> Storm:
+def median_of(storms: Sequence[Storm]) -> Storm:
     each = [asdict(one) for one in storms]
     return Storm(**{key: _middle([one[key] for one in each]) for key in each[0]})
 
@@ -151,9 +151,9 @@ def main() -> None:
     # A crowd's count comes once a second, so that the last of it may be so much later.
     title = f"{options.members} people enter one room"
     bounds: dict[str, float] = {"kilobytes": 1, "p50": 1, "p99": 1}
-    holds = _show(title, ("ours", "one by one"), found, bounds)
+    holds = show(title, ("ours", "one by one"), found, bounds)
     title = f"{2 * options.members} people, and half as many, within {options.within:g} s"
-    growth = _show(title, ("all", "half"), found, {"kilobytes": GROWTH, "p99": SLOWER})
+    growth = show(title, ("all", "half"), found, {"kilobytes": GROWTH, "p99": SLOWER})
     came = found["all"].came
     if came > LATE * options.within:
         print(f"\nThis machine did not let them in within {options.within:g} s: {came:.1f} s.")
@@ -172,7 +172,7 @@ ROWS = {
 }
 
 
-def _show(
+def show(
     title: str,
     names: tuple[str, str],
     found: Mapping[str, Storm],

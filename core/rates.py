@@ -56,6 +56,9 @@ class Buckets:
         self._buckets: dict[object, Bucket] = {}
         self._sweep_at = 1_000
 
+    def __len__(self) -> int:
+        return len(self._buckets)
+
     def of(self, key: object) -> Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:

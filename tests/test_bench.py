@@ -93,7 +93,7 @@ def test_a_database_that_may_forget_what_it_committed_is_none_to_boast_of() -> N
     (row,) = [row for row in rows.ROWS if "1 in flight: median" in row.name]
     figures = {row.name: {"daphne": [1.0], "uvicorn": [1.0], "tutorial": [9.0]}}
     for is_durable in (True, False):
-        (result,) = compare._results([row], figures, with_sizes=False, is_durable=is_durable)
+        (result,) = compare.results_of([row], figures, with_sizes=False, is_durable=is_durable)
         assert result["holds"] is is_durable
 
 
@@ -130,12 +130,12 @@ def test_a_storm_ends_with_everybody_seeing_the_same_count(tmp_path: Path) -> No
 
 def test_a_storm_after_which_not_all_saw_the_same_does_not_hold(capsys: Any) -> None:
     good = storm.Storm(came=1, agree=2, kilobytes=3, p50=4, p99=5)
-    never = storm._median([good, replace(good, agree=math.nan), good])
+    never = storm.median_of([good, replace(good, agree=math.nan), good])
     bounds = {"kilobytes": 1.0, "p99": 1.0}
-    assert storm._show("", ("a", "b"), {"a": good, "b": never}, bounds)
-    assert not storm._show("", ("a", "b"), {"a": never, "b": good}, bounds)
+    assert storm.show("", ("a", "b"), {"a": good, "b": never}, bounds)
+    assert not storm.show("", ("a", "b"), {"a": never, "b": good}, bounds)
     slow = {"a": replace(good, p99=6), "b": good}
-    assert not storm._show("", ("a", "b"), slow, bounds)
+    assert not storm.show("", ("a", "b"), slow, bounds)
     assert "does not hold" in capsys.readouterr().out
 
 

@@ -134,7 +134,7 @@ _POST_AND_JOIN = Statement(
     ),
 )
 
-_REFUSALS = {
+REFUSALS = {
     "forbidden": "You cannot post in this room.",
     **REFUSALS,
     "slow_mode": "This room is in slow mode. Wait before you send another message.",
@@ -205,7 +205,7 @@ def _outcome(write: Write, row: Sequence[Any]) -> Change | Refused | int:
     if verdict == "gone":
         return Gone()
     if verdict is not None:
-        return Refused(verdict, _REFUSALS[verdict], wait if verdict == "slow_mode" else None)
+        return Refused(verdict, REFUSALS[verdict], wait if verdict == "slow_mode" else None)
     command = write.command
     assert isinstance(command, Post)
     kind, body = as_kind(command.message)

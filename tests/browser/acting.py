@@ -56,8 +56,9 @@ def stored(page: Page, text: str) -> Locator:
 
 def choose(page: Page, text: str, what: str) -> None:
     """Take something from the menu of the message with this text."""
-    stored(page, text).hover()
-    page.locator(f'message-menu [data-do="{what}"]').click()
+    pointed_at = stored(page, text)
+    pointed_at.hover()
+    pointed_at.locator(f'message-menu [data-do="{what}"]').click()
 
 
 def enter_listed(context: BrowserContext, room: str) -> Page:

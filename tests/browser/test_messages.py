@@ -54,6 +54,7 @@ def test_an_edit_can_be_left_and_what_was_written_comes_back(new_context: NewCon
 def test_an_edit_is_kept_where_one_turns_to_something_else(new_context: NewContext) -> None:
     one, other = two_people(new_context)
     say(other, "the second word")
+    expect(stored(one, "the second word")).to_have_count(1)  # it moves what is pointed at
     one.fill(INPUT, "half a thought")
     choose(one, "the first word", "edit")
     one.fill(INPUT, "half an edit")

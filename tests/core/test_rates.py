@@ -60,7 +60,7 @@ def test_people_who_have_been_quiet_are_forgotten_and_the_others_are_not(clock: 
     for key in range(5_000):
         clock.now += 2
         buckets.take(key)
-    assert len(buckets._buckets) <= 1_001
+    assert len(buckets) <= 1_001
     assert buckets.take(4_999) > 0
 
 

@@ -76,16 +76,17 @@ def holes() -> None:
     """The feed sees no holes: whatever comes later than its head is next in line."""
     from chat.live.tail import Tail
 
-    def in_line(self: Any) -> list[Any]:
-        ready = [self._pending.pop(pos) for pos in sorted(self._pending) if pos > self.head]
-        self._pending.clear()
-        for change in ready:
-            self.head = change.pos
-            self._keep(change)
-            self._place(change)
+    take = Tail.take
+
+    def take_all(self: Any, changes: Any) -> list[Any]:
+        ready = []
+        for change in sorted(changes, key=lambda change: change.pos):
+            if self.opened and change.pos > self.head:
+                self.head = change.pos - 1
+            ready += take(self, [change])
         return ready
 
-    Tail._in_line = in_line  # type: ignore[method-assign]
+    Tail.take = take_all  # type: ignore[method-assign]
 
 
 def idempotency() -> None:

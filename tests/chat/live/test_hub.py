@@ -70,16 +70,17 @@ def room() -> Room:
 @pytest.fixture(autouse=True)
 def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Threads that read, and that let go of the database when the test is over."""
-    with ThreadPoolExecutor(4) as executor:
+    number = 4
+    with ThreadPoolExecutor(number) as executor:
         monkeypatch.setattr(queries.readers, "executor", executor)
         yield
-        threads = Barrier(len(executor._threads) or 1)
+        threads = Barrier(number)  # each of them does it once
 
         def let_go() -> None:
             threads.wait()
             connection.close()
 
-        for _ in executor._threads:
+        for _ in range(number):
             executor.submit(let_go)
 
 

@@ -50,7 +50,9 @@ def expire(one: Membership) -> None:
 
 
 def remove(one: Membership) -> None:
-    Membership.objects.filter(pk=one.pk)._raw_delete("default")
+    """Without the signal of it."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM chat_membership WHERE id = %s", [one.pk])
 
 
 CHANGES: dict[str, tuple[Callable[[Membership], object], str | None]] = {

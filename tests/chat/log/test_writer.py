@@ -359,7 +359,8 @@ def cut_at_the_commit(
 ) -> list[Callable[[], Any]]:
     """The first commit that the writer sends gets no answer. What is put into the list happens
     before it tries again."""
-    real = DatabaseWrapper._commit
+    name = "_commit"  # Django's; it has no name for others
+    real = getattr(DatabaseWrapper, name)
     meanwhile: list[Callable[[], Any]] = []
     cuts: list[bool] = []
 
@@ -376,7 +377,7 @@ def cut_at_the_commit(
             other.join()
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(DatabaseWrapper, "_commit", commit)
+    monkeypatch.setattr(DatabaseWrapper, name, commit)
     return meanwhile
 
 

@@ -4,15 +4,20 @@ import asyncio
 
 import pytest
 
+from core import rates
 from core.daphne import returns
 from core.daphne.returns import AT_ONCE, DEBT_MAX, GONE, TURNED_AWAY, WAITING_MAX, Returns
+from tests.support.clock import Clock
 
 OFFICE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 
 
+A_SECOND = 500.0
+
+
 @pytest.fixture(autouse=True)
 def quicker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(returns, "A_SECOND", 500.0)
+    monkeypatch.setattr(returns, "A_SECOND", A_SECOND)
 
 
 def indebted() -> Returns:
@@ -62,9 +67,17 @@ async def test_who_waits_is_let_in_in_order_and_who_has_left_takes_no_turn() -> 
     assert in_by_then == [1, 2, 3, 4]  # one at a time
 
 
-async def test_a_debt_has_a_bound_and_so_have_those_who_wait() -> None:
+def test_a_debt_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(rates, "time", clock)
     debts = indebted()
-    level = debts._buckets.of(OFFICE).tokens
-    assert -DEBT_MAX - TURNED_AWAY <= level <= -DEBT_MAX + AT_ONCE
+    clock.now += DEBT_MAX / A_SECOND
+    assert debts.must_wait(OFFICE)
+    clock.now += (TURNED_AWAY + 1) / A_SECOND
+    assert not debts.must_wait(OFFICE)
+
+
+async def test_so_many_may_wait_and_no_more() -> None:
+    debts = indebted()
     waiting = [debts.wait(OFFICE, lambda: True) for _ in range(WAITING_MAX + 10)]
     assert waiting.count(True) == WAITING_MAX
