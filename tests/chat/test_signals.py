@@ -1,160 +1,137 @@
-"""What was changed elsewhere reaches open sockets, in every process."""
+"""What was changed elsewhere reaches open sockets, in every process.
 
-import asyncio
-import json
+It is changed through a page, or in the tests' own process, which is another one of the same chat.
+"""
+
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
-import websockets
+from django.conf import settings
 
+from chat.factories import RoomFactory, UserFactory
 from chat.live.bus import LAYER_TIMEOUT
 from chat.live.revocations import GATHER
+from chat.models import Room, Sanction
+from core.models import User
 from tests.conftest import StartServer
+from tests.support import servers
 from tests.support.servers import ChatServer
-from tests.support.sockets import RedisServer
+from tests.support.sockets import Client, ConnectionClosed, RedisServer, session_of
 
-ENV = {"PRESENCE_GRACE_SECONDS": "0.2"}
+Two = tuple[ChatServer, ChatServer]
 
 
-SignIn = Callable[[ChatServer, str], httpx.Client]
+@pytest.fixture(scope="module")
+def two(chat_database: str, template_database: str) -> Iterator[Two]:
+    env = {"DATABASE_URL": chat_database, "REDIS_URL": settings.REDIS_URL}
+    with (
+        servers.chat_server(template_database, env=env) as first,
+        servers.chat_server(template_database, env=env, beside=first) as second,
+    ):
+        yield first, second
 
 
 @pytest.fixture
-def signed_in() -> Iterator[SignIn]:
-    with ExitStack() as stack:
-
-        def enter(server: ChatServer, name: str) -> httpx.Client:
-            client = httpx.Client(base_url=server.url, follow_redirects=True)
-            return _sign_in(stack.enter_context(client), name)
-
-        yield enter
+def room(two: Two) -> Room:
+    return RoomFactory()
 
 
-def _sign_in(client: httpx.Client, name: str) -> httpx.Client:
-    client.get("/accounts/sign-in/")
-    form = {"username": name, "password": "demo", "csrfmiddlewaretoken": token(client)}
-    assert client.post("/accounts/sign-in/", data=form).status_code == 200
-    assert key(client)
-    return client
+@pytest.fixture
+def bob(two: Two) -> User:
+    return UserFactory(username="bob" + str(time.monotonic_ns()))
 
 
-def token(client: httpx.Client) -> str:
-    (value,) = (value for name, value in client.cookies.items() if "_csrf" in name)
+def browser(server: ChatServer, user: User | None = None) -> httpx.Client:
+    cookies = {server.cookie(): session_of(user)} if user else {}
+    return httpx.Client(base_url=server.url, follow_redirects=True, cookies=cookies)
+
+
+def cookie(client: httpx.Client, kind: str) -> str:
+    (value,) = (value for name, value in client.cookies.items() if f"_{kind}" in name)
     return value
 
 
-def key(client: httpx.Client) -> str:
-    (value,) = (value for name, value in client.cookies.items() if "_session" in name)
-    return value
+def post(client: httpx.Client, page: str, **fields: str) -> None:
+    client.get("/accounts/sign-up/")
+    fields["csrfmiddlewaretoken"] = cookie(client, "csrf")
+    assert client.post(f"/accounts/{page}/", data=fields).status_code == 200
 
 
-async def closed_by(server: ChatServer, room: str, client: httpx.Client, what: object) -> int:
-    """The code that the socket is closed with once `what` was done; 0: it stayed open."""
-    url = f"{server.ws_url}/ws/chat/{room}/?since="
-    cookie = {"Cookie": f"{server.cookie()}={key(client)}"}
-    async with websockets.connect(url, additional_headers=cookie) as socket:
-        while json.loads(await asyncio.wait_for(socket.recv(), 10))["type"] != "presence.state":
-            pass
+def closed_by(server: ChatServer, room: Room, session: str, change: Callable[[], object]) -> int:
+    """The code that the socket is closed with once `change` was made; 0: it stays open."""
+    witness = UserFactory()
+    with (
+        Client(server, room, session=session) as client,
+        Client(server, room, witness) as other,
+    ):
+        for one in (client, other):
+            one.until("presence.state")
         # The check of newcomers, which nothing shows, finds out too, and closes with its own code.
-        await asyncio.sleep(5 * GATHER)
-        await asyncio.to_thread(what)  # type: ignore[arg-type]
+        time.sleep(5 * GATHER)
+        change()
+        Sanction.objects.create(user=witness, kind=Sanction.Kind.BAN)
+        assert other.close_code() == 4403  # what was told before was heard before
         try:
-            async with asyncio.timeout(5):
-                async for _ in socket:
-                    pass
-        except websockets.ConnectionClosedError:
-            pass
-        except TimeoutError:
-            return 0
-        return socket.close_code or 0
+            client.asks(type="ping")
+        except ConnectionClosed:
+            return client.close_code() or 0
+        return 0
 
 
-@pytest.fixture
-def two(start_server: StartServer) -> tuple[ChatServer, ChatServer]:
-    first = start_server(env=ENV)
-    return first, start_server(env=ENV, beside=first)
-
-
-def test_signing_out_closes_the_sockets_of_that_session(
-    signed_in: SignIn, two: tuple[ChatServer, ChatServer]
-) -> None:
+def test_signing_out_closes_the_sockets_of_that_session(two: Two, room: Room, bob: User) -> None:
     first, second = two
-    client = signed_in(first, "alice")
-
-    def sign_out() -> None:
-        form = {"csrfmiddlewaretoken": token(client)}
-        client.post("/accounts/sign-out/", data=form)
-
-    assert asyncio.run(closed_by(second, "lobby", client, sign_out)) == 4401
+    with browser(first, bob) as client:
+        session = cookie(client, "session")
+        assert closed_by(second, room, session, lambda: post(client, "sign-out")) == 4401
 
 
-def test_signing_out_elsewhere_leaves_other_sessions_alone(
-    signed_in: SignIn, two: tuple[ChatServer, ChatServer]
-) -> None:
+def test_signing_out_elsewhere_leaves_other_sessions_alone(two: Two, room: Room, bob: User) -> None:
     first, second = two
-    client, elsewhere = signed_in(first, "alice"), signed_in(first, "alice")
-
-    def sign_out() -> None:
-        form = {"csrfmiddlewaretoken": token(elsewhere)}
-        elsewhere.post("/accounts/sign-out/", data=form)
-
-    assert asyncio.run(closed_by(second, "lobby", client, sign_out)) == 0
+    with browser(first, bob) as elsewhere:
+        sign_out = lambda: post(elsewhere, "sign-out")  # noqa: E731
+        assert closed_by(second, room, session_of(bob), sign_out) == 0
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
+    ("fields", "code"),
     [
-        ("Sanction.objects.create(user=bob, kind='ban', room=lobby)", 4403),
-        ("Sanction.objects.create(user=bob, kind='ban')", 4403),
-        ("Sanction.objects.create(user=bob, kind='mute')", 0),
-        ("Sanction.objects.create(user=bob, kind='ban', until='2020-01-01T00:00:00Z')", 0),
+        ({"kind": "ban", "room": True}, 4403),
+        ({"kind": "ban"}, 4403),
+        ({"kind": "mute"}, 0),
+        ({"kind": "ban", "until": datetime(2020, 1, 1, tzinfo=UTC)}, 0),
     ],
 )
 def test_a_ban_closes_the_sockets_of_the_banned(
-    signed_in: SignIn, start_server: StartServer, change: str, code: int
+    two: Two, room: Room, bob: User, fields: dict[str, Any], code: int
 ) -> None:
-    server = start_server(env=ENV)
-    client = signed_in(server, "bob")
-    lines = [
-        "from datetime import datetime",
-        "from chat.models import Room, Sanction",
-        "from core.models import User",
-        "bob = User.objects.get(username='bob')",
-        "lobby = Room.objects.get(slug='lobby')",
-        change.replace("'2020-01-01T00:00:00Z'", "datetime.fromisoformat('2020-01-01T00:00:00Z')"),
-    ]
-
     def ban() -> None:
-        server.manage("shell", "-c", "\n".join(lines))
+        Sanction.objects.create(user=bob, **fields | ({"room": room} if "room" in fields else {}))
 
-    assert asyncio.run(closed_by(server, "lobby", client, ban)) == code
+    assert closed_by(two[0], room, session_of(bob), ban) == code
 
 
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ("bob.is_active = False", 4401),
-        ("bob.set_password('another one')", 1000),  # who has a newer session comes back with it
-        ("bob.display_name = 'Bobby'", 0),
+        (lambda bob: setattr(bob, "is_active", False), 4401),
+        (lambda bob: bob.set_password("another one"), 1000),  # a newer session comes back with it
+        (lambda bob: setattr(bob, "display_name", "Bobby"), 0),
     ],
+    ids=["closed", "a new password", "a new name"],
 )
 def test_a_closed_account_and_a_new_password_close_its_sockets(
-    signed_in: SignIn, start_server: StartServer, change: str, code: int
+    two: Two, room: Room, bob: User, change: Callable[[User], object], code: int
 ) -> None:
-    server = start_server(env=ENV)
-    client = signed_in(server, "bob")
-    lines = ["from core.models import User", "bob = User.objects.get(username='bob')"]
-    lines += [change, "bob.save()"]
-
     def save() -> None:
-        server.manage("shell", "-c", "\n".join(lines))
+        change(bob)
+        bob.save()
 
-    assert asyncio.run(closed_by(server, "lobby", client, save)) == code
+    assert closed_by(two[0], room, session_of(bob), save) == code
 
 
 SIGN_UP = {"username": "dora", "password1": "a long secret", "password2": "a long secret"}
@@ -165,98 +142,60 @@ SIGN_UP = {"username": "dora", "password1": "a long secret", "password2": "a lon
     [("sign-up", SIGN_UP), ("sign-in", {"username": "alice", "password": "demo"})],
 )
 def test_a_guests_sockets_come_back_as_who_they_became_and_hear_of_the_sign_out(
-    two: tuple[ChatServer, ChatServer], page: str, form: dict[str, str]
+    two: Two, room: Room, page: str, form: dict[str, str]
 ) -> None:
     first, second = two
-    with httpx.Client(base_url=first.url, follow_redirects=True) as client:
-        client.get("/chat/lobby/")
+    with browser(first) as client:
+        client.get(f"/chat/{room.slug}/")
 
-        def post(page: str, **fields: str) -> None:
-            client.get("/accounts/sign-up/")
-            fields["csrfmiddlewaretoken"] = token(client)
-            assert client.post(f"/accounts/{page}/", data=fields).status_code == 200
+        def closed_after(page: str, **fields: str) -> int:
+            session = cookie(client, "session")
+            return closed_by(second, room, session, lambda: post(client, page, **fields))
 
-        become = closed_by(second, "lobby", client, lambda: post(page, **form))
-        assert asyncio.run(become) == 1000
-        leave = closed_by(second, "lobby", client, lambda: post("sign-out"))
-        assert asyncio.run(leave) == 4401
+        assert closed_after(page, **form) == 1000
+        assert closed_after("sign-out") == 4401
 
 
 def test_a_sign_out_does_not_wait_long_for_a_redis_that_has_stopped(
-    signed_in: SignIn, start_server: StartServer, redis_server: RedisServer
+    start_server: StartServer, chat_database: str, bob: User, redis_server: RedisServer
 ) -> None:
-    server = start_server(env=ENV | {"REDIS_URL": redis_server.url})
-    client = signed_in(server, "alice")
-    redis_server.signal(signal.SIGSTOP)
-    try:
-        before = time.monotonic()
-        form = {"csrfmiddlewaretoken": token(client)}
-        answer = client.post("/accounts/sign-out/", data=form, follow_redirects=False, timeout=60)
-        took = time.monotonic() - before
-    finally:
-        redis_server.signal(signal.SIGCONT)
+    """Takes as long as is waited for Redis, twice."""
+    server = start_server(env={"DATABASE_URL": chat_database, "REDIS_URL": redis_server.url})
+    with browser(server, bob) as client:
+        client.get("/accounts/sign-up/")
+        redis_server.signal(signal.SIGSTOP)
+        try:
+            before = time.monotonic()
+            form = {"csrfmiddlewaretoken": cookie(client, "csrf")}
+            url = "/accounts/sign-out/"
+            answer = client.post(url, data=form, follow_redirects=False, timeout=60)
+            took = time.monotonic() - before
+        finally:
+            redis_server.signal(signal.SIGCONT)
     assert answer.status_code == 302
     assert took < 2 * LAYER_TIMEOUT + 2  # the sign-out is told, and the end of the session
 
 
 def test_a_rooms_new_title_and_archive_are_shown_in_every_process_and_to_who_comes_later(
-    two: tuple[ChatServer, ChatServer],
+    two: Two, room: Room, enter: Callable[..., Client]
 ) -> None:
-    room = "from chat.models import Room; room = Room.objects.get(slug='lobby'); "
-    change = "room.topic = 'Be kind'; room.is_archived = True; room.save()"
-
-    async def watch() -> None:
-        async with AsyncExitStack() as stack:
-            sockets = [
-                await stack.enter_async_context(
-                    websockets.connect(f"{one.ws_url}/ws/chat/lobby/?since=")
-                )
-                for one in two
-            ]
-            for socket in sockets:
-                await frame(socket, "presence.state")
-            await asyncio.to_thread(two[0].manage, "shell", "-c", room + change)
-            for socket in sockets:
-                shown = (await frame(socket, "room.updated"))["room"]
-                assert (shown["topic"], shown["archived"]) == ("Be kind", True)
-                await socket.send('{"type": "chat.history", "ref": 1}')
-                assert (await frame(socket, "chat.history"))["room"] == shown
-
-    asyncio.run(watch())
+    clients = [enter(one, room) for one in two]
+    room.topic, room.is_archived = "Be kind", True
+    room.save()
+    for client in clients:
+        shown = client.until("room.updated")["room"]
+        assert (shown["topic"], shown["archived"]) == ("Be kind", True)
+        assert client.asks(type="chat.history")["room"] == shown
 
 
 def test_a_new_name_is_shown_in_every_process_and_to_its_owner(
-    two: tuple[ChatServer, ChatServer], signed_in: SignIn
+    two: Two, room: Room, bob: User, enter: Callable[..., Client]
 ) -> None:
-    own = {"Cookie": f"{two[0].cookie()}={key(signed_in(two[0], 'bob'))}"}
-    rename = "from core.models import User; bob = User.objects.get(username='bob'); "
-    rename += "bob.display_name = 'Robert'; bob.save()"
-
-    def names(state: dict[str, Any]) -> set[str]:
-        return {user["name"] for user in state["users"]}
-
-    async def watch() -> None:
-        async with AsyncExitStack() as stack:
-
-            async def come(to: ChatServer, **options: Any) -> websockets.ClientConnection:
-                url = f"{to.ws_url}/ws/chat/lobby/?since="
-                return await stack.enter_async_context(websockets.connect(url, **options))
-
-            bob = await come(two[0], additional_headers=own)
-            assert (await frame(bob, "chat.history"))["you"]["name"] != "Robert"
-            others = [await come(one) for one in two]
-            await asyncio.to_thread(two[0].manage, "shell", "-c", rename)
-            for other in others:
-                while "Robert" not in names(await frame(other, "presence.state")):
-                    pass
-            await bob.send('{"type": "chat.history", "ref": 1}')
-            assert (await frame(bob, "chat.history"))["you"]["name"] == "Robert"
-
-    asyncio.run(watch())
-
-
-async def frame(socket: websockets.ClientConnection, kind: str) -> dict[str, Any]:
-    while True:
-        found: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
-        if found["type"] == kind:
-            return found
+    own = enter(two[0], room, bob)
+    others = [enter(one, room) for one in two]
+    bob.display_name = "Robert"
+    bob.save()
+    for other in others:
+        while "Robert" not in {user["name"] for user in other.until("presence.state")["users"]}:
+            pass
+    assert own.asks(type="chat.history")["you"]["name"] == "Robert"

@@ -117,20 +117,21 @@ def chat_server(
 
     `beside` another one it shares that one's database and Redis, as a second process of the same
     chat. Else it gets a Valkey of its own, since what is published crosses the numbered databases
-    of one; not where REDIS_URL came from outside.
+    of one; not where `env` names one, or REDIS_URL came from outside.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chat-server-")))
         own: dict[str, str] = {}
+        given = env or {}
         if beside is not None:
             own = {name: beside.env[name] for name in ("DATABASE_URL", "REDIS_URL")}
-        else:
+        if "DATABASE_URL" not in {*given, *own}:
             own["DATABASE_URL"] = stack.enter_context(databases.copied(template))
-            if "REDIS_URL" in environment.started:
-                own |= stack.enter_context(embedded.servers(directory, wanted=["REDIS_URL"]))
-        if (env or {}).get("DEBUG", "on") == "on":  # who tries production has its own settings
+        if "REDIS_URL" not in {*given, *own} and "REDIS_URL" in environment.started:
+            own |= stack.enter_context(embedded.servers(directory, wanted=["REDIS_URL"]))
+        if given.get("DEBUG", "on") == "on":  # who tries production has its own settings
             own["DJANGO_SETTINGS_MODULE"] = "tests.support.settings"
-        server = ChatServer({**own, **(env or {})}, directory / "server.log", **options)
+        server = ChatServer({**own, **given}, directory / "server.log", **options)
         running.append(server)
         stack.callback(running.remove, server)
         stack.callback(server.stop)
