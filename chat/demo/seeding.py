@@ -34,15 +34,13 @@ def people(seed: int, wanted: int) -> list[User]:
     fake = Faker(LOCALES)
     fake.seed_instance(seed)
     rng = random.Random(seed)
+    password = make_password(None)
     users = []
     for number in range(1, wanted + 1):
         home = fake[rng.choice(LOCALES)]
-        first, last = home.first_name(), home.last_name()
-        latin = slugify(f"{first} {last}") or "user"
-        users.append(User(username=f"{latin}-{seed}-{number}", display_name=f"{first} {last}"))
-    password = make_password(None)
-    for user in users:
-        user.password = password
+        name = f"{home.first_name()} {home.last_name()}"
+        username = f"{slugify(name) or 'user'}-{seed}-{number}"
+        users.append(User(username=username, display_name=name, password=password))
     User.objects.bulk_create(users, ignore_conflicts=True, batch_size=1_000)
     by_name = User.objects.in_bulk([u.username for u in users], field_name="username")
     return [by_name[user.username] for user in users]

@@ -1,7 +1,7 @@
 """The small world that `make run` shows: four people, a handful of rooms, some days of talk."""
 
 import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
@@ -174,7 +174,7 @@ def _direct(people: list[User]) -> bool:
 
 def _said(script: tuple[tuple[float, int, str], ...]) -> list[Line]:
     now = timezone.now()
-    return [Line(who, body, _ago(now, hours)) for hours, who, body in script]
+    return [Line(who, body, now - timedelta(hours=hours)) for hours, who, body in script]
 
 
 def _lobby() -> list[Line]:
@@ -193,7 +193,3 @@ def _lobby() -> list[Line]:
             (who, emoji, lines[place].at + 2 * minute) for who, emoji in given
         ]
     return lines
-
-
-def _ago(now: datetime, hours: float) -> datetime:
-    return now - timedelta(hours=hours)

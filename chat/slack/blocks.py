@@ -10,18 +10,17 @@ from chat.slack.tally import LeftOut
 from chat.slack.values import clean, objects_of, text_of, word
 
 # What is looked at or pressed cannot be told in text: it is counted by these names.
-_IMAGES = ("image", "user_image")
-_BUTTONS = ("button", "workflow_button", "icon_button", "feedback_buttons", "overflow")
-_INPUTS = ("input", "checkboxes", "radio_buttons", "datepicker", "timepicker", "datetimepicker")
-_NAMES_LEFT_OUT = {
-    **dict.fromkeys(_IMAGES, "images"),
-    **dict.fromkeys(_BUTTONS, "buttons"),
-    **dict.fromkeys((*_INPUTS, "plain_text_input", "number_input"), "inputs"),
-    **dict.fromkeys(("email_text_input", "url_text_input", "rich_text_input"), "inputs"),
-    "file_input": "inputs",
-    "file": "remote files",
-    "video": "videos",
+_LEFT_OUT = {
+    "images": "image user_image",
+    "buttons": "button workflow_button icon_button feedback_buttons overflow",
+    "inputs": """
+        input checkboxes radio_buttons datepicker timepicker datetimepicker plain_text_input
+        number_input email_text_input url_text_input rich_text_input file_input
+    """,
+    "remote files": "file",
+    "videos": "video",
 }
+_NAMES_LEFT_OUT = {kind: name for name, kinds in _LEFT_OUT.items() for kind in kinds.split()}
 
 
 def blocks_text(blocks: object, names: Names, left: LeftOut) -> str:

@@ -29,32 +29,25 @@ class What(Enum):
     DELETED = "deleted ones, kept as deleted"
 
 
-_SUBTYPES = {
-    "bot_message": What.BOT,
-    "slackbot_response": What.BOT,
-    "me_message": What.ACTION,
-    **dict.fromkeys(("file_share", "file_mention"), What.FILE),
-    "file_comment": What.COMMENT,
-    "tombstone": What.DELETED,
-    **dict.fromkeys(("thread_broadcast", "reply_broadcast"), What.MESSAGE),
-    **dict.fromkeys(("channel_join", "group_join"), What.JOIN),
-    **dict.fromkeys(("channel_leave", "group_leave"), What.LEAVE),
-    **dict.fromkeys(
-        ("channel_topic", "channel_purpose", "group_topic", "group_purpose"), What.TOPIC
-    ),
-    **dict.fromkeys(
-        (
-            *("channel_name", "channel_archive", "channel_unarchive"),
-            *("group_name", "group_archive", "group_unarchive"),
-            *("channel_convert_to_private", "channel_posting_permissions"),
-            *("pinned_item", "unpinned_item", "bot_add", "bot_remove", "bot_enable"),
-            *("bot_disable", "reminder_add", "joiner_notification", "app_conversation_join"),
-            *("app_conversation_leave", "channel_canvas_updated", "document_mention"),
-            *("huddle_thread", "sh_room_created", "sh_room_shared"),
-        ),
-        What.NOTICE,
-    ),
+_SUBTYPES_OF = {
+    What.BOT: "bot_message slackbot_response",
+    What.ACTION: "me_message",
+    What.FILE: "file_share file_mention",
+    What.COMMENT: "file_comment",
+    What.DELETED: "tombstone",
+    What.MESSAGE: "thread_broadcast reply_broadcast",
+    What.JOIN: "channel_join group_join",
+    What.LEAVE: "channel_leave group_leave",
+    What.TOPIC: "channel_topic channel_purpose group_topic group_purpose",
+    What.NOTICE: """
+        channel_name channel_archive channel_unarchive group_name group_archive group_unarchive
+        channel_convert_to_private channel_posting_permissions pinned_item unpinned_item
+        bot_add bot_remove bot_enable bot_disable reminder_add joiner_notification
+        app_conversation_join app_conversation_leave channel_canvas_updated document_mention
+        huddle_thread sh_room_created sh_room_shared
+    """,
 }
+_SUBTYPES = {name: what for what, names in _SUBTYPES_OF.items() for name in names.split()}
 _KINDS = {
     What.BOT: Message.Kind.BOT,
     What.ACTION: Message.Kind.ACTION,

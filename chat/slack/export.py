@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chat.models import Room
-from chat.slack.files import PEOPLE_LISTS, ExportError, File, Files, Unreadable
+from chat.slack.files import LISTS, PEOPLE_LISTS, ExportError, File, Files, Unreadable
 from chat.slack.folders import Claim, Folders, settle
 from chat.slack.reading import entries_of
 from chat.slack.values import is_id, name_of, text_of
@@ -111,9 +111,8 @@ class Export:
         self._sort_out(folders.others)
 
     def _sort_out(self, others: list[File]) -> None:
-        lists = {*PEOPLE_LISTS, *ROOM_LISTS}
         for file in others:
-            if file.name.casefold() not in lists:
+            if file.name.casefold() not in LISTS:
                 is_known = file.base.casefold() in COMPANIONS
                 (self.companions if is_known else self.strays).append(file.name)
         self.strays += self.files.listing.outside

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -37,16 +37,7 @@ class Bar(Protocol):
 Progress = Callable[[str, int, str], AbstractContextManager[Bar]]
 
 
-class _Unseen:
-    def update(self, count: int, /) -> object:
-        return None
-
-
-def unseen(what: str, total: int, unit: str) -> AbstractContextManager[Bar]:
-    return nullcontext(_Unseen())
-
-
-def import_export(path: Path, *, progress: Progress = unseen, name_all: bool = False) -> Report:
+def import_export(path: Path, *, progress: Progress, name_all: bool = False) -> Report:
     """Bring in the export at `path` and say what became of it; `name_all`: of each entry.
 
     Raises ExportError where nothing can be imported.
@@ -69,17 +60,13 @@ class Importer:
         self.export = export
         self.found = found
         self.most = most
-        self.report = Report(tally=Tally(most), most=most)
+        self.report = Report(export, found, Tally(most), most)
         self.accounts = Accounts(export.people, found.profiles)
         self.names = _names(export, found)
 
     def run(self, progress: Progress) -> Report:
         report, export = self.report, self.export
-        report.entries = self.found.entries
-        report.note_export(export, self.found)
-        report.people = len(export.people)
         report.people_new = self.accounts.ensure(Author(one) for one in export.people)
-        report.rooms = len(export.rooms)
         with progress("Importing", sum(self.found.counts.values()), " entries") as bar:
             for room in export.rooms:
                 self._room(room, bar)
@@ -107,7 +94,7 @@ class Importer:
             return
         finally:
             bar.update(self.found.counts[slack.id] - told.count)  # what was skipped
-        tally.also("memberships", members)
+        tally.extras["memberships"] += members
         self.report.tally.add(tally)
         if first:
             self.report.rooms_new += 1
@@ -132,8 +119,8 @@ class Importer:
                 try:
                     entry = read_entry(raw, file.name, number)
                 except Skipped as reason:
-                    where = place(raw, file.name, number)
-                    tally.skip(where, str(reason), is_lost=isinstance(reason, Lost))
+                    reasons = tally.lost if isinstance(reason, Lost) else tally.skipped
+                    reasons[str(reason)].add(place(raw, file.name, number))
                 else:
                     yield entry
         if count != self.found.counts[slack.id]:

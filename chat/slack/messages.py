@@ -45,7 +45,7 @@ class Intake:
     accounts: Accounts
     names: Names
     tally: Tally
-    done: Callable[[int], object] = lambda count: None  # told of entries that are dealt with
+    done: Callable[[int], object]  # told of entries that are dealt with
 
     def __post_init__(self) -> None:
         users, order = self.index.users(self.accounts), self.index.in_order()
@@ -84,7 +84,7 @@ class Intake:
                 if max(count, len(reactions)) >= _BATCH:
                     break
         Reaction.objects.bulk_create(reactions, batch_size=_BATCH)
-        self.tally.also("reactions", len(reactions))
+        self.tally.extras["reactions"] += len(reactions)
         return count
 
     def _is_new(self, number: int, entry: Entry) -> bool:
@@ -92,7 +92,7 @@ class Intake:
         if fate is Fate.HERE:
             self.tally.already_there += 1
         elif fate is not Fate.NEW:
-            self.tally.skip(entry.where, _WHY_NOT[fate])
+            self.tally.skipped[_WHY_NOT[fate]].add(entry.where)
         return fate is Fate.NEW
 
     def _here(self, users: Numbers, order: list[int]) -> Numbers:
@@ -137,7 +137,7 @@ class Intake:
             )
         self.tally.left.update(body.left)
         if entry.edited_at:
-            self.tally.also("edited")
+            self.tally.extras["edited"] += 1
         is_reply = entry.what is What.MESSAGE and reply_to is not None
         self.tally.became[What.REPLY if is_reply else entry.what] += 1
         # Slack does not tell when a message was deleted.
@@ -153,7 +153,7 @@ class Intake:
         if entry.thread is None:
             return None
         if parent := self._parents.get(micros_of(entry.thread)):
-            self.tally.also("replies to a message")
+            self.tally.extras["replies to a message"] += 1
         else:
             self.tally.remark(entry.where, "answers a message that is not there; it came in alone")
         return parent

@@ -6,37 +6,27 @@ from dataclasses import dataclass, field
 from chat.slack.entries import What
 from chat.slack.export import Export
 from chat.slack.survey import Survey
-from chat.slack.tally import NAMED_MAX, Reasons, Tally
+from chat.slack.tally import Reasons, Tally
 
 
 @dataclass
 class Report:
-    tally: Tally = field(default_factory=Tally)
-    most: int | None = NAMED_MAX  # names in each list; None: all
-    entries: int = 0  # counted at first sight, apart from the tally they must add up to
-    people: int = 0
+    export: Export
+    found: Survey  # at first sight, apart from the tally, which must add up to it
+    tally: Tally
+    most: int | None  # names in each list; None: all
     people_new: int = 0
     others_new: int = 0  # bots, and people that users.json does not know
-    rooms: int = 0
     rooms_new: int = 0
     renamed: list[tuple[str, str]] = field(default_factory=list)  # channel, address
     failed: list[tuple[str, str]] = field(default_factory=list)  # room, why
     in_failed: int = 0  # entries of failed rooms
-    unread: list[tuple[str, str]] = field(default_factory=list)  # file, why
-    roomless: dict[str, int] = field(default_factory=dict)  # folder → entries
-    folderless: list[str] = field(default_factory=list)  # rooms
-    strays: list[str] = field(default_factory=list)  # files that fit nothing
-    companions: list[str] = field(default_factory=list)  # files known to hold no messages
-    odd: list[tuple[str, str]] = field(default_factory=list)  # in the lists of people and rooms
-    twice: list[tuple[str, str]] = field(default_factory=list)
 
-    def note_export(self, export: Export, found: Survey) -> None:
-        """What is known before anything is written."""
-        self.unread = [(file.name, why) for file, why in found.unread.items()]
-        self.unread += export.files.listing.closed
-        self.roomless = found.roomless
-        self.folderless, self.strays = export.folderless, export.strays
-        self.companions, self.odd, self.twice = export.companions, export.odd, export.twice
+    @property
+    def unread(self) -> list[tuple[str, str]]:
+        """Files, and why."""
+        files = [(file.name, why) for file, why in self.found.unread.items()]
+        return files + self.export.files.listing.closed
 
     @property
     def is_complete(self) -> bool:
@@ -49,13 +39,14 @@ class Report:
         return ", ".join(parts)
 
     def _losses(self) -> list[tuple[int, str, str]]:
+        export = self.export
         return [
             (len(self.failed), "room failed", "rooms failed"),
             (len(self.unread), "file could not be read", "files could not be read"),
-            (len(self.roomless), "folder belongs to no room", "folders belong to no room"),
-            (len(self.folderless), "room has no folder", "rooms have no folder"),
-            (len(self.strays), "file fits nothing", "files fit nothing"),
-            (len(self.odd), "line of the lists was left out", "lines of the lists were left out"),
+            (len(self.found.roomless), "folder belongs to no room", "folders belong to no room"),
+            (len(export.folderless), "room has no folder", "rooms have no folder"),
+            (len(export.strays), "file fits nothing", "files fit nothing"),
+            (len(export.odd), "line of the lists was left out", "lines of the lists were left out"),
             (self.tally.lost.count, "entry could not be taken", "entries could not be taken"),
         ]
 
@@ -69,35 +60,37 @@ class Report:
         yield from self._pairs("Files that could not be read", self.unread)
         yield from self._pairs(
             "Folders of no room in the lists, and days in none: nobody can tell who may read them",
-            [(name, _count(n, "entry", "entries")) for name, n in self.roomless.items()],
+            [(name, _count(n, "entry", "entries")) for name, n in self.found.roomless.items()],
         )
-        yield from self._list("Rooms of the lists without a folder", self.folderless)
-        yield from self._list("Files that fit nothing", self.strays)
-        yield from self._pairs("Left out of the lists", [*self.odd, *self.twice])
+        yield from self._list("Rooms of the lists without a folder", self.export.folderless)
+        yield from self._list("Files that fit nothing", self.export.strays)
+        yield from self._pairs("Left out of the lists", self.export.odd + self.export.twice)
         yield from self._pairs("At another address, because theirs was taken", self.renamed)
-        yield from self._list("Files of Slack's that hold no messages, left alone", self.companions)
+        companions = self.export.companions
+        yield from self._list("Files of Slack's that hold no messages, left alone", companions)
 
     def _people_and_rooms(self) -> Iterator[str]:
-        old = self.people - self.people_new
+        people, rooms = len(self.export.people), len(self.export.rooms)
+        old = people - self.people_new
         others = f"; {self.others_new:,} more for bots and unknown people"
         yield (
-            f"{_count(self.people, 'person', 'people')}: {self.people_new:,} new, "
+            f"{_count(people, 'person', 'people')}: {self.people_new:,} new, "
             f"{old:,} already there" + (others if self.others_new else "")
         )
-        old = self.rooms - self.rooms_new - len(self.failed)
+        old = rooms - self.rooms_new - len(self.failed)
         yield (
-            f"{_count(self.rooms, 'room', 'rooms')}: {self.rooms_new:,} new, "
+            f"{_count(rooms, 'room', 'rooms')}: {self.rooms_new:,} new, "
             f"{old:,} already there, {len(self.failed):,} failed"
         )
 
     def _entries(self) -> Iterator[str]:
-        roomless = sum(self.roomless.values())
-        yield f"{_count(self.entries, 'entry', 'entries')} read:"
+        roomless = sum(self.found.roomless.values())
+        yield f"{_count(self.found.entries, 'entry', 'entries')} read:"
         rows = [(what.value, self.tally.became[what]) for what in What]
         rows += [
             ("already there", self.tally.already_there),
-            *(_rows("skipped", self.tally.skipped)),
-            *(_rows("not taken", self.tally.lost)),
+            *_rows("skipped", self.tally.skipped),
+            *_rows("not taken", self.tally.lost),
             ("in rooms that failed", self.in_failed),
             ("in folders that belong to no room", roomless),
         ]

@@ -10,6 +10,7 @@ open bears its name as a title only, and gets an address that nobody guesses.
 import unicodedata
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import count
 
 from chat.models import Address, Imported, Membership, Room
 from chat.models.slugs import SLUG_MAX, is_unguessable, unguessable_slug
@@ -48,11 +49,9 @@ def settle_members(
     missing = sorted(wanted - set(room.memberships.values_list("user_id", flat=True)))
     made = [Membership(room=room, user_id=user, read_pos=room.head) for user in missing]
     Membership.objects.bulk_create(made, batch_size=1_000)
-    dated = []
-    for membership in made:
-        if when := joined.get(membership.user_id):
-            membership.joined_at = when  # creating sets it to now
-            dated.append(membership)
+    dated = [membership for membership in made if membership.user_id in joined]
+    for membership in dated:
+        membership.joined_at = joined[membership.user_id]  # creating sets it to now
     Membership.objects.bulk_update(dated, ["joined_at"], batch_size=1_000)
     return len(made)
 
@@ -118,10 +117,7 @@ def _slugs(slug: str) -> Iterator[str]:
     yield slug
     stem = slug[: SLUG_MAX - 15]
     yield f"{stem}-slack"
-    number = 2
-    while True:
-        yield f"{stem}-slack-{number}"
-        number += 1
+    yield from (f"{stem}-slack-{number}" for number in count(2))
 
 
 def _private_title(slack: SlackRoom, names: Names) -> str:

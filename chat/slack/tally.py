@@ -47,7 +47,7 @@ class Reasons(defaultdict[str, Places]):
 class Tally:
     """One room's entries. It counts for the whole only once the room's transaction is committed."""
 
-    def __init__(self, most: int | None = NAMED_MAX) -> None:
+    def __init__(self, most: int | None) -> None:
         self.became: Counter[What] = Counter()
         self.already_there = 0
         self.extras: Counter[str] = Counter()
@@ -56,14 +56,8 @@ class Tally:
         self.lost = Reasons(most)  # should have come in, and could not
         self.remarks = Reasons(most)  # came in, but not as they were
 
-    def skip(self, where: str, why: str, *, is_lost: bool = False) -> None:
-        (self.lost if is_lost else self.skipped)[why].add(where)
-
     def remark(self, where: str, why: str) -> None:
         self.remarks[why].add(where)
-
-    def also(self, what: str, count: int = 1) -> None:
-        self.extras[what] += count
 
     def add(self, other: "Tally") -> None:
         self.became += other.became

@@ -273,7 +273,7 @@ class TestDrafts:
           return [waiting, sent.map((f) => f.client_id === id), sent[0].reply_to,
                   other.list.length, make().list.length];
         """
-        assert run(page, "drafts", script) == [["waiting"], [True, True], 42, 0, 0]
+        assert run(page, "drafts kept", script) == [["waiting"], [True, True], 42, 0, 0]
 
     def test_what_is_refused_for_good_waits_for_a_person(self, page: Page) -> None:
         script = f"""{self.SET_UP}
@@ -286,7 +286,14 @@ class TestDrafts:
           drafts.retry(id);
           return [draft.state, draft.detail, kept, tries, sent.length, states(drafts)];
         """
-        assert run(page, "drafts", script) == ["failed", "Not now.", ["failed"], 1, 2, ["sent"]]
+        assert run(page, "drafts kept", script) == [
+            "failed",
+            "Not now.",
+            ["failed"],
+            1,
+            2,
+            ["sent"],
+        ]
 
     def test_what_is_refused_for_now_is_sent_later_in_order(self, page: Page) -> None:
         script = f"""{self.SET_UP}
@@ -298,14 +305,14 @@ class TestDrafts:
           drafts.flush();
           return [sent.length, states(drafts)];
         """
-        assert run(page, "drafts", script) == [3, ["waiting"] * 3]
+        assert run(page, "drafts kept", script) == [3, ["waiting"] * 3]
         page.clock.run_for(2_900)
         assert page.evaluate("sent.length") == 3
         page.clock.run_for(200)
         assert page.evaluate("sent.slice(3).map(f => f.message)") == ["one", "two", "three"]
 
     def test_an_answer_that_does_not_come_is_asked_for_again(self, page: Page) -> None:
-        run(page, "drafts", f'{self.SET_UP} globalThis.sent = sent; drafts.add("hello");')
+        run(page, "drafts kept", f'{self.SET_UP} globalThis.sent = sent; drafts.add("hello");')
         page.clock.run_for(12_100)
         assert page.evaluate("sent.map(f => f.client_id === sent[0].client_id)") == [True, True]
 
@@ -313,13 +320,13 @@ class TestDrafts:
         script = f"""{self.SET_UP}
           open = false;
           drafts.add("hello");
-          drafts.text = "half";
+          drafts.kept.text = "half";
           const send = () => true;
           const others = [{{room: "r2", user: 7}}, {{room: "r", user: 8}}].map(
             (place) => new all.Drafts({{storage, session, send, ...place}}));
-          return others.map((each) => [each.list.length, each.text]);
+          return others.map((each) => [each.list.length, each.kept.text]);
         """
-        assert run(page, "drafts", script) == [[0, ""], [0, ""]]
+        assert run(page, "drafts kept", script) == [[0, ""], [0, ""]]
 
     def test_they_follow_a_room_whatever_its_address(self, page: Page) -> None:
         """Kept by the room's address until now; the person 71 must not lose theirs to 7."""
@@ -333,19 +340,19 @@ class TestDrafts:
           const enter = (room, slug) => new all.Drafts({{
             storage, session: new all.MemoryStorage(), room, slug, user: 7, send: () => open}});
           const here = enter(5, "lobby");
-          const found = [here.list.map((each) => each.client_id), here.text];
-          const look = (each) => [each.list.length, each.text];
+          const found = [here.list.map((each) => each.client_id), here.kept.text];
+          const look = (each) => [each.list.length, each.kept.text];
           const renamed = look(enter(5, "salon"));
           const other = look(enter(6, "lobby"));
-          here.follow(9);  // opened anew
+          here.kept.follow(9);  // opened anew
           here.confirm([{{client_id: "a"}}]);
           here.add("more");
           const anew = enter(9, "salon");
-          return [found, renamed, other, [anew.list.map((each) => each.message), anew.text],
+          return [found, renamed, other, [anew.list.map((each) => each.message), anew.kept.text],
                   storage.getItem("chat:draft:lobby:71"),
                   storage.getItem("chat:unsent:lobby:71:b") === old("b")];
         """
-        assert run(page, "drafts", script) == [
+        assert run(page, "drafts kept", script) == [
             [["a"], "half"],
             [1, "half"],
             [0, ""],
@@ -367,29 +374,29 @@ class TestDrafts:
           return [sent.length - tries, shown, states(make())];
         """
         barred = ["barred", "You were removed."]
-        assert run(page, "drafts", script) == [0, [barred, barred], ["failed", "waiting"]]
+        assert run(page, "drafts kept", script) == [0, [barred, barred], ["failed", "waiting"]]
 
     def test_two_tabs_write_two_texts(self, page: Page) -> None:
         script = f"""{self.SET_UP}
           const other = new all.MemoryStorage();
-          drafts.text = "mine";
-          make(other).text = "the other's";
-          drafts.text = "";  // sent
-          const afterMine = [make(session).text, make(other).text, make().text];
-          make(other).text = "";
-          return [afterMine, make(session).text, make(other).text, make().text];
+          drafts.kept.text = "mine";
+          make(other).kept.text = "the other's";
+          drafts.kept.text = "";  // sent
+          const afterMine = [make(session).kept.text, make(other).kept.text, make().kept.text];
+          make(other).kept.text = "";
+          return [afterMine, make(session).kept.text, make(other).kept.text, make().kept.text];
         """
-        assert run(page, "drafts", script) == [["", "the other's", "the other's"], "", "", ""]
+        assert run(page, "drafts kept", script) == [["", "the other's", "the other's"], "", "", ""]
 
     def test_a_tab_that_was_closed_leaves_its_text_to_the_next(self, page: Page) -> None:
         script = f"""{self.SET_UP}
-          drafts.text = "half a";
+          drafts.kept.text = "half a";
           const next = new all.MemoryStorage();
-          const found = make(next).text;
-          make(next).text = "";  // sent there
-          return [found, make().text];
+          const found = make(next).kept.text;
+          make(next).kept.text = "";  // sent there
+          return [found, make().kept.text];
         """
-        assert run(page, "drafts", script) == ["half a", ""]
+        assert run(page, "drafts kept", script) == ["half a", ""]
 
 
 class TestKeepingFresh:

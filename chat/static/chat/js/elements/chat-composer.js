@@ -12,15 +12,16 @@ const NOTE_MS = 8_000;
 export class ChatComposer extends HTMLElement {
   #max = Number(this.dataset.max);
   #input;
-  #drafts;
+  #kept;
   #mode = null; // {type: "reply" | "edit", message}
   #aside = ""; // what was being written when an edit began
   #unsaved = []; // {message, text} of edits that wait to be gone on with
   #noteTimer = 0;
   #barred = null; // why nothing can be written
 
-  start(drafts) {
-    this.#drafts = drafts;
+  /** `kept` has the text that was not sent. */
+  start(kept) {
+    this.#kept = kept;
     this.#input = this.querySelector("textarea");
     this.#input.addEventListener("input", () => this.#changed());
     this.#input.addEventListener("keydown", (event) => this.#pressed(event));
@@ -33,7 +34,7 @@ export class ChatComposer extends HTMLElement {
 
   /** Show what was kept, unless something is written here, as before this script came. */
   restore() {
-    if (!this.#input.value) this.#input.value = this.#drafts.text;
+    if (!this.#input.value) this.#input.value = this.#kept.text;
     this.#fit();
   }
 
@@ -164,7 +165,7 @@ export class ChatComposer extends HTMLElement {
 
   #changed({ typed = true } = {}) {
     const { value } = this.#input;
-    if (this.#mode?.type !== "edit") this.#drafts.text = value;
+    if (this.#mode?.type !== "edit") this.#kept.text = value;
     if (typed && value.trim()) emit(this, "typed");
     this.#fit();
   }

@@ -27,8 +27,9 @@ export class ConnectionState extends HTMLElement {
     this.#detail = detail;
   }
 
-  /** What the end of the connection means here. */
+  /** What the end of the connection means here; null while it has none. */
   get ending() {
+    if (this.#socket.state !== "closed") return null;
     return ending({ code: this.#socket.code, detail: this.#detail, guest: this.#me.guest });
   }
 
@@ -43,7 +44,7 @@ export class ConnectionState extends HTMLElement {
   #show() {
     clearTimeout(this.#timer);
     const { state, retryAt, code } = this.#socket;
-    const way = state === "closed" ? this.ending.way : null;
+    const way = this.ending?.way;
     this.hidden = false;
     this.dataset.state = state;
     this.querySelector(".words").textContent = this.#words(state, code);

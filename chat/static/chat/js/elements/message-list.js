@@ -1,7 +1,6 @@
 // <message-list>: the log. Draws the rows, keeps the reader's place, asks for older messages.
 //
-// Events: "want-older", "moved" (the reader scrolled), "react" {id, emoji, on}, "draft-retry" and
-// "draft-discard" {clientId}.
+// Events: "want-older", "moved" (the reader scrolled), "react" {id, emoji, on}.
 
 import { calm, clone, el, emit } from "../view/dom.js";
 import { classesOf, viewOf } from "../view/message-view.js";
@@ -136,7 +135,7 @@ export class MessageList extends HTMLElement {
     // The menu stays where it is: moved, it would lose the focus.
     const menu = node.querySelector("message-menu");
     [...node.children].filter((child) => child !== menu).forEach((child) => child.remove());
-    node.prepend(...viewOf(message, { me, names, target }));
+    node.prepend(...viewOf(message, { me, names, target, grouped }));
     if (message.deleted) menu?.leave();
     if (row.type === "message") {
       node.dataset.id = message.id;
@@ -168,7 +167,8 @@ export class MessageList extends HTMLElement {
       emit(this, "react", { id, emoji: chip.dataset.react, on });
     } else if (draft) {
       const { clientId } = draft.closest(".message").dataset;
-      emit(this, `draft-${draft.dataset.draft}`, { clientId });
+      if (draft.dataset.draft === "retry") this.#source.drafts.retry(clientId);
+      else this.#source.drafts.discard(clientId);
     }
   }
 

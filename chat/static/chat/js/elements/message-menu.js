@@ -47,14 +47,13 @@ export class MessageMenu extends HTMLElement {
     // A mouse has pointed already; a finger says with a tap which message it means.
     const { target, pointerType } = event;
     if (pointerType === "mouse" || target.closest("a, button, message-menu")) return;
-    const row = rowOf(event);
-    if (row && row !== this.#row) this.#goTo(row);
+    this.#goTo(rowOf(event));
   }
 
   #goTo(row) {
-    if (row === this.#row) return;
-    if (!row || row.matches(".deleted, .is-notice, .draft")) {
-      if (row) this.leave();
+    if (!row || row === this.#row) return;
+    if (row.matches(".deleted, .is-notice, .draft")) {
+      this.leave();
       return;
     }
     this.#row = row;

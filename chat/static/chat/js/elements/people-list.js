@@ -14,7 +14,7 @@ export class PeopleList extends HTMLElement {
         "li",
         { class: "person" },
         avatar(user),
-        el("span", { class: "person-name", dir: "auto", title: user.name }, user.name),
+        el("span", { class: "cut", dir: "auto", title: user.name }, user.name),
         user.id === me.id ? el("span", { class: "tag" }, "you") : null,
       ),
     );

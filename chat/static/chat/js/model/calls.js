@@ -1,12 +1,5 @@
 // Commands that are answered: each carries a ref, and its promise ends with the frame that has it.
 
-class Refusal extends Error {
-  constructor({ code, detail }) {
-    super(detail);
-    this.code = code;
-  }
-}
-
 export class Calls {
   #send;
   #open = new Map();
@@ -21,12 +14,12 @@ export class Calls {
     return `c${this.#next++}`;
   }
 
-  /** Send a command; resolves with the frame that answers it, rejects with a Refusal. */
+  /** Send a command; resolves with the frame that answers it, rejects with an Error that says why not. */
   call(command) {
     const ref = this.newRef();
     return new Promise((resolve, reject) => {
       if (!this.#send({ ...command, ref })) {
-        reject(new Refusal({ code: "offline", detail: "Not connected. Try again in a moment." }));
+        reject(new Error("Not connected. Try again in a moment."));
         return;
       }
       this.#open.set(ref, { resolve, reject });
@@ -37,13 +30,13 @@ export class Calls {
     const open = this.#open.get(frame.ref);
     if (!open) return;
     this.#open.delete(frame.ref);
-    if (frame.type === "error") open.reject(new Refusal(frame));
+    if (frame.type === "error") open.reject(new Error(frame.detail));
     else open.resolve(frame);
   }
 
   disconnected() {
     for (const { reject } of this.#open.values()) {
-      reject(new Refusal({ code: "offline", detail: "The connection was lost. Try again." }));
+      reject(new Error("The connection was lost. Try again."));
     }
     this.#open.clear();
   }

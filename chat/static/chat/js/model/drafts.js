@@ -1,85 +1,40 @@
-// Messages that were written and are not confirmed yet. Kept in localStorage, one entry a message
-// (two tabs would overwrite each other's list), and sent again under the same client_id until the
-// server confirms them: it stores each once, however often it comes. No DOM.
+// Messages that were written and are not confirmed yet: sent again under the same client_id until the
+// server confirms them, which stores each once, however often it comes. No DOM.
 //
 // Event "change". A draft is {client_id, message, reply_to, at, state, detail?}, where `state` is
 //   waiting   not sent yet, or sent on a connection that is gone
 //   sent      on its way
 //   failed    refused; `detail` says why, and only a person can retry or discard it
 //   barred    the server does not want this page back; a later page sends it if that may again
-//
-// They are kept by the room's id: its address may become another one, even while the page is open.
-//
-// The text in the composer belongs to its tab: two tabs of a room write two texts.
+
+import { Kept } from "./kept.js";
 
 const CONFIRM_MS = 12_000; // sent again after this long without an answer
 const LATER = new Set(["rate_limited", "slow_mode", "unavailable"]);
 
 export class Drafts extends EventTarget {
-  #storage;
-  #session;
-  #user;
-  #room;
   #send;
   #drafts = new Map();
   #heldUntil = 0;
   #timer = 0;
 
   /**
-   * `storage` outlives the tab, `session` is its own. `room` is an id; `slug` is the room's address,
-   * by which pages kept drafts before. `send(frame)` returns whether the frame went to an open
+   * `place` is where they are kept (Kept). `send(frame)` returns whether the frame went to an open
    * connection.
    */
-  constructor({ storage, session, room, slug, user, send }) {
+  constructor({ send, ...place }) {
     super();
-    this.#storage = storage;
-    this.#session = session;
-    this.#user = user;
-    this.#room = `#${room}`; // no address has such a sign
+    this.kept = new Kept(place);
     this.#send = send;
-    this.#take(slug);
     this.#load();
-  }
-
-  /** Take what is kept along to another id: a room that had gone has been opened anew. */
-  follow(room) {
-    const before = this.#room;
-    this.#room = `#${room}`;
-    this.#take(before);
-  }
-
-  /** The addresses by which pages kept something of this person that no room has taken over. */
-  get leftBehind() {
-    const kept = /^chat:(?:unsent|draft):([^#:][^:]*):(\d+)(?::|$)/u;
-    const found = keysOf(this.#storage).map((key) => key.match(kept));
-    const own = found.filter((match) => match?.[2] === String(this.#user));
-    return [...new Set(own.map((match) => match[1]))];
   }
 
   /** Take over what was kept by an address that this room has had. */
   adopt(slug) {
-    this.#take(slug);
+    this.kept.take(slug);
     this.#load();
     this.flush();
     this.#changed();
-  }
-
-  #take(before) {
-    const prefix = `chat:unsent:${before}:${this.#user}:`;
-    for (const key of keysOf(this.#storage).filter((each) => each.startsWith(prefix))) {
-      rename(this.#storage, key, this.#prefix + key.slice(prefix.length));
-    }
-    for (const storage of [this.#storage, this.#session]) {
-      rename(storage, `chat:draft:${before}:${this.#user}`, this.#textKey);
-    }
-  }
-
-  get #prefix() {
-    return `chat:unsent:${this.#room}:${this.#user}:`;
-  }
-
-  get #textKey() {
-    return `chat:draft:${this.#room}:${this.#user}`;
   }
 
   get list() {
@@ -90,7 +45,7 @@ export class Drafts extends EventTarget {
   add(message, replyTo = null) {
     const draft = { client_id: newId(), message, reply_to: replyTo, at: Date.now() };
     this.#drafts.set(draft.client_id, { ...draft, state: "waiting" });
-    this.#keep(draft);
+    this.kept.keep(draft);
     this.flush();
     this.#changed();
     return draft.client_id;
@@ -143,7 +98,7 @@ export class Drafts extends EventTarget {
       this.#again();
     } else {
       draft.state = "failed";
-      this.#keep(draft);
+      this.kept.keep(draft);
     }
     this.#changed();
     return true;
@@ -154,7 +109,7 @@ export class Drafts extends EventTarget {
     if (!draft) return;
     draft.state = "waiting";
     delete draft.detail;
-    this.#keep(draft);
+    this.kept.keep(draft);
     this.flush();
     this.#changed();
   }
@@ -162,24 +117,6 @@ export class Drafts extends EventTarget {
   discard(clientId) {
     this.#remove(clientId);
     this.#changed();
-  }
-
-  /** The text in the composer: what this tab last had, or else what one that was closed left. */
-  get text() {
-    return this.#session.getItem(this.#textKey) ?? this.#storage.getItem(this.#textKey) ?? "";
-  }
-
-  set text(value) {
-    // Another tab may have left its text there since, which nobody has sent.
-    if (!value && this.#storage.getItem(this.#textKey) === this.text) {
-      this.#storage.removeItem(this.#textKey);
-    }
-    try {
-      this.#session.setItem(this.#textKey, value); // "" too, or another tab's would come to us
-      if (value) this.#storage.setItem(this.#textKey, value);
-    } catch {
-      // The storage is full; the text is still in the composer.
-    }
   }
 
   #dispatch(draft, now) {
@@ -216,101 +153,19 @@ export class Drafts extends EventTarget {
   }
 
   #load() {
-    const keys = keysOf(this.#storage).filter((key) => key.startsWith(this.#prefix));
-    const found = keys.map((key) => this.#read(key)).filter(Boolean);
-    for (const draft of found.sort((a, b) => a.at - b.at)) {
+    for (const draft of this.kept.drafts) {
       if (this.#drafts.has(draft.client_id)) continue;
       this.#drafts.set(draft.client_id, { ...draft, state: draft.detail ? "failed" : "waiting" });
     }
   }
 
-  #read(key) {
-    try {
-      const {
-        client_id,
-        message,
-        reply_to = null,
-        at = 0,
-        detail,
-      } = JSON.parse(this.#storage.getItem(key));
-      return { client_id, message, reply_to, at, detail };
-    } catch {
-      return null; // not ours
-    }
-  }
-
-  #keep({ client_id, message, reply_to, at, detail }) {
-    const value = JSON.stringify({ client_id, message, reply_to, at, detail });
-    try {
-      this.#storage.setItem(this.#prefix + client_id, value);
-    } catch {
-      // The storage is full: it is sent all the same, and lost only if this page is closed.
-    }
-  }
-
   #remove(clientId) {
     this.#drafts.delete(clientId);
-    this.#storage.removeItem(this.#prefix + clientId);
+    this.kept.remove(clientId);
   }
 
   #changed() {
     this.dispatchEvent(new Event("change"));
-  }
-}
-
-function keysOf(storage) {
-  return Array.from({ length: storage.length }, (_, i) => storage.key(i));
-}
-
-function rename(storage, before, after) {
-  const value = storage.getItem(before);
-  if (value === null || before === after) return;
-  try {
-    // What is there already is newer.
-    if (storage.getItem(after) === null) storage.setItem(after, value);
-    storage.removeItem(before);
-  } catch {
-    // The storage is full: it stays where it was.
-  }
-}
-
-/**
- * "localStorage" or "sessionStorage", or where the browser forbids it, a stand-in that lives as
- * long as the page.
- */
-export function safeStorage(name) {
-  try {
-    const probe = "chat:probe";
-    const storage = globalThis[name];
-    storage.setItem(probe, "1");
-    storage.removeItem(probe);
-    return storage;
-  } catch {
-    return new MemoryStorage();
-  }
-}
-
-export class MemoryStorage {
-  #items = new Map();
-
-  get length() {
-    return this.#items.size;
-  }
-
-  key(index) {
-    return [...this.#items.keys()][index] ?? null;
-  }
-
-  getItem(key) {
-    return this.#items.get(key) ?? null;
-  }
-
-  setItem(key, value) {
-    this.#items.set(key, String(value));
-  }
-
-  removeItem(key) {
-    this.#items.delete(key);
   }
 }
 

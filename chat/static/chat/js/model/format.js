@@ -40,16 +40,12 @@ export function inline(text) {
   let at = 0;
   for (const match of text.matchAll(INLINE)) {
     const [whole, code, url, name] = match;
-    const part = code
-      ? { type: "code", text: code, length: whole.length }
-      : url
-        ? link(url)
-        : { type: "mention", text: whole, name, length: whole.length };
+    const mention = { type: "mention", text: whole, name };
+    const part = code ? { type: "code", text: code } : url ? link(url) : mention;
     if (!part) continue;
     if (match.index > at) parts.push({ type: "text", text: text.slice(at, match.index) });
-    const { length, ...shown } = part;
-    parts.push(shown);
-    at = match.index + length;
+    parts.push(part);
+    at = match.index + (url ? part.text : whole).length;
   }
   if (at < text.length) parts.push({ type: "text", text: text.slice(at) });
   return parts;
@@ -70,7 +66,7 @@ function link(url) {
     const { protocol, href, hostname } = new URL(bare ? `https://${text}` : text);
     if (bare && !/^www\.[^.]+\.[^.]/.test(hostname)) return null;
     if ((protocol !== "http:" && protocol !== "https:") || !hostname) return null;
-    return { type: "link", text, href, length: text.length };
+    return { type: "link", text, href };
   } catch {
     return null;
   }

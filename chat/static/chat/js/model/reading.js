@@ -52,10 +52,7 @@ export class Reading extends EventTarget {
 
   /** The end of the room is being looked at, up to this pos. */
   seen(pos) {
-    if (this.unseen) {
-      this.unseen = 0;
-      this.dispatchEvent(new Event("change"));
-    }
+    this.#noneUnseen();
     if (pos !== null && pos > this.#readPos) this.#readPos = pos;
     // A timer that runs is not started anew: where messages flow it would never end.
     if (this.#readPos > this.#toldPos) this.#timer ||= setTimeout(() => this.tellNow(), TELL_MS);
@@ -72,16 +69,19 @@ export class Reading extends EventTarget {
   receive(frame) {
     if (frame.type !== "chat.read" || frame.pos <= this.#readPos) return;
     this.#readPos = this.#toldPos = frame.pos;
-    if (this.unseen) {
-      this.unseen = 0;
-      this.dispatchEvent(new Event("change"));
-    }
+    this.#noneUnseen();
   }
 
   /** The line has served: the person wrote, or left the page having read it. */
   clearLine() {
     if (this.line === null) return;
     this.line = null;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #noneUnseen() {
+    if (!this.unseen) return;
+    this.unseen = 0;
     this.dispatchEvent(new Event("change"));
   }
 

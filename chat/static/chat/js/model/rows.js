@@ -23,7 +23,7 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
       rows.push({ key: "new", type: "new", sign: "" });
       previous = null;
     }
-    const target = message.reply_to == null ? undefined : history.get(message.reply_to);
+    const target = history.get(message.reply_to);
     const grouped = belongs(message, previous);
     const known = [names.of(message.user.id), ...seen(target, names), ...reacted(message, names)];
     const sign = [message.pos, grouped, ...known, ...called(message, names)].join();
@@ -32,19 +32,12 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
   }
   for (const draft of drafts) {
     const message = asMessage(draft, me);
-    const target = draft.reply_to === null ? undefined : history.get(draft.reply_to);
+    const target = history.get(draft.reply_to);
     const grouped = belongs(message, previous);
     const known = [...seen(target, names), ...called(message, names)];
     const sign = [draft.state, draft.detail, grouped, ...known].join();
-    rows.push({
-      key: `d:${draft.client_id}`,
-      type: "draft",
-      message,
-      draft,
-      target,
-      grouped,
-      sign,
-    });
+    const key = `d:${draft.client_id}`;
+    rows.push({ key, type: "draft", message, draft, target, grouped, sign });
     previous = message;
   }
   return rows;
@@ -90,10 +83,5 @@ const isPlain = ({ kind }) => kind === undefined || kind === "text" || kind === 
 
 /** A draft as a message. What its words make of it ("/me waves") the server says. */
 function asMessage({ message, reply_to, at }, me) {
-  return {
-    user: me,
-    message,
-    reply_to: reply_to ?? undefined,
-    created: new Date(at).toISOString(),
-  };
+  return { user: me, message, reply_to, created: new Date(at).toISOString() };
 }

@@ -1,71 +1,80 @@
 // The room's page: brings the socket, what it tells, and the elements together.
 
 import { Calls } from "../model/calls.js";
-import { Drafts, safeStorage } from "../model/drafts.js";
+import { Drafts } from "../model/drafts.js";
 import "../elements/all.js";
 import { History, messagesIn } from "../model/history.js";
+import { safeStorage } from "../model/kept.js";
 import { Names } from "../model/people.js";
 import { Presence } from "../model/presence.js";
 import { Reading } from "../model/reading.js";
 import { ChatSocket } from "../model/socket.js";
 import { Typing } from "../model/typing.js";
+import { hearActions } from "../view/message-actions.js";
+import { RoomHead } from "../view/room-head.js";
 
 class RoomPage {
-  #root = document.getElementById("room");
+  #room = document.getElementById("room").dataset;
   #me = {
-    id: Number(this.#root.dataset.userId),
-    name: this.#root.dataset.userName,
-    guest: this.#root.dataset.guest === "true",
+    id: Number(this.#room.userId),
+    name: this.#room.userName,
+    guest: this.#room.guest === "true",
   };
   #can = new Set();
   #archived = false;
   #names = new Names();
-  #title = document.title;
+  #head = new RoomHead();
 
   #history = new History();
-  #socket = new ChatSocket(this.#root.dataset.socket, () => this.#history.cursor);
+  #socket = new ChatSocket(this.#room.socket, () => this.#history.cursor);
   #send = (frame) => this.#socket.send(frame);
   #calls = new Calls(this.#send);
   #presence = new Presence(() => this.#send({ type: "presence.get" }));
   #typing = new Typing(() => this.#send({ type: "chat.typing" }), this.#me.id);
   #reading = new Reading({
     me: this.#me.id,
-    readPos: Number(this.#root.dataset.readPos),
-    joined: this.#root.dataset.joined,
+    readPos: Number(this.#room.readPos),
+    joined: this.#room.joined,
     tell: (pos) => this.#send({ type: "chat.read", pos }),
   });
   #drafts = new Drafts({
     storage: safeStorage("localStorage"),
     session: safeStorage("sessionStorage"),
-    room: this.#root.dataset.roomId,
-    slug: this.#root.dataset.slug,
+    room: this.#room.roomId,
+    slug: this.#room.slug,
     user: this.#me.id,
     send: this.#send,
   });
 
   #log = document.getElementById("chat-log");
-  #news = document.querySelector("spoken-news");
   #composer = document.querySelector("chat-composer");
   #state = document.querySelector("connection-state");
-  #dialog = document.querySelector("delete-dialog");
-  #latest = document.getElementById("to-latest");
-  #address = document.getElementById("room-address");
   #rooms = document.querySelector("room-list");
   #visibility = document.querySelector("visibility-choice");
 
   start() {
-    const [history, drafts, reading] = [this.#history, this.#drafts, this.#reading];
-    const [me, names] = [this.#me, this.#names];
-    const can = (what) => this.#may(what);
-    names.learn(me);
+    const page = {
+      me: this.#me,
+      can: (what) => this.#may(what),
+      names: this.#names,
+      history: this.#history,
+      drafts: this.#drafts,
+      reading: this.#reading,
+      calls: this.#calls,
+      log: this.#log,
+      composer: this.#composer,
+      state: this.#state,
+    };
+    this.#names.learn(this.#me);
     this.#hearSocket();
-    this.#log.start({ history, drafts, reading, me, names });
-    document.createElement("message-menu").start(this.#log, { history, me, can });
-    document.querySelector("people-list").start(this.#presence, me);
+    this.#log.start(page);
+    document.createElement("message-menu").start(this.#log, page);
+    document.querySelector("people-list").start(this.#presence, this.#me);
     document.querySelector("typing-line").start(this.#typing);
-    this.#state.start(this.#socket, me);
-    this.#composer.start(drafts);
-    this.#hearPeople();
+    this.#state.start(this.#socket, this.#me);
+    this.#composer.start(this.#drafts.kept);
+    hearActions(page);
+    this.#hearPage();
     this.#hearBrowser();
     this.#socket.connect();
     this.#adoptDrafts();
@@ -73,7 +82,7 @@ class RoomPage {
 
   /** Pages of before kept drafts by the room's address, which may have become another one since. */
   async #adoptDrafts() {
-    for (const slug of this.#drafts.leftBehind) {
+    for (const slug of this.#drafts.kept.leftBehind) {
       const address = `/chat/${encodeURIComponent(slug)}/`;
       const page = await fetch(address, { method: "HEAD" }).catch(() => null);
       if (!page || decodeURI(new URL(page.url).pathname) !== decodeURI(location.pathname)) continue;
@@ -98,7 +107,7 @@ class RoomPage {
       document.querySelector("#people-button .count").textContent = this.#presence.words;
       this.#rooms.count(this.#presence.online);
     });
-    this.#reading.addEventListener("change", () => this.#showUnseen());
+    this.#reading.addEventListener("change", () => this.#showNews());
   }
 
   #receive(frame) {
@@ -148,37 +157,27 @@ class RoomPage {
     return this.#can.has(what) && (what === "moderate" || !this.#archived);
   }
 
-  #describe({ id, title, slug, topic, kind, archived }) {
-    const { dataset } = this.#root;
-    dataset.kind = kind;
-    this.#follow(id, slug);
-    // A direct room is called after the other person, which only the page knows.
-    const name = dataset.kind === "direct" ? dataset.name : title || slug;
-    const address = this.#address.textContent;
-    const called = address && `${name} (${address})`; // as another room is
-    this.#title = this.#title.replace(/^.*(?= · )/u, () => called || name); // "$&" is no sign here
-    document.getElementById("room-title").textContent = name;
-    document.getElementById("room-topic").textContent = topic;
-    this.#archived = Boolean(archived);
+  #describe(room) {
+    this.#follow(room.id, room.slug);
+    this.#head.describe(room);
+    this.#archived = Boolean(room.archived);
     const barred = this.#can.has("post") ? null : "You can read this room, but you cannot post in it.";
-    this.#composer.bar(archived ? "This room is archived." : barred);
-    this.#showUnseen();
+    this.#composer.bar(room.archived ? "This room is archived." : barred);
+    this.#showNews();
   }
 
   /** The room has another address, or is another one: it was empty for long, and opened anew. */
   #follow(id, slug) {
-    const { dataset } = this.#root;
-    if (String(id) !== dataset.roomId) {
-      dataset.roomId = id;
-      this.#drafts.follow(id);
+    if (String(id) !== this.#room.roomId) {
+      this.#room.roomId = id;
+      this.#drafts.kept.follow(id);
     }
-    if (slug === dataset.slug) return;
+    if (slug === this.#room.slug) return;
     const moved = (path) => path.replace(/[^/]+\/$/u, () => `${encodeURIComponent(slug)}/`);
-    dataset.slug = slug;
-    dataset.socket = moved(dataset.socket);
-    this.#socket.moved(dataset.socket);
+    this.#room.slug = slug;
+    this.#socket.moved(moved(this.#room.socket));
     this.#rooms.moved(slug);
-    if (this.#address.textContent) this.#address.textContent = slug;
+    this.#head.moved(slug);
     history.replaceState(history.state, "", moved(location.pathname));
   }
 
@@ -187,7 +186,7 @@ class RoomPage {
     if (reason === "reset") this.#reading.begin(messages);
     else if (reason === "live" || reason === "since") {
       const news = this.#reading.arrived(messages, this.#isLooking());
-      if (reason === "live") this.#news.say(news, this.#names);
+      if (reason === "live") document.querySelector("spoken-news").say(news, this.#names);
     }
     this.#looked();
   }
@@ -197,9 +196,9 @@ class RoomPage {
     if (frame.ref == null && frame.code !== "rate_limited") this.#composer.note(frame.detail);
   }
 
-  #hearPeople() {
+  #hearPage() {
     this.#log.addEventListener("want-older", () => {
-      const page = Number(this.#root.dataset.historyPage);
+      const page = Number(this.#room.historyPage);
       const command = this.#socket.isOpen && this.#history.pageBefore(this.#calls.newRef(), page);
       if (command && this.#send(command)) this.#log.draw();
     });
@@ -209,35 +208,13 @@ class RoomPage {
       const other = page.getElementById("room-other");
       if (other) document.getElementById("room-other")?.replaceWith(other);
     });
-    this.#log.addEventListener("react", ({ detail }) =>
-      this.#call({ type: "chat.react", ...detail }),
-    );
-    this.#log.addEventListener("draft-retry", ({ detail }) => this.#drafts.retry(detail.clientId));
-    this.#log.addEventListener("draft-discard", ({ detail }) =>
-      this.#drafts.discard(detail.clientId),
-    );
-    this.#log.addEventListener("reply", ({ detail }) => this.#composer.reply(detail.message));
-    this.#log.addEventListener("edit", ({ detail }) => this.#composer.edit(detail.message));
-    this.#log.addEventListener("delete", ({ detail }) => this.#askDelete(detail.message));
-    this.#log.addEventListener("copy-text", ({ detail }) => this.#copy(detail.message));
-    this.#latest.addEventListener("click", ({ detail }) => {
+    document.getElementById("to-latest").addEventListener("click", ({ detail }) => {
       this.#log.toEnd();
       // The button goes. By keyboard (no click was counted) the focus would be lost with it; for a
       // finger, a focused box would only bring up the keyboard.
       if (detail === 0) this.#composer.focus();
     });
     this.#composer.addEventListener("typed", () => this.#typing.typed());
-    this.#composer.addEventListener("send", ({ detail: { text, replyTo } }) => {
-      this.#reading.clearLine();
-      this.#drafts.add(text.toWellFormed?.() ?? text, replyTo);
-      this.#log.toEnd();
-    });
-    this.#composer.addEventListener("save", ({ detail }) => this.#save(detail));
-    this.#composer.addEventListener("edit-last", () => this.#editLast());
-    this.#dialog.addEventListener("confirmed", ({ detail: { message, reason } }) => {
-      const command = { type: "chat.delete", id: message.id };
-      this.#call(reason ? { ...command, reason } : command);
-    });
   }
 
   #hearBrowser() {
@@ -256,57 +233,17 @@ class RoomPage {
     });
   }
 
-  async #call(command) {
-    try {
-      await this.#calls.call(command);
-      return true;
-    } catch (error) {
-      const ended = this.#socket.state === "closed";
-      this.#composer.note(ended ? this.#state.ending.words : error.message);
-      return false;
-    }
-  }
-
-  async #save({ message, text }) {
-    const saved = await this.#call({ type: "chat.edit", id: message.id, message: text });
-    if (!saved) this.#composer.notSaved(message, text);
-  }
-
-  #editLast() {
-    const own = ({ user, deleted, kind }) =>
-      user.id === this.#me.id && !deleted && kind !== "notice" && this.#may("post");
-    const message = this.#history.messages.findLast(own);
-    if (message) this.#composer.edit(message);
-  }
-
-  #askDelete(message) {
-    this.#dialog.ask(message, message.user.id === this.#me.id);
-  }
-
-  async #copy({ message }) {
-    try {
-      await navigator.clipboard.writeText(message);
-    } catch {
-      this.#composer.note("Your browser blocked copying. Select the text and copy it yourself.");
-    }
-  }
-
   #isLooking() {
     return !document.hidden && this.#log.atEnd;
   }
 
   #looked() {
     if (this.#isLooking() && this.#history.loaded) this.#reading.seen(this.#history.cursor);
-    this.#showUnseen();
+    this.#showNews();
   }
 
-  #showUnseen() {
-    const { unseen } = this.#reading;
-    document.title = document.hidden && unseen ? `(${unseen}) ${this.#title}` : this.#title;
-    this.#latest.hidden = this.#log.atEnd || !this.#history.loaded;
-    this.#latest.classList.toggle("fresh", unseen > 0);
-    const words = unseen === 1 ? "1 new message" : `${unseen.toLocaleString()} new messages`;
-    this.#latest.querySelector("span").textContent = unseen ? words : "Jump to latest";
+  #showNews() {
+    this.#head.showNews(this.#reading.unseen, this.#history.loaded && !this.#log.atEnd);
   }
 }
 

@@ -1,7 +1,7 @@
 // The page that asks which room to enter: shows the address, and finds rooms as one types.
 
 import { focusNow } from "../view/focus.js";
-import { keepFresh } from "../view/fresh.js";
+import { fetchPage, keepFresh } from "../view/fresh.js";
 import { slugFor } from "../model/slug.js";
 
 const PAUSE_MS = 250; // in typing, before the server is asked
@@ -47,12 +47,8 @@ function showFound(knows, listed) {
 
 async function ask(name) {
   const query = new URLSearchParams({ part: "found", name });
-  const response = await fetch(`?${query}`).catch(() => null);
-  if (!response?.ok || response.redirected) return;
-  const text = await response.text();
-  if (input.value.trim() !== name) return; // somebody has typed on
-  // Our own server's part, where names are escaped; a parsed document runs no scripts.
-  const page = new DOMParser().parseFromString(text, "text/html");
+  const page = await fetchPage(`?${query}`);
+  if (!page || input.value.trim() !== name) return; // somebody has typed on
   document.getElementById("found").replaceWith(page.getElementById("found"));
   answered = name;
   show();

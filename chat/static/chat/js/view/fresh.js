@@ -11,6 +11,14 @@ export function pause(first, random = Math.random) {
   return EVERY_MS * (first ? 0.25 + random() : 0.75 + random() * 0.5);
 }
 
+/** Fetch a page or a part of one; null where it does not come as asked for. */
+export async function fetchPage(address) {
+  const response = await fetch(address).catch(() => null);
+  if (!response?.ok || response.redirected) return null;
+  // Our own server's page, where names are escaped; a parsed document runs no scripts.
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
 /** Fetch what `source()` names now and then, and hand it to `show` as a document. */
 export function keepFresh(source, show) {
   let at = Date.now();
@@ -25,10 +33,8 @@ export function keepFresh(source, show) {
   async function refresh() {
     at = Date.now();
     try {
-      const response = await fetch(source()).catch(() => null);
-      if (!response?.ok || response.redirected) return;
-      // Our own server's page, where names are escaped; a parsed document runs no scripts.
-      show(new DOMParser().parseFromString(await response.text(), "text/html"));
+      const page = await fetchPage(source());
+      if (page) show(page);
     } finally {
       later(pause(false));
     }

@@ -36,23 +36,23 @@ function notice(message, { me, names }) {
   return el("p", { class: "content" }, text, " ", time(message));
 }
 
-function content(message, { me, names, target }) {
+function content(message, { me, names, target, grouped }) {
   return el(
     "div",
     { class: "content" },
-    message.kind === "action" && !message.deleted ? null : heading(message, me, names),
+    message.kind === "action" && !message.deleted ? null : heading(message, me, names, grouped),
     message.reply_to == null || message.deleted ? null : quote(message, target, names),
     body(message, me, names),
     message.deleted ? null : reactions(message, me, names),
   );
 }
 
-function heading(message, me, names) {
+function heading(message, me, names, grouped) {
   const { id } = message.user;
   return el(
     "div",
-    { class: "heading" },
-    el("span", { class: `name hue-${hue(id)}`, dir: "auto" }, names.of(id)),
+    { class: grouped ? "heading visually-hidden" : "heading" },
+    el("span", { class: `name cut hue-${hue(id)}`, dir: "auto" }, names.of(id)),
     id === me.id ? el("span", { class: "tag" }, "you") : null,
     message.kind === "bot" ? el("span", { class: "tag" }, "bot") : null,
     time(message),
@@ -77,8 +77,8 @@ function quote(message, target, names) {
       disabled: gone,
     },
     el("span", { class: "visually-hidden" }, "In reply to "),
-    gone ? null : el("strong", { dir: "auto" }, names.of(target.user.id)),
-    el("span", { dir: "auto" }, text),
+    gone ? null : el("strong", { class: "cut", dir: "auto" }, names.of(target.user.id)),
+    el("span", { class: "cut", dir: "auto" }, text),
   );
 }
 

@@ -26,7 +26,10 @@ export class Scroller {
     };
     for (const type of TAKES_OVER) box.addEventListener(type, stopped, { passive: true });
     // The end of a movement from before may come only now; what is not there yet goes on.
-    box.addEventListener("scrollend", () => (this.#left > 1 ? this.#goOn() : stopped()));
+    box.addEventListener("scrollend", () => {
+      if (this.#gliding && this.#left > 1) this.#toEnd();
+      else stopped();
+    });
     // The composer grew, the window was turned, text wrapped anew.
     const observer = new ResizeObserver(() => {
       this.#restore();
@@ -53,10 +56,6 @@ export class Scroller {
     this.atEnd = true;
     this.#gliding = behavior === "smooth" && this.#left > 1;
     this.#toEnd();
-  }
-
-  #goOn() {
-    if (this.#gliding) this.#toEnd();
   }
 
   /** The pixels below what is seen. */
