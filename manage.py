@@ -3,7 +3,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from importlib.util import find_spec
 
 
 def main() -> None:
@@ -18,9 +18,7 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> None:
-    try:
-        from django.core.management import execute_from_command_line
-    except ModuleNotFoundError:
+    if find_spec("django") is None:
         sys.exit("manage.py: Django is not installed here. Use `make run`, or .venv/bin/python.")
 
     from core.errors import Problem
@@ -32,19 +30,20 @@ def _run(arguments: list[str]) -> None:
             sys.exit(reloading.supervise(arguments))
         checkout.prepare(arguments)
         if reloading.is_inner():
-            reloading.guard(lambda: _serve(execute_from_command_line))
+            reloading.guard(_serve)
         else:
-            _execute(execute_from_command_line)
+            _execute()
     except Problem as problem:
         sys.exit(f"manage.py: {problem}")
 
 
-def _execute(execute: Callable[[list[str]], None]) -> None:
+def _execute() -> None:
     """Where the database cannot do its work, that is one line and no traceback."""
+    from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
     try:
-        execute(sys.argv)
+        execute_from_command_line(sys.argv)
     except OperationalError as error:
         if "--traceback" not in sys.argv:
             from core.database import readiness as database
@@ -54,12 +53,12 @@ def _execute(execute: Callable[[list[str]], None]) -> None:
         raise
 
 
-def _serve(execute: Callable[[list[str]], None]) -> None:
+def _serve() -> None:
     """What is wrong in an app is raised here; Django's own way would take another `runserver`."""
     import django
 
     django.setup()
-    _execute(execute)
+    _execute()
 
 
 if __name__ == "__main__":

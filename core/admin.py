@@ -3,7 +3,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -19,16 +18,6 @@ admin.site.index_title = "Rooms and people"
 admin.site.enable_nav_sidebar = False
 
 
-class UserCreation(AdminUserCreationForm):
-    class Meta(AdminUserCreationForm.Meta):
-        model = User
-
-
-class UserChange(UserChangeForm):
-    class Meta(UserChangeForm.Meta):
-        model = User
-
-
 @admin.register(User)
 class UserAdmin(QuickList, DjangoUserAdmin):
     """Accounts. Only a superuser gives power away or touches the account of somebody who has some:
@@ -36,8 +25,6 @@ class UserAdmin(QuickList, DjangoUserAdmin):
     otherwise the right to edit users would be the right to become anybody.
     """
 
-    form = UserChange
-    add_form = UserCreation
     list_display = (
         *("username", "display_name", "is_guest", "is_staff", "is_active"),
         *("last_seen_at", "is_invisible", "said"),
@@ -48,13 +35,13 @@ class UserAdmin(QuickList, DjangoUserAdmin):
     sortable_by = ("username", "display_name")
     # invisible is for people themselves to choose: the servers must be told
     readonly_fields = ("last_login", "date_joined", "last_seen_at", "is_invisible", "links")
+    power = ("is_staff", "is_superuser", "groups", "user_permissions")
     fieldsets = (
         (None, {"fields": ("username", "display_name", "email", "password", "links")}),
         ("Account", {"fields": ("is_active", "is_guest", "last_login", "date_joined")}),
         ("Presence", {"fields": ("last_seen_at", "is_invisible")}),
-        ("Power", {"fields": ("is_staff", "is_superuser", "groups", "user_permissions")}),
+        ("Power", {"fields": power}),
     )
-    power = ("is_staff", "is_superuser", "groups", "user_permissions")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Who may not set a password sees nothing of it, and is offered nothing."""

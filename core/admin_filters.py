@@ -113,12 +113,9 @@ class ChosenFilter(InputFilter):
         return Autocomplete(field, admin_site, attrs={"data-placeholder": "all"})
 
     def form_field(self, model: Any, model_admin: Any) -> forms.Field:
-        field = model._meta.get_field(self.field_name or self.parameter_name)
-        return forms.ModelChoiceField(
-            field.remote_field.model._default_manager.all(),
-            required=False,
-            widget=self.widget(model, model_admin.admin_site),
-        )
+        widget = self.widget(model, model_admin.admin_site)
+        rows = widget.field.remote_field.model._default_manager.all()
+        return forms.ModelChoiceField(rows, required=False, widget=widget)
 
 
 class DayFilter(InputFilter):

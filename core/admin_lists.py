@@ -82,7 +82,9 @@ class QuickList(admin.ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        _refuse_what_is_no_key(self.model, request)
+        """What was chosen may be no row's key; Django would fail."""
+        if not all(is_key(self.model, each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+            raise BadRequest("The selection is not valid.")
         return super().response_action(request, *args, **kwargs)
 
     @property
@@ -93,12 +95,6 @@ class QuickList(admin.ModelAdmin):
             if isinstance(spec, type) and issubclass(spec, ChosenFilter):
                 media += spec.widget(self.model, self.admin_site).media
         return media
-
-
-def _refuse_what_is_no_key(model: type[models.Model], request: HttpRequest) -> None:
-    """Raise BadRequest where what was chosen for an action cannot be a row; Django would fail."""
-    if not all(is_key(model, each) for each in request.POST.getlist(ACTION_CHECKBOX_NAME)):
-        raise BadRequest("The selection is not valid.")
 
 
 class ReadOnly(QuickList):

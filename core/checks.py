@@ -25,27 +25,9 @@ logger = logging.getLogger(__name__)
 SECRET_KEY_LEAST = 32  # characters; who guesses it forges what we sign
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", ".localhost", "testserver"}
 LEASE_IN_RENEWALS = 2.5  # one that fails is tried again each second, for one turn and a half
-MINUTE, DAY, YEAR = 60, 86_400, 366 * 86_400  # seconds
-# From what to what numbers make sense. PostgreSQL, Redis, asyncio and browsers all take as much.
-RANGES = (
-    # messages that are read at once
-    (1, 10_000, ("CHAT_HISTORY_PAGE", "CHAT_HISTORY_MAX", "CHAT_CATCH_UP_MAX")),
-    (1, 2**30, ("CHAT_FRAME_IN_MAX", "CHAT_FRAME_OUT_MAX", "CHAT_OUTBOX_BYTES")),
-    (1, 1_000_000, ("CHAT_MESSAGE_MAX", "CHAT_RATE_BURST", "CHAT_CONNECTIONS_MAX")),
-    (1, 1_000_000, ("CHAT_BAD_FRAMES_MAX", "CHAT_OUTBOX_FRAMES", "CHAT_WRITER_QUEUE")),
-    (0, 1_000_000, ("CHAT_RATE_MESSAGES", "CHAT_FRAMES_PER_SECOND")),
-    (0, 1_000_000, ("PRESENCE_LIST_MAX", "PRESENCE_SHOWN")),
-    (1, DAY, ("CHAT_RATE_SECONDS", "PRESENCE_LEASE_SECONDS", "PRESENCE_RENEW_SECONDS")),
-    (0, DAY, ("PRESENCE_GRACE_SECONDS",)),
-    (0, MINUTE, ("PRESENCE_GATHER_SECONDS", "PRESENCE_COUNT_SECONDS")),
-)
+YEAR = 366 * 86_400  # seconds
 RATE_MOST = 1_000_000
 OURS = ("CHAT_", "PRESENCE_")  # what our settings' names begin with, where others' may not
-RATES = (
-    *("CHAT_GUESTS_PER_ADDRESS", "CHAT_SIGN_INS_PER_ADDRESS", "CHAT_SIGN_UPS_PER_ADDRESS"),
-    *("CHAT_NEW_ROOMS_PER_ADDRESS", "CHAT_NEW_ROOMS_PER_PERSON"),
-    "CHAT_SIGN_UP_TRIES_PER_ADDRESS",
-)
 
 
 class Check(Protocol):
@@ -187,14 +169,11 @@ def services() -> Iterator[CheckMessage]:
 
 @check
 def limits() -> Iterator[CheckMessage]:
-    for least, most, names in RANGES:
-        for name in names:
-            value = getattr(settings, name)
-            if not least <= value <= most:
-                yield Error(
-                    f"{name} is {value}; it must be from {least} to {most:,}.", id="core.E006"
-                )
-    for name in RATES:
+    for name, (least, most) in settings.LIMITS.items():
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            yield Error(f"{name} is {value}; it must be from {least} to {most:,}.", id="core.E006")
+    for name in settings.RATES:
         if not _is_rate(getattr(settings, name)):
             yield Error(
                 f"{name} is no rate.",

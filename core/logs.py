@@ -4,9 +4,53 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 REFUSED_A_MINUTE = 20  # lines of each kind
 LENGTH_MAX = 300  # characters; a client chooses what stands in such a line
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def configuration(level: str) -> dict[str, Any]:
+    """Django's LOGGING: all that is of `level` or above it goes to the terminal."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "class": "core.logs.LineFormatter",
+                "format": "{asctime} {levelname} {name}: {message}",
+                "style": "{",
+            }
+        },
+        "filters": {
+            "few refusals": {"()": "core.logs.FewRefusals"},
+            "seldom": {"()": "core.trouble.Seldom"},
+            "said": {"()": "core.web.outage.SaidHere"},
+        },
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["few refusals"],
+            }
+        },
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            "daphne": {"level": "WARNING"},
+            "django": {"handlers": []},  # its own besides would say everything twice in DEBUG
+            "django.channels": {"level": "WARNING"},
+            "django.request": {"filters": ["said"]},
+            # These say each of their tries while Redis or PostgreSQL is away.
+            "channels_redis.pubsub": {"filters": ["seldom"]},
+            "daphne.ws_protocol": {"filters": ["seldom"]},  # of handshakes that fail in it
+            "chat.live.mailbox": {"filters": ["seldom"]},  # of garbage that is put into Redis
+            "presence.reader": {"filters": ["seldom"]},
+            "presence.store": {"filters": ["seldom"]},
+            "presence.tracker": {"filters": ["seldom"]},
+            "psycopg.pool": {"filters": ["seldom"]},
+        },
+    }
 
 
 def is_refusal(record: logging.LogRecord) -> bool:

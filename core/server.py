@@ -18,7 +18,7 @@ from django.db import OperationalError, connection
 from core import checks, tasks
 from core.database import readiness as database
 from core.errors import Problem
-from core.local import address
+from core.local import address, interrupts
 from core.redis import installation
 from core.redis import readiness as redis_server
 
@@ -29,7 +29,7 @@ def serve(
     host: str,
     port: int,
     *,
-    ready: Callable[[], None] | None = None,
+    ready: Callable[[], None],
     return_within: float | None = None,
     log_request: Callable[[str, str, dict[str, Any]], None] | None = None,
 ) -> None:
@@ -49,6 +49,12 @@ def serve(
     from chat.process import Process
     from core.asgi import application
 
+    def listens() -> None:
+        if interrupts.heard():  # while we started, and it was thrown away
+            interrupts.repeat()
+        else:
+            ready()
+
     server = WiredServer(
         application,
         endpoints=[
@@ -61,7 +67,7 @@ def serve(
         # What is a little too long is answered (too_long), and what is far too long not read.
         websocket_max_message_size=4 * settings.CHAT_FRAME_IN_MAX,
         websocket_max_frame_size=4 * settings.CHAT_FRAME_IN_MAX,
-        ready_callable=ready,
+        ready_callable=listens,
         action_logger=log_request,
         server_name="",
         signal_handlers=False,

@@ -9,6 +9,7 @@ from pathlib import Path
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
+from core import logs
 from core.accounts import cookies
 from core.environment import dotenv
 from core.environment.values import Env
@@ -32,7 +33,6 @@ ORIGINS = env.list("ORIGINS", default=[])
 # Django's check of these prints what it refuses; ours (core/checks.py) says it without.
 CSRF_TRUSTED_ORIGINS = [origin for origin in ORIGINS if "://" in origin]
 TIME_ZONE = env.time_zone("TIME_ZONE", default="UTC")
-USE_TZ = True
 LANGUAGE_CODE = "en"
 
 ROOT_URLCONF = "core.urls"
@@ -77,7 +77,6 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -97,7 +96,7 @@ DATABASES["default"]["CONN_MAX_AGE"] = 0  # under ASGI a fresh thread a request 
 # The pool looks at a connection before it hands it out: after PostgreSQL was restarted each of them
 # would cost somebody a page.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+DATABASES["default"]["OPTIONS"]["pool"] = {
     # processes x max_size must stay below PostgreSQL's max_connections
     "min_size": 1,
     "max_size": env.int("DATABASE_POOL_SIZE", default=8),
@@ -153,8 +152,7 @@ HTTPS = env.bool("HTTPS", default=not DEBUG)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = False
-if HTTPS:
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 # The proxy says in X-Real-IP who the client is, and lets no client say it (core/server.py).
 TRUSTED_PROXY = env.bool("TRUSTED_PROXY", default=False)
 SESSION_ENGINE = "core.accounts.sessions"
@@ -194,88 +192,56 @@ STORAGES = {
 
 # -- The chat's limits (DESIGN: "Bounded") ----------------------------------------------------
 
+# Numbers make sense from `least` (1) to `most` (a million), as a check says. PostgreSQL, Redis,
+# asyncio and browsers all take as much.
+MINUTE, DAY = 60, 86_400  # seconds
 CHAT_GUESTS = env.bool("CHAT_GUESTS", default=False)
-CHAT_MESSAGE_MAX = env.int("CHAT_MESSAGE_MAX", default=4_000)  # characters
-CHAT_FRAME_IN_MAX = env.int("CHAT_FRAME_IN_MAX", default=16_384)  # bytes
-CHAT_FRAME_OUT_MAX = env.int("CHAT_FRAME_OUT_MAX", default=262_144)  # bytes
-CHAT_HISTORY_PAGE = env.int("CHAT_HISTORY_PAGE", default=50)  # messages
-CHAT_HISTORY_MAX = env.int("CHAT_HISTORY_MAX", default=100)
-CHAT_CATCH_UP_MAX = env.int("CHAT_CATCH_UP_MAX", default=500)
+CHAT_MESSAGE_MAX = env.limit("CHAT_MESSAGE_MAX", default=4_000)  # characters
+CHAT_FRAME_IN_MAX = env.limit("CHAT_FRAME_IN_MAX", default=16_384, most=2**30)  # bytes
+CHAT_FRAME_OUT_MAX = env.limit("CHAT_FRAME_OUT_MAX", default=262_144, most=2**30)  # bytes
+# messages that are read at once
+CHAT_HISTORY_PAGE = env.limit("CHAT_HISTORY_PAGE", default=50, most=10_000)
+CHAT_HISTORY_MAX = env.limit("CHAT_HISTORY_MAX", default=100, most=10_000)
+CHAT_CATCH_UP_MAX = env.limit("CHAT_CATCH_UP_MAX", default=500, most=10_000)
 # A user may send RATE_MESSAGES in RATE_SECONDS to a room, and RATE_BURST at once; 0 = no limit.
-CHAT_RATE_MESSAGES = env.int("CHAT_RATE_MESSAGES", default=10)
-CHAT_RATE_SECONDS = env.int("CHAT_RATE_SECONDS", default=10)
-CHAT_RATE_BURST = env.int("CHAT_RATE_BURST", default=20)
+CHAT_RATE_MESSAGES = env.limit("CHAT_RATE_MESSAGES", default=10, least=0)
+CHAT_RATE_SECONDS = env.limit("CHAT_RATE_SECONDS", default=10, most=DAY)
+CHAT_RATE_BURST = env.limit("CHAT_RATE_BURST", default=20)
 # Frames of any kind a second from one connection, and five times that at once; 0 = no limit.
-CHAT_FRAMES_PER_SECOND = env.int("CHAT_FRAMES_PER_SECOND", default=20)
-CHAT_CONNECTIONS_MAX = env.int("CHAT_CONNECTIONS_MAX", default=20)  # a user
-CHAT_BAD_FRAMES_MAX = env.int("CHAT_BAD_FRAMES_MAX", default=20)  # a minute, then BAD_FRAMES
-CHAT_OUTBOX_FRAMES = env.int("CHAT_OUTBOX_FRAMES", default=256)
-CHAT_OUTBOX_BYTES = env.int("CHAT_OUTBOX_BYTES", default=1_048_576)
-CHAT_WRITER_QUEUE = env.int("CHAT_WRITER_QUEUE", default=2_000)  # commands a process
-CHAT_GUESTS_PER_ADDRESS = env.str("CHAT_GUESTS_PER_ADDRESS", default="60/minute")
+CHAT_FRAMES_PER_SECOND = env.limit("CHAT_FRAMES_PER_SECOND", default=20, least=0)
+CHAT_CONNECTIONS_MAX = env.limit("CHAT_CONNECTIONS_MAX", default=20)  # a user
+CHAT_BAD_FRAMES_MAX = env.limit("CHAT_BAD_FRAMES_MAX", default=20)  # a minute, then BAD_FRAMES
+CHAT_OUTBOX_FRAMES = env.limit("CHAT_OUTBOX_FRAMES", default=256)
+CHAT_OUTBOX_BYTES = env.limit("CHAT_OUTBOX_BYTES", default=1_048_576, most=2**30)
+CHAT_WRITER_QUEUE = env.limit("CHAT_WRITER_QUEUE", default=2_000)  # commands a process
+CHAT_GUESTS_PER_ADDRESS = env.rate("CHAT_GUESTS_PER_ADDRESS", default="60/minute")
 # Who makes a room by entering an address that is free: anybody, members (no guests), or moderators
 # (who have staff status).
 CHAT_NEW_ROOMS = env.one_of(
     "CHAT_NEW_ROOMS", ("anybody", "members", "moderators"), default="anybody"
 )
-CHAT_NEW_ROOMS_PER_ADDRESS = env.str("CHAT_NEW_ROOMS_PER_ADDRESS", default="60/hour")
-CHAT_NEW_ROOMS_PER_PERSON = env.str("CHAT_NEW_ROOMS_PER_PERSON", default="10/hour")
-CHAT_SIGN_INS_PER_ADDRESS = env.str("CHAT_SIGN_INS_PER_ADDRESS", default="60/minute")
-CHAT_SIGN_UPS_PER_ADDRESS = env.str("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hour")
-CHAT_SIGN_UP_TRIES_PER_ADDRESS = env.str("CHAT_SIGN_UP_TRIES_PER_ADDRESS", default="30/hour")
+CHAT_NEW_ROOMS_PER_ADDRESS = env.rate("CHAT_NEW_ROOMS_PER_ADDRESS", default="60/hour")
+CHAT_NEW_ROOMS_PER_PERSON = env.rate("CHAT_NEW_ROOMS_PER_PERSON", default="10/hour")
+CHAT_SIGN_INS_PER_ADDRESS = env.rate("CHAT_SIGN_INS_PER_ADDRESS", default="60/minute")
+CHAT_SIGN_UPS_PER_ADDRESS = env.rate("CHAT_SIGN_UPS_PER_ADDRESS", default="10/hour")
+CHAT_SIGN_UP_TRIES_PER_ADDRESS = env.rate("CHAT_SIGN_UP_TRIES_PER_ADDRESS", default="30/hour")
 
 # A crash is healed within this and a second: 45 seconds at the most.
-PRESENCE_LEASE_SECONDS = env.int("PRESENCE_LEASE_SECONDS", default=42)
-PRESENCE_RENEW_SECONDS = env.int("PRESENCE_RENEW_SECONDS", default=15)
+PRESENCE_LEASE_SECONDS = env.limit("PRESENCE_LEASE_SECONDS", default=42, most=DAY)
+PRESENCE_RENEW_SECONDS = env.limit("PRESENCE_RENEW_SECONDS", default=15, most=DAY)
 # How long somebody may be away without anybody's noticing: a reload, or a flicker of the network of
 # five seconds, after which a client takes up to three to come back.
-PRESENCE_GRACE_SECONDS = env.float("PRESENCE_GRACE_SECONDS", default=8.0)
+PRESENCE_GRACE_SECONDS = env.limit("PRESENCE_GRACE_SECONDS", default=8.0, least=0, most=DAY)
 # Comings and goings that gather for so long leave as one frame a connection.
-PRESENCE_GATHER_SECONDS = env.float("PRESENCE_GATHER_SECONDS", default=0.25)
+PRESENCE_GATHER_SECONDS = env.limit("PRESENCE_GATHER_SECONDS", default=0.25, least=0, most=MINUTE)
 # Where more people are online than LIST_MAX, the first SHOWN of them are named and the rest are
 # counted, at most once in COUNT_SECONDS.
-PRESENCE_LIST_MAX = env.int("PRESENCE_LIST_MAX", default=250)
-PRESENCE_SHOWN = env.int("PRESENCE_SHOWN", default=100)
-PRESENCE_COUNT_SECONDS = env.float("PRESENCE_COUNT_SECONDS", default=1.0)
+PRESENCE_LIST_MAX = env.limit("PRESENCE_LIST_MAX", default=250, least=0)
+PRESENCE_SHOWN = env.limit("PRESENCE_SHOWN", default=100, least=0)
+PRESENCE_COUNT_SECONDS = env.limit("PRESENCE_COUNT_SECONDS", default=1.0, least=0, most=MINUTE)
+
+LIMITS, RATES = env.limits, env.rates  # all of these, for core/checks.py
 
 # -- Logging ----------------------------------------------------------------------------------
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "class": "core.logs.LineFormatter",
-            "format": "{asctime} {levelname} {name}: {message}",
-            "style": "{",
-        }
-    },
-    "filters": {
-        "few refusals": {"()": "core.logs.FewRefusals"},
-        "seldom": {"()": "core.trouble.Seldom"},
-        "said": {"()": "core.web.outage.SaidHere"},
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["few refusals"],
-        }
-    },
-    "root": {"handlers": ["console"], "level": env.one_of("LOG_LEVEL", LEVELS, default="INFO")},
-    "loggers": {
-        "daphne": {"level": "WARNING"},
-        "django": {"handlers": []},  # its own besides would say everything twice in DEBUG
-        "django.channels": {"level": "WARNING"},
-        "django.request": {"filters": ["said"]},
-        # These say each of their tries while Redis or PostgreSQL is away.
-        "channels_redis.pubsub": {"filters": ["seldom"]},
-        "daphne.ws_protocol": {"filters": ["seldom"]},  # of handshakes that fail in it
-        "chat.live.mailbox": {"filters": ["seldom"]},  # of garbage that somebody puts into Redis
-        "presence.reader": {"filters": ["seldom"]},
-        "presence.store": {"filters": ["seldom"]},
-        "presence.tracker": {"filters": ["seldom"]},
-        "psycopg.pool": {"filters": ["seldom"]},
-    },
-}
+LOGGING = logs.configuration(env.one_of("LOG_LEVEL", logs.LEVELS, default="INFO"))

@@ -44,7 +44,7 @@ class Trouble:
                 return
             self._said[kind] = now
             so_far = "" if is_new else f", {self._sum()} so far"
-            self._logger.warning("%s%s: %s", self._what, so_far, _line(error))
+            self._logger.warning("%s%s: %s", self._what, so_far, line(error))
 
     def recent(self, seconds: float) -> object:
         """The last error, if it is not longer ago; else None."""
@@ -86,7 +86,8 @@ class Seldom(logging.Filter):
         return True
 
 
-def _line(error: object) -> str:
+def line(error: object) -> str:
+    """What an error says, in one line; its kind, where it says nothing."""
     text = " ".join(str(error).split())
     named = type(error).__name__ if isinstance(error, BaseException) else "it failed"
     return text[:LONGEST] or named

@@ -72,27 +72,27 @@ class Store:
     async def hold(self, members: Members, lease: float) -> dict[str, Result]:
         """Take leases of `lease` seconds, renew them, or restore those that were lost; then end
         those whose time is over: with no members, only that."""
-        return _results(await self._run("hold", members, _ms(lease)))
+        return _results(await self._run("hold", members, int(lease * 1000)))
 
     async def leave(self, members: Members, grace: float) -> dict[str, Result]:
         """Let leases end in `grace` seconds, and end those whose time is over."""
-        return _results(await self._run("leave", members, _ms(grace)))
+        return _results(await self._run("leave", members, int(grace * 1000)))
 
     async def state(self, scope: str) -> State:
         users, version = (await self._run("state", {scope: ()}))[scope]
         return State(frozenset(user.decode() for user in users), version)
 
-    async def _run(self, script: str, members: Members, *first: int) -> dict[str, Any]:
+    async def _run(self, script: str, members: Members, *milliseconds: int) -> dict[str, Any]:
         """One call a scope, all in one round trip (on a cluster: one to each node)."""
         source, sha = script_of(script)
         prefix = self._prefix()
         calls: dict[str, Call] = {
-            scope: ("EVALSHA", sha, KEYS, *keys(scope, prefix), *first, *each)
+            scope: ("EVALSHA", sha, KEYS, *keys(scope, prefix), *milliseconds, *each)
             for scope, each in members.items()
         }
         found = await self.ask(calls)
         # A new server; only what it did not know, since the others have changed and said what.
-        while unknown := [scope for scope, one in found.items() if _is_unknown(one)]:
+        while unknown := [scope for scope, one in found.items() if isinstance(one, NoScriptError)]:
             again = {scope: calls[scope] for scope in unknown}
             # Its node keeps the source, and knows the rest. Not SCRIPT LOAD: on a cluster that goes
             # to all nodes, and fails where one is down.
@@ -122,10 +122,6 @@ class Store:
         return await replies(self._redis, calls)
 
 
-def _is_unknown(reply: Any) -> bool:
-    return isinstance(reply, NoScriptError)
-
-
 def _is_spoiled(reply: Any) -> bool:
     """Whether the script has found something in its keys that it never puts there. Each process
     holds its people again with the next renewal, as after a loss."""
@@ -149,10 +145,6 @@ def keys(scope: str, prefix: str = "") -> list[str]:
     return [f"{prefix}presence:{{{scope}}}:{name}" for name in NAMES]
 
 
-def _ms(seconds: float) -> int:
-    return int(seconds * 1000)
-
-
 def changes_of(replies: Iterable[Any]) -> list[Movement]:
     return [
         Movement(kind.decode(), user.decode(), place, online)
@@ -162,11 +154,6 @@ def changes_of(replies: Iterable[Any]) -> list[Movement]:
 
 def _results(replies: Mapping[str, list[Any]]) -> dict[str, Result]:
     return {
-        scope: Result(
-            changes_of(changes),
-            version,
-            here,
-            None if ends < 0 else ends / 1000,
-        )
+        scope: Result(changes_of(changes), version, here, None if ends < 0 else ends / 1000)
         for scope, (changes, version, here, ends) in replies.items()
     }

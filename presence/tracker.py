@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -198,7 +198,8 @@ class Tracker:
             entering, self._entering = self._entering, {}
             try:
                 # What is ours and may be over must not end now. Who enters there is taken along.
-                late = self._late(self._touched(entering))
+                leaving = (scope for each in self._leaving.values() for scope in each)
+                late = self._late({*entering, *leaving})
                 await self._hold(late)
                 new = {scope: list(each) for scope, each in entering.items() if scope not in late}
                 if new:
@@ -249,32 +250,21 @@ class Tracker:
             return {*scopes}
         return {*scopes} & self._overdue
 
-    def _touched(self, entering: Iterable[str]) -> set[str]:
-        """The scopes in which an exchange ends what is over."""
-        return {*entering, *(scope for leaving in self._leaving.values() for scope in leaving)}
-
     async def _give_back(self) -> None:
-        for grace, leaving in list(self._leaving.items()):
-            taken = dict(leaving)
-            leaving.clear()
-            if not taken:
+        for grace in list(self._leaving):
+            if not (given := self._leaving.pop(grace)):  # all of them have come back
                 continue
             results: dict[str, Result] = {}
             try:
-                results = await self.store.leave(_lists(taken), grace)
+                results = await self.store.leave(_lists(given), grace)
             finally:
-                for scope in taken.keys() - results.keys():
-                    self._keep_leaving(leaving, scope, taken[scope])
+                # Redis may not have heard: try again, unless it has come back, or is over.
+                now = time.monotonic()
+                for scope in given.keys() - results.keys():
+                    for member, ends in given[scope].items():
+                        if ends > now and member not in self._leases.get(scope, ()):
+                            self._leaving[grace].setdefault(scope, {})[member] = ends
             self._take(results)
-
-    def _keep_leaving(
-        self, leaving: dict[str, dict[str, float]], scope: str, members: Mapping[str, float]
-    ) -> None:
-        """Redis may not have heard of it: try again, unless it has come back, or is over."""
-        now = time.monotonic()
-        for member, ends in members.items():
-            if ends > now and member not in self._leases.get(scope, ()):
-                leaving.setdefault(scope, {})[member] = ends
 
     def _answer(self, entering: Mapping[str, Mapping[str, "asyncio.Future[None]"]]) -> None:
         for answers in entering.values():
@@ -292,14 +282,11 @@ class Tracker:
             else:
                 self.ends[scope] = now + end
         for scope, result in results.items():
-            if result.changes:
-                self._tell(scope, result.changes)
-
-    def _tell(self, scope: str, changes: Sequence[Movement]) -> None:
-        try:
-            self._announce(scope, changes)
-        except Exception:  # the other scopes' changes come only once too
-            logger.exception("Presence: could not announce what changed in %s", scope)
+            try:
+                if result.changes:
+                    self._announce(scope, result.changes)
+            except Exception:  # the other scopes' changes come only once too
+                logger.exception("Presence: could not announce what changed in %s", scope)
 
     @property
     def _ours(self) -> Set[str]:

@@ -1,40 +1,30 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
+from django.contrib.auth.forms import UserCreationForm
 from django.core.exceptions import ValidationError
 
 from core.accounts.names import can_be_seen
 from core.models import User
 
 
-class SignInForm(AuthenticationForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.label_suffix = ""
-
-
 class SignUpForm(UserCreationForm):
     """A new account; or, given a guest, that guest's own row made into an account."""
-
-    display_name = forms.CharField(
-        label="Display name",
-        max_length=80,
-        required=False,
-        help_text="Shown to others. If you leave it empty, your username is shown.",
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-    )
 
     class Meta(UserCreationForm.Meta):
         model = User
         fields = ("username", "display_name")
-        help_texts = {"username": "Letters, digits and @ . + - _"}
+        help_texts = {
+            "username": "Letters, digits and @ . + - _",
+            "display_name": "Shown to others. If you leave it empty, your username is shown.",
+        }
+        widgets = {"display_name": forms.TextInput(attrs={"autocomplete": "name"})}
         error_messages = {
             "username": {"invalid": "Use only letters, digits and @ . + - _, without spaces."}
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **kwargs)
         self.fields["password1"].help_text = "At least 8 characters, and not easy to guess."
         self.fields["password2"].label = "Confirm password"
         self.fields["password2"].help_text = ""

@@ -38,10 +38,9 @@ def claim_of(scope: Any) -> Claim | None:
         store: SessionBase | None = import_module(settings.SESSION_ENGINE).SessionStore(key)
     else:
         store = former_cookies.session(cookies.get(former_cookies.NAME))
-    if store is None:
-        return None
     if (
-        SESSION_KEY not in store
+        store is None
+        or SESSION_KEY not in store
         or store.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS
     ):
         return None

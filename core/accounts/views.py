@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from core.accounts.forms import SignInForm, SignUpForm
+from core.accounts.forms import SignUpForm
 from core.models import User
 from core.web import throttle
 
@@ -25,7 +25,6 @@ AS_TYPED = UsernameField(max_length=150, required=False)
 
 
 class SignIn(views.LoginView):
-    authentication_form = SignInForm
     redirect_authenticated_user = False  # a guest signs in from within their guest's session
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -33,9 +32,8 @@ class SignIn(views.LoginView):
         if not throttle.allowed("wrong-password", WRONG_PASSWORDS, self._who()):
             return throttle.too_many(request, TOO_MANY_PASSWORDS)
         # For whatever names: each try costs us a hash, which is slow on purpose.
-        if not throttle.allowed(
-            "sign-in", settings.CHAT_SIGN_INS_PER_ADDRESS, throttle.address_of(request)
-        ):
+        address = throttle.address_of(request)
+        if not throttle.allowed("sign-in", settings.CHAT_SIGN_INS_PER_ADDRESS, address):
             return throttle.too_many(
                 request,
                 "Too many sign-in attempts from your network. Wait a minute, then try again.",
@@ -82,17 +80,14 @@ def sign_up(request: HttpRequest) -> HttpResponseBase:
     if request.method != "POST":
         return _sign_up_page(request, SignUpForm())
     # Whatever becomes of them: the form says which names are taken, and nobody may ask for many.
-    if not throttle.allowed(
-        "sign-up try", settings.CHAT_SIGN_UP_TRIES_PER_ADDRESS, throttle.address_of(request)
-    ):
+    address = throttle.address_of(request)
+    if not throttle.allowed("sign-up try", settings.CHAT_SIGN_UP_TRIES_PER_ADDRESS, address):
         return throttle.too_many(
             request, "Too many sign-up attempts from your network. Try again later."
         )
     form = SignUpForm(request.POST, instance=guest)
     if form.is_valid():
-        if not throttle.allowed(
-            "sign-up", settings.CHAT_SIGN_UPS_PER_ADDRESS, throttle.address_of(request)
-        ):
+        if not throttle.allowed("sign-up", settings.CHAT_SIGN_UPS_PER_ADDRESS, address):
             return throttle.too_many(
                 request, "Too many new accounts from your network. Try again later."
             )

@@ -48,12 +48,12 @@ def ensure_answer() -> None:
         parameters = _parameters()
         if why := why_refused(parameters, error):
             raise Unfit(why) from None
-        remedies = ["Start it", "correct DATABASE_URL"]
+        remedy = "Start it, or correct DATABASE_URL."
         if settings.DEBUG:
-            remedies.append("leave DATABASE_URL unset to get one here")
+            remedy = "Start it, correct DATABASE_URL, or leave DATABASE_URL unset to get one here."
         raise Problem(
             f"No connection to the database at {place(parameters)} ({str(error).splitlines()[0]}). "
-            f"{', '.join(remedies[:-1])}, or {remedies[-1]}."
+            f"{remedy}"
         ) from None
 
 

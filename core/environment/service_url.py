@@ -87,7 +87,7 @@ def redis(text: str) -> RedisUrl:
         if not host or host.startswith("/") or (url.path and in_options):
             raise ValueError
         database = in_options or url.path or "0"
-        if not re.fullmatch(r"[0-9]{1,9}", database):  # redis-py takes others for 0
+        if not WHOLE.fullmatch(database):  # redis-py takes others for 0
             raise ValueError
         for name, value in url.options.items():
             if not REDIS_OPTIONS[name].fullmatch(value):

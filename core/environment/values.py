@@ -24,6 +24,7 @@ IN_PRODUCTION = (
     " is a developer's, and needs nothing."
 )
 T = TypeVar("T")
+Number = TypeVar("Number", int, float)
 
 
 def _switch(text: str) -> bool:
@@ -61,6 +62,11 @@ class Env(environ.Env):
     Empty is as good as not set, but for texts and lists that have a default: there it says "none".
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits: dict[str, tuple[int, int]] = {}  # by name: the least and the most
+        self.rates: list[str] = []
+
     def get_value(
         self, var: str, cast: Any = None, default: Any = UNSET, parse_default: bool = False
     ) -> Any:
@@ -75,6 +81,16 @@ class Env(environ.Env):
             return default
         cast, wanted = CASTS.get(cast, (str, "text"))
         return self._checked(var, wanted, cast)
+
+    def limit(self, var: str, *, default: Number, least: int = 1, most: int = 1_000_000) -> Number:
+        """Return a number of the default's type; a check says where it is out of its bounds."""
+        self.limits[var] = least, most
+        return self.get_value(var, cast=type(default), default=default)
+
+    def rate(self, var: str, *, default: str) -> str:
+        """Return text as "60/minute"; a check says where it is none."""
+        self.rates.append(var)
+        return self.str(var, default=default)
 
     def one_of(self, var: str, choices: Sequence[str], *, default: str) -> str:
         def check(text: str) -> str:

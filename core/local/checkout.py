@@ -41,7 +41,7 @@ def prepare(arguments: Sequence[str]) -> None:
     """
     dotenv.load()
     developers = not os.environ.get("SECRET_KEY")
-    if arguments and arguments[0] in SERVING and not _asks_only(arguments):
+    if arguments and arguments[0] in SERVING and not asks_only(arguments):
         if arguments[0] == "runserver":
             address.choose_as_runserver(arguments[1:])
         host, port = address.chosen()
@@ -73,12 +73,12 @@ def _fill_in() -> None:
     os.environ.setdefault("CHAT_GUESTS", "on")
 
 
-def _asks_only(arguments: Sequence[str]) -> bool:
+def asks_only(arguments: Sequence[str]) -> bool:
     return bool({"-h", "--help", "--version"} & set(arguments))
 
 
 def _needs_database(arguments: Sequence[str]) -> bool:
-    return bool(arguments) and not _asks_only(arguments) and arguments[0] not in WITHOUT_DATABASE
+    return bool(arguments) and not asks_only(arguments) and arguments[0] not in WITHOUT_DATABASE
 
 
 def _start(missing: Sequence[str]) -> None:

@@ -28,8 +28,8 @@ NOT_CODE = {"node_modules", "staticfiles"}  # and hidden folders
 def is_outer(arguments: Sequence[str]) -> bool:
     return (
         arguments[:1] == ["runserver"]
-        and not {"--noreload", "-h", "--help", "--version"} & set(arguments)
-        and not is_inner()
+        and "--noreload" not in arguments
+        and not (checkout.asks_only(arguments) or is_inner())
     )
 
 

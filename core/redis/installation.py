@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from core import tasks
+from core import tasks, trouble
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def read() -> str:
     try:
         found = _identity()
     except DatabaseError as error:
-        raise Unknown(f"the database does not tell its identity: {_line(error)}") from error
+        raise Unknown(f"the database does not tell its identity: {trouble.line(error)}") from error
     digest = sha256(found.encode()).hexdigest()[:LENGTH]
     before = _prefixes.get(database)
     _prefixes[database] = now = f"chat-{digest}:"
@@ -128,7 +128,3 @@ def _identity() -> str:
             cursor.execute("SELECT system_identifier FROM pg_control_system()")
             (system,) = cursor.fetchone()
     return f"{uuid} {system} {oid}"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -105,13 +105,13 @@ class _OneLoop(RedisPubSubLoopLayer):
 
 
 class PublishLayer(RedisPubSubChannelLayer):
-    """For the chat's own layer: messages are published, and kept nowhere."""
+    """For the chat's own layer: messages are published, and kept nowhere.
+
+    What is not said here goes to the layer in this event loop, as Channels has it.
+    """
 
     async def new_channel(self, prefix: str = "specific.") -> str:
         return str(await (await self._named()).new_channel(prefix))
-
-    async def send(self, channel: str, message: dict[str, Any]) -> None:
-        await self._get_layer().send(channel, message)
 
     async def group_add(self, group: str, channel: str) -> None:
         await (await self._named()).group_add(group, channel)
@@ -126,9 +126,6 @@ class PublishLayer(RedisPubSubChannelLayer):
         """Raises Garbage where the next message can't be read; the one after it can."""
         with _kept_in_mind():
             return await self._get_layer().receive(channel)
-
-    async def forget(self, channel: str) -> None:
-        await self._get_layer().forget(channel)
 
     def deserialize(self, message: bytes) -> Any:
         try:
@@ -195,10 +192,10 @@ async def _end_what_was_left() -> None:
     """A thread makes one call after the other, or one within the other: what still waits for an
     earlier one of its calls was left."""
     waiter = _waiter()
-    if waiter is None:
-        return
     # asgiref has no other names for them; without them nothing is ended here.
     thread = getattr(waiter, "_work_thread", None)
+    if thread is None:
+        return
     outer = []
     while waiter is not None:
         outer.append(waiter)
@@ -206,9 +203,7 @@ async def _end_what_was_left() -> None:
     left = [
         call
         for call in _waiting.copy()
-        if thread is not None
-        and getattr(call.waiter, "_work_thread", None) is thread
-        and call.waiter not in outer
+        if getattr(call.waiter, "_work_thread", None) is thread and call.waiter not in outer
     ]
     for call in left:
         call.end()

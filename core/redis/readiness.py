@@ -56,20 +56,17 @@ def ensure_usable() -> None:
         if url.has_tls and _answers_without_tls(url):
             why = "it does not speak TLS there. Write redis:// in REDIS_URL, or its port for TLS."
             raise Problem(f"The Redis at {url.place} cannot be used: {why}") from None
-        if word_of(error) != "away":
-            logger.warning(
-                "The Redis at %s takes no writes (%s). The chat goes on, and shows nobody who "
-                "comes as online. Give it room, or what it asks for.",
-                url.place,
-                error,
+        if word_of(error) == "away":
+            warning = (
+                "No connection to Redis at %s (%s). The chat goes on without it, a little slower, "
+                "and shows nobody as online. Start it, or correct REDIS_URL."
             )
-            return
-        logger.warning(
-            "No connection to Redis at %s (%s). The chat goes on without it, a little slower, and "
-            "shows nobody as online. Start it, or correct REDIS_URL.",
-            url.place,
-            error,
-        )
+        else:
+            warning = (
+                "The Redis at %s takes no writes (%s). The chat goes on, and shows nobody who "
+                "comes as online. Give it room, or what it asks for."
+            )
+        logger.warning(warning, url.place, error)
 
 
 def ask() -> None:

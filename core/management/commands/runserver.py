@@ -78,9 +78,6 @@ class Command(runserver.Command):
         url = address.url(host, port)
 
         def ready() -> None:
-            if interrupts.heard():  # while we started, and it was thrown away
-                interrupts.repeat()
-                return
             if watcher is not None:  # now that its wish to end is heard
                 watcher.start()
             watching = "" if watcher is None else ", watching for changes"

@@ -28,6 +28,9 @@ def test_ready_while_both_answer(client: Client) -> None:
     assert "no-store" in response["Cache-Control"]
 
 
+ASKED = {"postgresql": "core.web.health._ask_postgresql", "redis": "core.redis.readiness.ask"}
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("error", "name", "status"),
@@ -43,7 +46,7 @@ def test_says_which_one_does_not_answer_and_is_well_without_redis(
     def fail() -> Any:
         raise error
 
-    monkeypatch.setattr(health, f"_ask_{name}", fail)
+    monkeypatch.setattr(ASKED[name], fail)
     response = client.get("/healthz")
     assert response.status_code == status
     answers = response.json()
