@@ -22,7 +22,7 @@ def main() -> None:
     def tell(self: Audience, news: Sequence[Movement]) -> None:
         for change in news:
             frame = self._change(change)
-            self._push(Parcel([frame]), self._watchers)
+            self._push(Parcel([frame]))
             self._tell_newcomers([(change.version, frame)])
         self._settle()
 

@@ -16,17 +16,7 @@ from chat.live.tail import newest_that_fit
 from chat.log import history
 from chat.log.writer import RETRY_AFTER
 from chat.process import Process
-from chat.protocol import frames
-from chat.protocol.commands import (
-    Command,
-    History,
-    Ping,
-    PresenceGet,
-    Read,
-    Typing,
-    Undecodable,
-    decode,
-)
+from chat.protocol import commands, frames
 from chat.protocol.errors import Close, Refused, Rejected
 from chat.rooms import admission
 from core.accounts import guests, identity
@@ -81,7 +71,7 @@ class RoomConsumer(AsyncConsumer):
             if self.connection is None:
                 self.outbox.close()
             else:
-                self.connection.release()
+                self.connection.end()
 
     async def _converse(self) -> None:
         self.process = Process.current()
@@ -100,7 +90,7 @@ class RoomConsumer(AsyncConsumer):
                 continue
             try:
                 await self._handle(connection, message.get("text"))
-            except Undecodable as error:
+            except commands.Undecodable as error:
                 connection.push_one(frames.error(error, ref=error.ref, client_id=error.client_id))
                 self._lose_patience()
 
@@ -111,24 +101,26 @@ class RoomConsumer(AsyncConsumer):
         admitted = await query(_enter)(self.scope, slug, throttle.network(address))
         if admitted is None:
             session, admitted = None, await self._welcome(slug, address)
+        if admitted is None:
+            raise Rejected(Close.SIGN_IN, "Sign in first.")
         process_id = self.process.hub.mailbox.process_id
         return Connection(
             admitted, self.outbox, self._close, process_id=process_id, session=session
         )
 
-    async def _welcome(self, slug: str, address: str | None) -> admission.Admission:
-        """Let somebody in who has no session, as a guest, if there is a room for one.
+    async def _welcome(self, slug: str, address: str | None) -> admission.Admission | None:
+        """Let somebody in who has no session, as a guest, if there is a room for one, and guests.
 
         Not the room page: it came with a session, so it had one, and lost it. As somebody new it
         would send what the person before has not sent yet.
         """
         is_room_page = is_browser(self.scope) and self.outbox.lines
         if is_room_page or not settings.CHAT_GUESTS:
-            raise Rejected(Close.SIGN_IN, "Sign in first.")
+            return None
         await query(admission.look)(slug)
         guest = await guests.admit(address)
         if guest is None:
-            raise Rejected(Close.SIGN_IN, "Sign in first.")
+            return None
         return await query(admission.enter_as)(guest, slug, throttle.network(address))
 
     async def show_history(self, connection: Connection) -> None:
@@ -149,12 +141,9 @@ class RoomConsumer(AsyncConsumer):
         # A burst is on its way before its sender hears of the rate; who goes on was told.
         if wait and not self.seconds.take():
             self._lose_patience()
-        command = decode(text)
+        command = commands.decode(text)
         try:
-            if wait:
-                raise Refused(
-                    "rate_limited", "You are doing this too quickly. Wait a moment.", round(wait, 2)
-                )
+            _check_rate(wait, "You are doing this too quickly. Wait a moment.")
             await self._carry_out(connection, command)
         except Refused as refused:
             connection.refuse(command, refused)
@@ -169,37 +158,31 @@ class RoomConsumer(AsyncConsumer):
                 Close.BAD_FRAMES, "Your browser or app sent too many requests, or invalid ones."
             )
 
-    async def _carry_out(self, connection: Connection, command: Command) -> None:
+    async def _carry_out(self, connection: Connection, command: commands.Command) -> None:
         match command:
-            case Ping():
+            case commands.Ping():
                 connection.push_one(frames.pong(command.ref))
-            case Typing():
+            case commands.Typing():
                 self.process.typing.show(connection)
-            case History():
+            case commands.History():
                 await self._wait_to_read(connection)
                 await self._show_older(connection, command)
-            case PresenceGet():
+            case commands.PresenceGet():
                 await self._wait_to_read(connection)
                 await self.process.online.learn_names(connection)
                 self.process.online.show(connection, command.ref)
+            case commands.Read():
+                self.process.submit(connection, command)
             case _:
-                if not isinstance(command, Read):
-                    self._check_rate(connection)
+                wait = self.process.posts.take((connection.user.id, connection.room_id))
+                _check_rate(wait, "You are sending messages too quickly. Wait a moment.")
                 self.process.submit(connection, command)
 
     async def _wait_to_read(self, connection: Connection) -> None:
         """Nobody is refused here: to scroll back without pause is nothing wrong."""
         await asyncio.sleep(self.process.reads.reserve(connection.user.id))
 
-    def _check_rate(self, connection: Connection) -> None:
-        if wait := self.process.posts.take((connection.user.id, connection.room_id)):
-            raise Refused(
-                "rate_limited",
-                "You are sending messages too quickly. Wait a moment.",
-                round(wait, 2),
-            )
-
-    async def _show_older(self, connection: Connection, command: History) -> None:
+    async def _show_older(self, connection: Connection, command: commands.History) -> None:
         limit = min(command.limit or settings.CHAT_HISTORY_PAGE, settings.CHAT_HISTORY_MAX)
         before = history.NEWEST if command.before is None else command.before
         page = await query(history.page)(connection.room_id, before=before, limit=limit)
@@ -234,6 +217,12 @@ class RoomConsumer(AsyncConsumer):
 
 def _unavailable(detail: str = "The server cannot use its database right now.") -> Refused:
     return Refused("unavailable", detail, RETRY_AFTER)
+
+
+def _check_rate(wait: float, detail: str) -> None:
+    """Refuse what comes so many seconds too early."""
+    if wait:
+        raise Refused("rate_limited", detail, round(wait, 2))
 
 
 def _enter(scope: Any, slug: str, address: str) -> admission.Admission | None:

@@ -21,8 +21,9 @@ from chat.online.here import Online
 from chat.online.last_seen import LastSeen
 from chat.online.names import Names
 from chat.online.vacant_rooms import Occupancy
+from chat.protocol import frames
 from chat.protocol.commands import Command, Post, Read
-from chat.protocol.errors import Close, Rejected
+from chat.protocol.errors import Close, Refused, Rejected
 from core import tasks
 from core.rates import Buckets
 from core.redis import installation
@@ -36,6 +37,7 @@ LEAVE_WITHIN = 6.0  # seconds for the writes that were accepted, when the proces
 CLOSE_WITHIN = 2.0  # … then for the close frames …
 GIVE_BACK_WITHIN = 0.5  # … and then for the leases
 RETURN_WITHIN = 5.0  # seconds over which the clients of a leaving process spread their return
+RESTARTING = "The server is restarting."
 
 _processes: "WeakKeyDictionary[asyncio.AbstractEventLoop, Process]" = WeakKeyDictionary()
 
@@ -73,7 +75,7 @@ class Process:
     def admit(self, connection: Connection) -> None:
         """Count the connection. Raises Rejected where its user has too many, or we are leaving."""
         if self.leaving:
-            raise Rejected(Close.LEAVING, "The server is restarting.")
+            raise Rejected(Close.LEAVING, RESTARTING)
         self.connections.add(connection)
         connection.on_end.append(lambda: self.last_seen.left(connection.user.id))
         self.last_seen.start()
@@ -101,9 +103,10 @@ class Process:
         tracker.grace += within
         everybody = list(self.connections)
         for connection in everybody:
-            connection.send_away(retry_after=random.uniform(0.1, within))
-        if everybody:
-            closing = [tasks.spawn("closing a connection", one.closed()) for one in everybody]
+            retry_after = round(random.uniform(0.1, within), 1)
+            connection.push_one(frames.error(Refused("unavailable", RESTARTING, retry_after)))
+            connection.close(Close.LEAVING)
+        if closing := [one.closing for one in everybody if one.closing]:
             await asyncio.wait(closing, timeout=CLOSE_WITHIN)
         with suppress(TimeoutError):  # while Redis does not answer, the leases end by themselves
             async with asyncio.timeout(GIVE_BACK_WITHIN):

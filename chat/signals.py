@@ -15,6 +15,7 @@ from chat.live import bus
 from chat.models import Membership, Room, Sanction
 from chat.protocol.errors import Ending
 from chat.protocol.frames import RoomFields
+from chat.rooms.permissions import is_theirs
 from chat.rooms.vacancy import want
 from core.accounts.sessions import session_ended
 from core.models import User
@@ -62,8 +63,8 @@ def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
 
 
 def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
-    room = Room.objects.filter(pk=instance.room_id).exclude(kind=Room.Kind.OPEN)
-    if room.exists():
+    room = Room.objects.filter(pk=instance.room_id).first()
+    if room is not None and not is_theirs(room.kind, is_member=False):
         _end(instance.user_id, Ending.REMOVED, room=instance.room_id)
 
 

@@ -3,20 +3,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
-from django.urls import path
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from chat.admin import links, online
+from chat.admin import links
 from chat.admin.audit import Audited
 from chat.admin.filters import VacantFilter
+from chat.admin.online import ShowsOnline
 from chat.admin.room_form import RoomForm
 from chat.live import bus
 from chat.models import Address, Message, Room
@@ -24,16 +22,14 @@ from chat.models.slugs import is_unguessable, unguessable_slug
 from chat.protocol.frames import RoomFields
 from chat.rooms.addresses import is_about_an_address
 from core.admin_lists import QuickList
-from core.models import User
 
 SHOWN = 40  # characters of a name; a guest may have chosen it
 TOLD_AT_ONCE = 100  # rooms in one message to the servers
 NOT_TOLD = "The chat servers could not be notified. Open pages show the change after a reload."
-TRY_AGAIN = "The chat servers could not be notified. Try again in a moment."
 
 
 @admin.register(Room)
-class RoomAdmin(Audited, QuickList):
+class RoomAdmin(Audited, ShowsOnline, QuickList):
     """Rooms. They are archived, not deleted: a deletion would take every message along."""
 
     form = RoomForm
@@ -62,11 +58,8 @@ class RoomAdmin(Audited, QuickList):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Room]:
         """With the time of the last message: one look into the (room, seq) index a row."""
         newest = Message.objects.filter(room=OuterRef("pk")).order_by("-seq")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(last_at=Subquery(newest.values("created_at")[:1]))
-        )
+        rooms = super().get_queryset(request)
+        return rooms.annotate(last_at=Subquery(newest.values("created_at")[:1]))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
@@ -79,11 +72,11 @@ class RoomAdmin(Audited, QuickList):
         may it have an address that is typed.
         """
         fields = super().get_readonly_fields(request, obj)
-        if obj and obj.kind == Room.Kind.DIRECT:
-            return (*fields, "kind", "slug")
-        if obj and obj.kind == Room.Kind.PRIVATE and not request.user.is_superuser:
-            return (*fields, "kind", "slug")
-        return fields
+        if obj is None or obj.kind == Room.Kind.OPEN:
+            return fields
+        if obj.kind == Room.Kind.PRIVATE and request.user.is_superuser:
+            return fields
+        return (*fields, "kind", "slug")
 
     def formfield_for_choice_field(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
@@ -152,53 +145,7 @@ class RoomAdmin(Audited, QuickList):
         _tell(request, rooms)
         self.message_user(request, f"{len(rooms)} given another address.")
 
-    # -- who is online ------------------------------------------------------------------------
-
-    def get_urls(self) -> list[Any]:
-        disconnect = path(
-            "<int:pk>/disconnect/<int:user>/<str:connection>/",
-            self.admin_site.admin_view(self.disconnect),
-            name="chat_room_disconnect",
-        )
-        return [disconnect, *super().get_urls()]
-
-    def render_change_form(
-        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        if context.get("original") is not None:
-            context["online"] = online.online_in(context["original"])
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def disconnect(self, request: HttpRequest, pk: int, user: int, connection: str) -> HttpResponse:
-        """Ask, then (POST) close that connection of that person."""
-        room = self.get_object(request, str(pk))
-        if room is None:
-            raise Http404
-        if not self.has_change_permission(request, room):
-            raise PermissionDenied
-        person = get_object_or_404(User, pk=user)
-        is_there = online.is_there(room, person, connection)
-        if not is_there:
-            if is_there is None:
-                messages.error(request, TRY_AGAIN)
-            else:
-                messages.warning(request, f"That connection of {person} is already closed.")
-            return redirect("admin:chat_room_change", pk)
-        if request.method == "POST":
-            assert isinstance(request.user, User)
-            if online.disconnect(room, person, connection, by=request.user):
-                messages.success(request, f"Closing one connection of {person}.")
-            else:
-                messages.error(request, TRY_AGAIN)
-            return redirect("admin:chat_room_change", pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"Disconnect {person}?",
-            "room": room,
-            "person": person,
-        }
-        return TemplateResponse(request, "admin/chat/room/disconnect.html", context)
+    # -- the columns --------------------------------------------------------------------------
 
     @admin.display(description="room")
     def called(self, room: Room) -> str:

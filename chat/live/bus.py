@@ -85,6 +85,8 @@ class Moved(NamedTuple):
 
 
 class Presence(Message, tag="room.presence"):
+    """Who came to a room, and who left it, in order."""
+
     room: Id
     changes: list[Moved]
 
@@ -104,6 +106,8 @@ class ReadUpTo(Message, tag="user.read"):
 
 
 class Typing(Message, tag="user.typing"):
+    """Somebody is writing in a room just now."""
+
     room: Id
     user: tuple[Id, Name]
 
@@ -117,6 +121,8 @@ class UserChanged(Message, tag="user.changed"):
 
 
 class UserRenamed(Message, tag="user.renamed"):
+    """A person is called by another name."""
+
     user: Id
     name: Name
 
@@ -136,13 +142,7 @@ class End(Message, tag="connection.end"):
         return cls(user, ending.code, ending.detail, **which)
 
 
-MESSAGES: dict[str, type[Message]] = {
-    str(kind.__struct_config__.tag): kind
-    for kind in (
-        *(Pulse, Changes, Presence, RoomUpdated, ReadUpTo),
-        *(Typing, UserChanged, UserRenamed, End),
-    )
-}
+MESSAGES = {str(kind.__struct_config__.tag): kind for kind in Message.__subclasses__()}
 
 
 class Bundle(msgspec.Struct):

@@ -1,6 +1,7 @@
 """One socket in one room, after it was let in: who it is, what it may do, how to send to it.
 
-Each part that holds a connection adds its clean-up to `on_end`; all run when it is released.
+We `close` it, or its client goes; either way it comes to its `end`. Each part that holds a
+connection adds its clean-up to `on_end`; all run then.
 """
 
 import asyncio
@@ -10,9 +11,9 @@ from itertools import count
 
 from chat.live.outbox import Outbox, Overflow, Parcel
 from chat.protocol import frames
-from chat.protocol.changes import Person, encode
-from chat.protocol.commands import Command, Post
-from chat.protocol.errors import Close, Ending, Refused
+from chat.protocol.changes import Person
+from chat.protocol.commands import Command, Post, Ref
+from chat.protocol.errors import Close, Refused
 from chat.protocol.frames import RoomFields
 from chat.rooms.admission import Admission
 from core import tasks
@@ -48,11 +49,11 @@ class Connection:
         self.is_muted = "post" not in admission.can
         self.is_member = admission.is_member  # of an open room, not before something was said in it
         self.is_closing = False
+        self.closing: asyncio.Task[None] | None = None  # by us
         self.on_end: list[Callable[[], None]] = []
         self._you = {"role": admission.role, "guest": user.is_guest, "can": admission.can}
         self._outbox = outbox
         self._send_close = send_close
-        self._closing: asyncio.Task[None] | None = None
 
     # -- what it is sent ----------------------------------------------------------------------
 
@@ -61,46 +62,25 @@ class Connection:
         """Whether its client knows no protocol."""
         return self._outbox.is_plain
 
-    def push(self, parcel: Parcel) -> bool:
-        """Send it; False where the outbox is full, and the connection must be closed."""
-        if self.is_closing:
-            return True
-        try:
-            self._outbox.push(parcel)
-        except Overflow:
-            return False
-        return True
-
-    def push_all(self, objects: Sequence[bytes]) -> None:
-        if not self.push(Parcel(objects)):
-            self.too_slow()
+    def push(self, parcel: Parcel) -> None:
+        """Send it. A client that does not read what it is sent may come back with its cursor."""
+        if not self.is_closing:
+            try:
+                self._outbox.push(parcel)
+            except Overflow:
+                self.close(Close.TOO_SLOW)
 
     def push_one(self, payload: bytes) -> None:
-        self.push_all([payload])
+        self.push(Parcel([payload]))
 
     def send_history(
-        self,
-        states: Sequence[bytes],
-        *,
-        head: int,
-        more: bool,
-        mode: str,
-        ref: str | int | None = None,
+        self, states: Sequence[bytes], *, head: int, more: bool, mode: str, ref: Ref = None
     ) -> None:
-        frame = frames.history(
-            room=encode(self.room_fields),
-            you=self._you_fields(),
-            states=states,
-            head=head,
-            more=more,
-            mode=mode,
-            ref=ref,
-        )
-        self.push_one(frame)
-
-    def _you_fields(self) -> bytes:
-        who = {"id": self.user.id, "name": self.user.name}  # by now; it may have changed
-        return encode(who | self._you | ({"invisible": True} if self.is_invisible else {}))
+        you = {"id": self.user.id, "name": self.user.name, **self._you}  # as they are called by now
+        if self.is_invisible:
+            you["invisible"] = True
+        room = self.room_fields
+        self.push_one(frames.history(room, you, states, head=head, more=more, mode=mode, ref=ref))
 
     def refuse(self, command: Command, refused: Refused) -> None:
         """Tell the sender why a command was not carried out."""
@@ -109,19 +89,6 @@ class Connection:
 
     # -- its end ------------------------------------------------------------------------------
 
-    def too_slow(self) -> None:
-        """It does not read what it is sent: it may come back with its cursor."""
-        self.close(Close.TOO_SLOW)
-
-    def send_away(self, retry_after: float) -> None:
-        """The server is leaving; the client comes back in so many seconds."""
-        refused = Refused("unavailable", "The server is restarting.", round(retry_after, 1))
-        self.push_one(frames.error(refused))
-        self.close(Close.LEAVING)
-
-    def end(self, ending: Ending) -> None:
-        self.close(ending.code, ending.detail)
-
     def close(self, code: Close, detail: str = "") -> None:
         """Close with `code`, once; nothing more is sent. `detail` is why the room has closed for
         this person, if it has."""
@@ -129,13 +96,9 @@ class Connection:
             self.push_one(frames.closed(detail))
         if not self.is_closing:
             self.is_closing = True
-            self._closing = tasks.spawn("closing a connection", self._close_with(code))
+            self.closing = tasks.spawn("closing a connection", self._close_with(code))
 
-    async def closed(self) -> None:
-        if self._closing is not None:
-            await asyncio.wait([self._closing])
-
-    def release(self) -> None:
+    def end(self) -> None:
         """The socket is gone: run each clean-up, the newest first, also where another one fails."""
         self.is_closing = True
         while self.on_end:

@@ -7,6 +7,7 @@ from chat.live.outbox import Parcel
 from chat.live.tail import Tail, in_frames
 from chat.log.history import Missed, Page
 from chat.protocol.changes import Change
+from chat.protocol.commands import Ref
 
 Answers = Mapping[int, tuple[Connection, str | int]]
 
@@ -20,7 +21,7 @@ class Feed(Tail):
         self.connections: set[Connection] = set()
         self.coming: set[Connection] = set()  # those that read the log now, and join it next
         # Changes that a connection asked for, with its `ref`, until the log has got there.
-        self._answers: list[tuple[Change, Connection, str | int | None]] = []
+        self._answers: list[tuple[Change, Connection, Ref]] = []
 
     def open(self, page: Page, *, anew: bool = False) -> bool:
         """Sends nothing; the caller sends the page."""
@@ -47,7 +48,7 @@ class Feed(Tail):
         self._deliver(filled)
         return filled
 
-    def answer(self, change: Change, connection: Connection, ref: str | int | None) -> None:
+    def answer(self, change: Change, connection: Connection, ref: Ref) -> None:
         """Show `change`, which may have been delivered long ago, to the connection that asked.
 
         It waits until the log has got there: a client that held a later `pos` than it was
@@ -71,17 +72,17 @@ class Feed(Tail):
     # -- what connections are sent ------------------------------------------------------------
 
     def send(self, objects: Sequence[bytes], to: Iterable[Connection]) -> None:
-        """The same to each of them. One that reads too slowly is closed, alone."""
+        """The same to each of them."""
         parcel = Parcel(objects)
-        for connection in [one for one in to if not one.push(parcel)]:
-            connection.too_slow()
+        for connection in to:
+            connection.push(parcel)
 
     def send_page(self, connection: Connection, mode: str) -> None:
         """The newest page; to a client that knows no protocol its messages one by one, and of a
         "reset" those that it was not shown before."""
         if connection.is_plain:
             after = self.shown_seq if mode == "reset" else 0
-            connection.push_all(self.posts(after=after))
+            connection.push(Parcel(self.posts(after=after)))
             return
         states, more = self.page()
         connection.send_history(states, head=self.head, more=more, mode=mode)

@@ -19,6 +19,7 @@ from chat.live.repairs import Repairs, newest
 from chat.live.single_flight import Flights
 from chat.log import history
 from chat.protocol.changes import Change
+from chat.protocol.commands import Ref
 
 LINGER = 3.0  # seconds that a feed nobody follows is kept
 REACH_BACK = 2  # times CHAT_CATCH_UP_MAX changes, of which some are of the same message
@@ -75,7 +76,7 @@ class Hub:
             return None
         return changes
 
-    def answer(self, connection: Connection, change: Change, ref: str | int | None) -> None:
+    def answer(self, connection: Connection, change: Change, ref: Ref) -> None:
         """Show `change` to the connection that asked, as soon as all before it was delivered."""
         feed = self.feeds.get(connection.room_id)
         if feed is not None:

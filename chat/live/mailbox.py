@@ -50,7 +50,6 @@ class Mailbox:
         self._joined: set[str] = set()  # … and those of them that reach us
         self.outgoing: dict[str, list[bus.Message]] = {}
         self._sending: asyncio.Task[None] | None = None
-        self._sending_fails = False
         self._redis = Trouble(logger, "Hub: Redis does not take messages")
         self.pulses: dict[str, float] = {self.process_id: time.monotonic()}
         self._listens_from = math.inf  # when we began to hear others
@@ -87,21 +86,18 @@ class Mailbox:
         while self.outgoing:
             outgoing, self.outgoing = self.outgoing, {}
             for group, messages in outgoing.items():
-                await self._call(self._publish, group, messages)
-
-    async def _publish(self, group: str, messages: list[bus.Message]) -> None:
-        await self.layer.group_send(group, bus.packed(self.process_id, messages))
+                bundle = bus.packed(self.process_id, messages)
+                await self._call(self.layer.group_send, group, bundle)
 
     async def _call(self, call: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> bool:
+        """False where Redis does not take it."""
         try:
             async with asyncio.timeout(LAYER_TIMEOUT):
                 await call(*args)
         except Exception as error:
             self._redis.met(repr(error))  # the others find what they missed by comparing heads
-            self._sending_fails = True
             return False
         self._redis.over()
-        self._sending_fails = False
         return True
 
     # -- groups -------------------------------------------------------------------------------
@@ -113,6 +109,7 @@ class Mailbox:
         await self._join(group)
 
     async def leave(self, group: str) -> None:
+        """Hear it no longer."""
         self._wanted.discard(group)
         if group in self._joined:
             self._joined.discard(group)
@@ -121,15 +118,8 @@ class Mailbox:
             await self._join(group)
 
     async def _join(self, group: str) -> None:
-        if not (name := self.name):
-            return  # as soon as there is one
-        try:
-            async with asyncio.timeout(LAYER_TIMEOUT):
-                await self.layer.group_add(group, name)
-        except Exception as error:
-            self._redis.met(f"{group}: {error!r}")
-            return
-        if name == self.name:
+        name = self.name  # where there is none yet: as soon as there is one
+        if name and await self._call(self.layer.group_add, group, name) and name == self.name:
             self._joined.add(group)
 
     # -- hearing ------------------------------------------------------------------------------
@@ -165,7 +155,7 @@ class Mailbox:
             self.name = ""
             self._joined.clear()
             self._listens_from = math.inf
-            tasks.spawn("hub's old mailbox", self._forget(name))
+            tasks.spawn("hub's old mailbox", self._call(self.layer.forget, name))
 
     async def _open(self) -> str:
         """A mailbox that what is told to all reaches, once Redis and PostgreSQL let us have it."""
@@ -183,9 +173,6 @@ class Mailbox:
             else:
                 self._listens_from = time.monotonic()
                 return name
-
-    async def _forget(self, name: str) -> None:
-        await self._call(self.layer.forget, name)
 
     def _take(self, received: Any) -> None:
         bundle = bus.opened(received)
@@ -225,26 +212,24 @@ class Mailbox:
         """Redis is there if a message to ourselves comes back; nothing else tells it as surely."""
         while True:
             if self.name:
-                await self._pulse()
-                self._see_that_we_hear()
+                self._see_that_we_hear(is_sent=await self._pulse())
                 for group in self._wanted - self._joined:
                     await self._join(group)
             await asyncio.sleep(PULSE)
 
-    async def _pulse(self) -> None:
+    async def _pulse(self) -> bool:
+        """Whether Redis has taken it."""
         pulse = bus.packed(self.process_id, [bus.Pulse(self.process_id)], kind="hub.pulses")
-        await self._call(self.layer.group_send, HUBS, pulse)
-        if self.redis_is_away:  # nobody can be heard
-            return
-        silent = time.monotonic() - FORGET
-        for process in [one for one, heard in self.pulses.items() if heard < silent]:
-            if process != self.process_id:
-                del self.pulses[process]
+        is_sent = await self._call(self.layer.group_send, HUBS, pulse)
+        if not self.redis_is_away:  # else nobody can be heard
+            silent = time.monotonic() - FORGET
+            self.pulses = {one: heard for one, heard in self.pulses.items() if heard >= silent}
+        return is_sent
 
-    def _see_that_we_hear(self) -> None:
+    def _see_that_we_hear(self, *, is_sent: bool) -> None:
         receiving = self._kept[0]
         if installation.known() != self._prefix:
             receiving.begin_again()
         last = max(self.pulses[self.process_id], self._listens_from)
-        if time.monotonic() - last > DEAF and not self._sending_fails:
+        if is_sent and time.monotonic() - last > DEAF:
             receiving.fail("Redis takes our messages to ourselves, and none has come back")

@@ -5,13 +5,15 @@ from chat.live import bus
 from chat.live.connections import Connections
 from chat.live.hub import Hub
 from chat.live.revocations import Revocations
-from chat.models import Room
 from chat.protocol import frames
-from chat.protocol.changes import Person, encode
-from chat.protocol.errors import Ending
+from chat.protocol.changes import Person
+from chat.protocol.errors import Close
+from chat.rooms.permissions import is_theirs
 
 
 class Notices:
+    """Carries out what is told; the hub's mailbox calls it."""
+
     def __init__(self, hub: Hub, connections: Connections, revocations: Revocations) -> None:
         self._hub = hub
         self._connections = connections
@@ -41,9 +43,9 @@ class Notices:
         fields = message.fields
         for connection in self._connections:
             if connection.room_id == fields.id:
-                if fields.kind != Room.Kind.OPEN and not connection.is_member:
-                    connection.end(Ending.COME_BACK)  # before it learns more of the room
+                if not is_theirs(fields.kind, is_member=connection.is_member):
+                    connection.close(Close.COME_BACK)  # before it learns more of the room
                 connection.room_fields = fields
         feed = self._hub.feeds.get(fields.id)
         if feed is not None:
-            feed.send([frames.updated(encode(fields))], feed.connections)
+            feed.send([frames.updated(fields)], feed.connections)

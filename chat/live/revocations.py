@@ -7,8 +7,7 @@ the ORM, one that was made while Redis was away. One statement serves everybody.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
 
 from django.db import Error as DatabaseError
 
@@ -20,8 +19,6 @@ from core import tasks
 from core.trouble import Trouble
 
 logger = logging.getLogger(__name__)
-
-Check = Callable[[], Coroutine[Any, Any, None]]
 
 EVERY = 15.0  # seconds between checks of everybody
 GATHER = 0.1  # seconds in which newcomers gather to be checked together
@@ -47,7 +44,7 @@ class Revocations:
         self._keep("rights of newcomers", self._check_newcomers)
         self._keep("rights of everybody", self._check_everybody)
 
-    def _keep(self, name: str, work: Check) -> None:
+    def _keep(self, name: str, work: tasks.Work) -> None:
         if name not in self._checking or self._checking[name].done():
             # Vital: it keeps out who is banned, and may no longer read.
             self._checking[name] = tasks.keep(name, work, vital=True)
@@ -79,7 +76,7 @@ class Revocations:
         for place, ending, is_invisible, is_muted, is_member in found:
             connection = checked[place]
             if ending is not None:
-                connection.end(Ending[ending])
+                connection.close(Ending[ending].code, Ending[ending].detail)
             else:
                 connection.is_muted = is_muted
                 connection.is_member |= is_member

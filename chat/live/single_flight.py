@@ -8,6 +8,8 @@ from core import tasks
 
 
 class Flights:
+    """What is under way, by its key."""
+
     def __init__(self) -> None:
         self._flights: dict[Hashable, asyncio.Task[Any]] = {}
 

@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 
 from chat.log import history
-from chat.log.edits import Changes
+from chat.log.edits import Edits
 from chat.log.posts import post_all
 from chat.log.read_marks import mark_all
 from chat.log.write import Outcome, Write
@@ -79,10 +79,10 @@ def _carry_out(writes: Sequence[Write], traces: list[QuerySet[Any]]) -> list[Out
         if isinstance(given[0].command, Post):
             done = _finished(given, post_all(given))
         else:
-            changes = Changes(given)
-            done = [changes.carry_out(write) for write in given]
-            changes.write()
-            traces += changes.traces
+            edits = Edits(given)
+            done = [edits.carry_out(write) for write in given]
+            edits.write()
+            traces += edits.traces
         outcomes |= zip(turn, done, strict=True)
     return [outcomes[n] for n in range(len(writes))]
 

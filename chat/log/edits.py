@@ -5,7 +5,7 @@ order, so that it sees what those before it did; and what came of all of them is
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -14,19 +14,8 @@ from django.utils import timezone
 
 from chat.log.write import Write
 from chat.models import Message, Reaction, Revision, Room
-from chat.protocol.changes import (
-    DELETED,
-    EDITED,
-    REACTED,
-    Change,
-    Kind,
-    MessageState,
-    Person,
-    Repeated,
-    change_of,
-    reactions_of,
-)
-from chat.protocol.commands import Command, Delete, Edit, React, Remove
+from chat.protocol import changes, commands
+from chat.protocol.changes import Change, MessageState, Person, Repeated
 from chat.protocol.errors import Refused
 from chat.rooms.permissions import Permissions
 
@@ -46,7 +35,7 @@ UPDATE chat_message message
 """
 
 
-class Changes:
+class Edits:
     """The messages that `writes` are about, and what decides over them. The rooms must be locked.
 
     `carry_out` each write, then `write`, in the same transaction.
@@ -77,17 +66,18 @@ class Changes:
             message = self._messages.get(write.command.id)  # type: ignore[attr-defined]
             if message is None or message.room_id != room.pk:
                 raise Refused("not_found", "There is no such message in this room.")
-            action, kind = ACTIONS[type(write.command)]
+            action, kind = self.ACTIONS[type(write.command)]
             if not action(self, room, message, write.user, write.command):
-                return Repeated(change_of(kind, self._state(message)))
+                return Repeated(changes.change_of(kind, self._state(message)))
         except Refused as refused:
             return refused
         room.head += 1
         message.pos = room.head
         self._changed[message.pk] = message
-        return change_of(kind, self._state(message))
+        return changes.change_of(kind, self._state(message))
 
     def write(self) -> None:
+        """Save what the writes that were carried out have changed."""
         if not self._changed:
             return
         rooms = [self._rooms[pk] for pk in {message.room_id for message in self._changed.values()}]
@@ -117,37 +107,33 @@ class Changes:
 
     # -- the actions: whether there was anything to do; Refused where it may not be done ---------
 
-    def _edit(self, room: Room, message: Message, user: int, command: Edit) -> bool:
+    def _edit(self, room: Room, message: Message, user: int, command: commands.Edit) -> bool:
         self._permissions.check_may_write(room, user)
-        if message.author_id != user or message.kind not in (
-            Message.Kind.TEXT,
-            Message.Kind.ACTION,
-        ):
+        is_said = message.kind in (Message.Kind.TEXT, Message.Kind.ACTION)
+        if message.author_id != user or not is_said:
             raise Refused("forbidden", "Only the author can edit a message.")
         if message.is_deleted:
             raise Refused("not_found", "The message was deleted.")
         if message.body == command.message:
             return False
-        self._rewrite(message, message.revised(Revision.Kind.EDIT, by=user))
+        self._rewrite(message, Revision.Kind.EDIT, user)
         message.body, message.edited_at = command.message, timezone.now()
         return True
 
-    def _delete(self, room: Room, message: Message, user: int, command: Delete) -> bool:
+    def _delete(self, room: Room, message: Message, user: int, command: commands.Delete) -> bool:
         if message.author_id != user and not self._permissions.moderates(room, user):
             raise Refused("forbidden", "Only the author or a moderator can delete a message.")
         self._permissions.check_may_read(room, user)
         return self._remove(room, message, user, command)
 
-    def _remove(self, room: Room, message: Message, user: int, command: Delete) -> bool:
+    def _remove(self, room: Room, message: Message, user: int, command: commands.Delete) -> bool:
         if message.is_deleted:
             return False
-        self._rewrite(
-            message, message.revised(Revision.Kind.DELETE, by=user, reason=command.reason)
-        )
+        self._rewrite(message, Revision.Kind.DELETE, user, command.reason)
         message.body, message.deleted_at, message.deleted_by_id = "", timezone.now(), user
         return True
 
-    def _react(self, room: Room, message: Message, user: int, command: React) -> bool:
+    def _react(self, room: Room, message: Message, user: int, command: commands.React) -> bool:
         self._permissions.check_may_write(room, user)
         if message.is_deleted:
             raise Refused("not_found", "The message was deleted.")
@@ -179,12 +165,14 @@ class Changes:
         if len(there) >= Reaction.ALL_MAX:
             raise Refused("forbidden", "This message has the most reactions it can have.")
 
-    def _rewrite(self, message: Message, revision: Revision) -> None:
-        self._revisions.append(revision)
+    def _rewrite(self, message: Message, kind: str, user: int, reason: str = "") -> None:
+        """Keep the text that is about to be replaced, for moderators."""
+        before = Revision(message=message, kind=kind, body=message.body, by_id=user, reason=reason)
+        self._revisions.append(before)
         self._rewritten[message.pk] = message
 
     def _state(self, message: Message) -> MessageState:
-        reactions = () if message.is_deleted else self._reactions[message.pk]
+        reactions = self._reactions[message.pk]
         return MessageState(
             id=message.pk,
             seq=message.seq,
@@ -197,16 +185,15 @@ class Changes:
             reply_to=message.reply_to_id,
             edited=message.edited_at,
             deleted=message.deleted_at,
-            reactions=reactions_of((one.emoji, one.user_id) for one in reactions),
+            reactions=changes.reactions_of((one.emoji, one.user_id) for one in reactions),
         )
 
-
-ACTIONS: dict[type[Command], tuple[Callable[..., bool], Kind]] = {
-    Edit: (Changes._edit, EDITED),
-    Delete: (Changes._delete, DELETED),
-    Remove: (Changes._remove, DELETED),
-    React: (Changes._react, REACTED),
-}
+    ACTIONS: Mapping[type[commands.Command], tuple[Callable[..., bool], changes.Kind]] = {
+        commands.Edit: (_edit, changes.EDITED),
+        commands.Delete: (_delete, changes.DELETED),
+        commands.Remove: (_remove, changes.DELETED),
+        commands.React: (_react, changes.REACTED),
+    }
 
 
 def _columns(rows: Collection[Any], *fields: str) -> list[list[Any]]:

@@ -10,22 +10,12 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db import connection
 
-from chat.protocol.changes import (
-    DELETED,
-    EDITED,
-    POSTED,
-    REACTED,
-    Change,
-    Kind,
-    MessageState,
-    Person,
-    change_of,
-    reactions_of,
-)
+from chat.protocol import changes
+from chat.protocol.changes import Change, MessageState, Person
 from core.models import User
 
-# A room's head and, per message, what MessageState needs. A room without messages gives one row
-# with an empty message.
+# A room's head and, per message, what MessageState needs, in its order. A room without messages
+# gives one row with an empty message.
 _READ = """
 SELECT room.head, m.id, m.seq, m.pos, m.client_id, m.author_id,
        {name},
@@ -66,22 +56,21 @@ class Missed(NamedTuple):
 
 def page(room: int, *, before: int = NEWEST, limit: int) -> Page:
     """The `limit` messages before `seq` (all: the newest), as they are now."""
-    head, changes = _read(_BEFORE, room=room, before=before, limit=limit + 1)
-    more = len(changes) > limit
-    return Page(changes[:limit][::-1], more, head)
+    head, found = _read(_BEFORE, room=room, before=before, limit=limit + 1)
+    newest_first = [_change(state) for state in found[:limit]]
+    return Page(newest_first[::-1], len(found) > limit, head)
 
 
 def since(room: int, cursor: int, *, limit: int) -> Missed:
     """Each message that is new or changed after `cursor`, once, in its present state."""
-    head, changes = _read(_SINCE, room=room, since=cursor, limit=limit + 1)
-    return Missed(changes[:limit], len(changes) <= limit, head)
+    head, found = _read(_SINCE, room=room, since=cursor, limit=limit + 1)
+    return Missed([_change(state) for state in found[:limit]], len(found) <= limit, head)
 
 
 def states(room: int, ids: Sequence[int]) -> dict[int, MessageState]:
     """The present states of these messages of a room, by id."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BY_ID, {"room": room, "ids": list(ids), "limit": len(ids)})
-        return {row[1]: _state(row) for row in cursor if row[1] is not None}
+    _, found = _read(_BY_ID, room=room, ids=list(ids), limit=len(ids))
+    return {state.id: state for state in found}
 
 
 def heads(rooms: Sequence[int]) -> dict[int, int]:
@@ -91,68 +80,42 @@ def heads(rooms: Sequence[int]) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def _read(sql: str, **params: Any) -> tuple[int, list[Change]]:
+def _read(sql: str, **params: Any) -> tuple[int, list[MessageState]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows = cursor.fetchall()
     if not rows:  # the room is gone
         return 0, []
-    return rows[0][0], [_change(row) for row in rows if row[1] is not None]
+    return rows[0][0], [_state(row) for row in rows if row[1] is not None]
 
 
 def _state(row: Sequence[Any]) -> MessageState:
-    (
-        _,
-        pk,
-        seq,
-        pos,
-        client_id,
-        author,
-        name,
-        body,
-        created,
-        kind,
-        reply_to,
-        edited,
-        deleted,
-        pairs,
-    ) = row
-    return MessageState(
-        id=pk,
-        seq=seq,
-        pos=pos,
-        client_id=client_id,
-        user=Person(author, name),
-        message=body,
-        created=created,
-        kind=kind,
-        reply_to=reply_to,
-        edited=edited,
-        deleted=deleted,
-        reactions=reactions_of(msgspec.json.decode(pairs) if pairs and not deleted else ()),
-    )
+    _, pk, seq, pos, client_id, author, name, *rest, reactions = row
+    state = MessageState(pk, seq, pos, client_id, Person(author, name), *rest)
+    if reactions and not state.deleted:
+        state.reactions = changes.reactions_of(msgspec.json.decode(reactions))
+    return state
 
 
-def _change(row: Sequence[Any]) -> Change:
+def _change(state: MessageState) -> Change:
     """The frame that a message read back from the database is announced with.
 
     Catch-up is net: we know the state, not each step. A plain client that shows the text of each
     `chat.message` must not show an edited message as a new one, hence the guess by what is set.
     """
-    state = _state(row)
-    kind: Kind
+    kind: changes.Kind
     if state.deleted:
-        kind = DELETED
+        kind = changes.DELETED
     elif state.edited:
-        kind = EDITED
+        kind = changes.EDITED
     else:
-        kind = REACTED if state.reactions else POSTED
-    return change_of(kind, state)
+        kind = changes.REACTED if state.reactions else changes.POSTED
+    return changes.change_of(kind, state)
 
 
 def as_seen(change: Change, last_seq: int) -> Change:
     """`change` as it must be announced to somebody who has seen messages up to `last_seq`: if it is
     new, and only then, as a post. One that bears no mark has lost its last reaction."""
     if change.seq > last_seq:
-        return change._replace(kind=POSTED)
-    return change._replace(kind=REACTED) if change.kind == POSTED else change
+        return change._replace(kind=changes.POSTED)
+    return change._replace(kind=changes.REACTED) if change.kind == changes.POSTED else change

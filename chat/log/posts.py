@@ -12,10 +12,11 @@ from django.db import connection
 
 from chat.log.write import Write
 from chat.models import Membership
+from chat.models.membership import join_sql
 from chat.protocol.changes import POSTED, Change, MessageState, Person, change_of
 from chat.protocol.commands import Post
 from chat.protocol.errors import Gone, Refused
-from chat.rooms.permissions import IS_THEIRS_SQL, REFUSALS, sanctions_sql
+from chat.rooms import permissions
 from core.database.statements import Statement, as_json, fetch
 from core.models import User
 
@@ -110,11 +111,12 @@ SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
         AND written.author_id = judged.author_id AND written.client_id = judged.client_id
 """
 _JUDGED = {
-    "sanctions": sanctions_sql("input.author_id", "input.room_id"),
-    "is_theirs": IS_THEIRS_SQL,
+    "sanctions": permissions.sanctions_sql("input.author_id", "input.room_id"),
+    "is_theirs": permissions.IS_THEIRS_SQL,
     "moderates": ", ".join(f"'{role}'" for role in Membership.MODERATES),
     "name": User.name_sql("judged"),
 }
+_JOINING = "SELECT room_id, author_id AS user_id FROM placed WHERE joins"
 _POST = Statement("chat_post", ["json"], _SQL.format(joins="", wanted="", joined="", **_JUDGED))
 # Where somebody writes who is no member yet, as in a room in which nothing was said before: it is
 # wanted now. A statement of its own, since members are most, and need none of it.
@@ -124,19 +126,14 @@ _POST_AND_JOIN = Statement(
     _SQL.format(
         joins=", joins boolean",
         wanted=", vacant_since = NULL",
-        joined=""", joined AS (
-    INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
-    SELECT DISTINCT room_id, author_id, 'member', 0, 'all', now() FROM placed WHERE joins
-     ORDER BY room_id, author_id
-    ON CONFLICT (room_id, user_id) DO NOTHING
-)""",
+        joined=f", joined AS ({join_sql(_JOINING)})",
         **_JUDGED,
     ),
 )
 
 REFUSALS = {
     "forbidden": "You cannot post in this room.",
-    **REFUSALS,
+    **permissions.REFUSALS,
     "slow_mode": "This room is in slow mode. Wait before you send another message.",
     "not_found": "The message you are replying to is not in this room.",
 }
@@ -209,20 +206,9 @@ def _outcome(write: Write, row: Sequence[Any]) -> Change | Refused | int:
     command = write.command
     assert isinstance(command, Post)
     kind, body = as_kind(command.message)
-    return change_of(
-        POSTED,
-        MessageState(
-            id=pk,
-            seq=seq,
-            pos=pos,
-            client_id=command.client_id,
-            user=Person(write.user, name),
-            message=body,
-            created=created,
-            kind=kind,
-            reply_to=command.reply_to,
-        ),
-    )
+    author, reply_to = Person(write.user, name), command.reply_to
+    state = MessageState(pk, seq, pos, command.client_id, author, body, created, kind, reply_to)
+    return change_of(POSTED, state)
 
 
 def as_kind(text: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ stand in line behind them.
 from collections.abc import Sequence
 
 from chat.log.write import ReadTo, Write
+from chat.models.membership import join_sql
 from chat.protocol.commands import Read
 from chat.rooms.permissions import sanctions_sql
 from core.database.statements import Statement, as_json, fetch
@@ -40,23 +41,19 @@ SELECT input.n, coalesce(marked.read_pos, member.read_pos, 0)
 )
 
 
-# Runs before _MARK: makes members of readers who entered while the room was vacant. Ordered by pk,
-# against deadlocks.
+# Runs before _MARK: makes members of readers who entered while the room was vacant.
 _JOIN = Statement(
     "chat_join_readers",
     ["json"],
-    f"""
-INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
-SELECT DISTINCT room.id, person.id, 'member', 0, 'all', now()
+    join_sql(f"""
+SELECT room.id AS room_id, person.id AS user_id
   FROM json_to_recordset($1) AS input(room_id bigint, user_id bigint, pos bigint, joins boolean)
   JOIN chat_room room ON room.id = input.room_id
   JOIN core_user person ON person.id = input.user_id
  WHERE input.joins AND input.pos > 0 AND room.kind = 'open' AND room.message_count > 0
    AND person.is_active
    AND 'ban' NOT IN ({sanctions_sql("person.id", "room.id")})
- ORDER BY room.id, person.id
-ON CONFLICT (room_id, user_id) DO NOTHING
-""",  # noqa: S608 - of our own making
+"""),  # noqa: S608 - of our own making
 )
 
 

@@ -4,6 +4,20 @@ from django.conf import settings
 from django.db import connection, models
 
 
+def join_sql(rows: str) -> str:
+    """Makes members, unless they are, of `rows`: SQL that gives `room_id` and `user_id`. In one
+    order, against deadlocks."""
+    return f"""INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
+        SELECT DISTINCT room_id, user_id, 'member', 0, 'all', now() FROM ({rows}) AS joining
+         ORDER BY room_id, user_id
+            ON CONFLICT (room_id, user_id) DO NOTHING"""  # noqa: S608 - of our own making
+
+
+_JOIN = join_sql(
+    "SELECT id AS room_id, %s::bigint AS user_id FROM chat_room WHERE id = %s AND kind = 'open'"
+)
+
+
 class MembershipManager(models.Manager["Membership"]):
     def join(self, room: Any, user: Any) -> bool:
         """Make `user` a member of an open room, unless they are one; False where it is not open.
@@ -14,13 +28,6 @@ class MembershipManager(models.Manager["Membership"]):
             cursor.execute(_JOIN, [user.pk, room.pk])
             is_new = bool(cursor.rowcount)
         return is_new or self.filter(room=room, user=user).exists()
-
-
-_JOIN = """
-INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
-SELECT id, %s, 'member', 0, 'all', now() FROM chat_room WHERE id = %s AND kind = 'open'
-    ON CONFLICT (room_id, user_id) DO NOTHING
-"""
 
 
 class Membership(models.Model):

@@ -1,6 +1,5 @@
 import uuid
 from array import array
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -10,9 +9,6 @@ from django.db.models import Q
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
-
-if TYPE_CHECKING:
-    from chat.models.revision import Revision
 
 # Imports must fit; what people may send is settings.CHAT_MESSAGE_MAX.
 BODY_MAX = 40_000
@@ -116,9 +112,3 @@ class Message(models.Model):
     @property
     def is_deleted(self) -> bool:
         return self.deleted_at is not None
-
-    def revised(self, kind: str, *, by: int, reason: str = "") -> "Revision":
-        """The text that a change is about to replace, to be kept for moderators."""
-        return self.revisions.model(
-            message=self, kind=kind, body=self.body, by_id=by, reason=reason
-        )

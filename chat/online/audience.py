@@ -17,6 +17,7 @@ from chat.live.outbox import Parcel
 from chat.online.names import Names
 from chat.protocol import frames
 from chat.protocol.changes import Person
+from chat.protocol.commands import Ref
 from core import tasks
 from core.trouble import Trouble
 from presence.roster import Roster
@@ -51,7 +52,7 @@ class Audience:
     def __contains__(self, connection: object) -> bool:
         return connection in self._watchers or connection in self._newcomers
 
-    def show(self, connection: Connection, ref: str | int | None = None) -> None:
+    def show(self, connection: Connection, ref: Ref = None) -> None:
         """Send `presence.state`; from then on the connection is told each change after it."""
         if self._is_crowd != (self._shown is not None):
             if (self._watchers | self._newcomers.keys()) - {connection}:
@@ -149,7 +150,7 @@ class Audience:
         if not begins_again and not self._is_crowd:
             frames = [(change.version, self._change(change)) for change in news]
             if frames:
-                self._push(Parcel([frame for _, frame in frames]), self._watchers)
+                self._push(Parcel([frame for _, frame in frames]))
             self._tell_newcomers(frames)
             self._settle()
             return
@@ -161,24 +162,23 @@ class Audience:
             frame = self._count()
         else:
             return  # everybody was shown all in the meantime
-        self._push(Parcel([frame]), self._watchers)
+        self._push(Parcel([frame]))
 
     def _tell_newcomers(self, news: Sequence[tuple[int, bytes]]) -> None:
         """What is new to them: their state has the rest already."""
-        for connection, seen in list(self._newcomers.items()):
-            frames = [frame for version, frame in news if version > seen]
-            if frames and not connection.push(Parcel(frames)):
-                connection.too_slow()
+        for connection, seen in self._newcomers.items():
+            if frames := [frame for version, frame in news if version > seen]:
+                connection.push(Parcel(frames))
 
     def _settle(self) -> None:
         self._watchers |= self._newcomers.keys()
         self._newcomers.clear()
 
-    def _push(self, parcel: Parcel, connections: set[Connection]) -> None:
-        for connection in [one for one in connections if not one.push(parcel)]:
-            connection.too_slow()
+    def _push(self, parcel: Parcel) -> None:
+        for connection in self._watchers:
+            connection.push(parcel)
 
-    def _state(self, ref: str | int | None) -> bytes:
+    def _state(self, ref: Ref) -> bytes:
         if self._is_crowd and self._shown is None:
             self._show_first()
         of = (self._is_crowd, self._shown_at if self._is_crowd else self._roster.version)

@@ -15,6 +15,7 @@ from chat.online.names import Names
 from chat.online.scopes import SITE
 from chat.protocol import frames
 from chat.protocol.changes import Person
+from chat.protocol.commands import Ref
 from core import tasks
 from core.trouble import Trouble
 from presence.roster import Roster
@@ -122,7 +123,7 @@ class Online:
             for connection in self._connections.of(message.user):
                 self.set_visibility(connection, True)
 
-    def show(self, connection: Connection, ref: str | int | None = None) -> None:
+    def show(self, connection: Connection, ref: Ref = None) -> None:
         """Send `presence.state`; from then on the connection gets each change after it."""
         here = self._rooms[connection.room_id]
         if here.roster.known:
@@ -213,7 +214,7 @@ def _scopes(connection: Connection) -> Iterable[str]:
     return str(connection.room_id), SITE
 
 
-def _state_of_ours(here: Here, ref: str | int | None) -> bytes:
+def _state_of_ours(here: Here, ref: Ref) -> bytes:
     """Redis is away: at least those who are connected to this process."""
     seen = (one.user for one in here.connections if not (one.is_invisible or one.is_closing))
     users = list({user.id: user for user in seen}.values())[: settings.PRESENCE_LIST_MAX]

@@ -11,8 +11,9 @@ from chat.models.reaction import EMOJI_MAX
 from chat.protocol.errors import Refused
 
 Ref = Annotated[str, msgspec.Meta(max_length=64)] | int | None
-# PostgreSQL's bigint; a larger number would be an error in the database, not an empty answer.
-Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+# PostgreSQL's bigint; a larger number would be an error in the database, not an empty answer. No
+# row has the number 0, and to ask for it is no mistake.
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 # A frame over the limit is still read for its `ref`, so that its error can name it, up to so many
 # times the limit: the longest message, with each character escaped, makes three times of it.
@@ -27,16 +28,16 @@ class Post(Command):
     message: str
     # The idempotency key. A client that gives none gets one, so that our own retries are safe.
     client_id: UUID = msgspec.field(default_factory=uuid4)
-    reply_to: Id | None = None
+    reply_to: Number | None = None
 
 
 class Edit(Command):
-    id: Id
+    id: Number
     message: str
 
 
 class Delete(Command):
-    id: Id
+    id: Number
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
@@ -45,13 +46,13 @@ class Remove(Delete):
 
 
 class React(Command):
-    id: Id
+    id: Number
     emoji: Annotated[str, msgspec.Meta(min_length=1, max_length=EMOJI_MAX)]
     on: bool = True
 
 
 class Read(Command):
-    pos: Id
+    pos: Number
 
 
 class Typing(Command):
@@ -59,7 +60,7 @@ class Typing(Command):
 
 
 class History(Command):
-    before: Id | None = None
+    before: Number | None = None
     limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 

@@ -1,12 +1,14 @@
 """Frames for clients, encoded. No I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from chat.models import Room
 from chat.protocol.changes import Id, Person, Word, encode
+from chat.protocol.commands import Ref
 from chat.protocol.errors import Refused
 
 
@@ -25,93 +27,70 @@ class RoomFields(msgspec.Struct, omit_defaults=True):
         return cls(room.pk, room.slug, room.name, room.topic, room.kind, room.is_archived)
 
 
+def _frame(kind: str, **fields: Any) -> bytes:
+    """Without the fields that are None."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return encode({"type": kind, **given})
+
+
 def history(
-    *,
-    room: bytes,
-    you: bytes,
+    room: RoomFields,
+    you: Mapping[str, Any],
     states: Sequence[bytes],
+    *,
     head: int,
     more: bool,
     mode: str,
-    ref: str | int | None = None,
+    ref: Ref = None,
 ) -> bytes:
-    """A `chat.history` frame; `room`, `you` and `states` are encoded already."""
-    return b"".join(
-        (
-            b'{"type":"chat.history","room":',
-            room,
-            b',"you":',
-            you,
-            b',"messages":[',
-            b",".join(states),
-            b'],"head":%d,"more":%s,"mode":"%s"'
-            % (head, b"true" if more else b"false", mode.encode()),
-            b"" if ref is None else b',"ref":' + encode(ref),
-            b"}",
-        )
-    )
+    """A page, or what was missed; `states` are encoded already."""
+    log = {"messages": [Raw(state) for state in states], "head": head, "more": more}
+    return _frame("chat.history", room=room, you=you, **log, mode=mode, ref=ref)
 
 
-def error(refused: Refused, *, ref: str | int | None = None, client_id: Any | None = None) -> bytes:
-    fields: dict[str, Any] = {"type": "error", "code": refused.code, "detail": refused.detail}
-    if ref is not None:
-        fields["ref"] = ref
-    if client_id is not None:
-        fields["client_id"] = client_id
-    if refused.retry_after is not None:
-        fields["retry_after"] = refused.retry_after
-    return encode(fields)
+def error(refused: Refused, *, ref: Ref = None, client_id: Any = None) -> bytes:
+    """Why a command was refused; `ref` and `client_id` are those that it was sent with."""
+    why = {"code": refused.code, "detail": refused.detail, "retry_after": refused.retry_after}
+    return _frame("error", **why, ref=ref, client_id=client_id)
 
 
 def presence_state(
-    users: Sequence[Person],
-    online: int,
-    version: int,
-    *,
-    more: bool = False,
-    ref: str | int | None = None,
+    users: Sequence[Person], online: int, version: int, *, more: bool = False, ref: Ref = None
 ) -> bytes:
     """`more`: these are not all; in a crowd only the first are named."""
-    fields: dict[str, Any] = {"type": "presence.state", "users": users, "online": online}
-    fields["version"] = version
-    if more:
-        fields["more"] = True
-    return encode(fields if ref is None else fields | {"ref": ref})
+    return _frame(
+        "presence.state", users=users, online=online, version=version, more=more or None, ref=ref
+    )
 
 
 def presence_count(
     online: int, version: int, joined: Sequence[Person], left: Sequence[Person]
 ) -> bytes:
     """How many are in a crowd, and who came to or went from those that are named."""
-    fields: dict[str, Any] = {"type": "presence.count", "online": online, "version": version}
-    if joined:
-        fields["joined"] = joined
-    if left:
-        fields["left"] = left
-    return encode(fields)
+    named = {"joined": joined or None, "left": left or None}
+    return _frame("presence.count", online=online, version=version, **named)
 
 
 def presence_change(kind: str, user: Person, online: int, version: int) -> bytes:
     """`kind` is "joined" or "left"."""
-    return encode({"type": f"presence.{kind}", "user": user, "online": online, "version": version})
+    return _frame(f"presence.{kind}", user=user, online=online, version=version)
 
 
 def typing(user: Person) -> bytes:
-    return encode({"type": "chat.typing", "user": user})
+    return _frame("chat.typing", user=user)
 
 
-def read(pos: int, ref: str | int | None = None) -> bytes:
-    return encode({"type": "chat.read", "pos": pos} | ({} if ref is None else {"ref": ref}))
+def read(pos: int, ref: Ref = None) -> bytes:
+    return _frame("chat.read", pos=pos, ref=ref)
 
 
-def pong(ref: str | int | None) -> bytes:
-    return encode({"type": "pong"} | ({} if ref is None else {"ref": ref}))
+def pong(ref: Ref) -> bytes:
+    return _frame("pong", ref=ref)
 
 
-def updated(room: bytes) -> bytes:
-    """`room` is encoded already."""
-    return b'{"type":"room.updated","room":' + room + b"}"
+def updated(room: RoomFields) -> bytes:
+    return _frame("room.updated", room=room)
 
 
 def closed(detail: str) -> bytes:
-    return encode({"type": "room.closed", "detail": detail})
+    return _frame("room.closed", detail=detail)

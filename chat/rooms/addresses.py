@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db import IntegrityError
 
 from chat.models import Room, Sanction
-from chat.rooms.permissions import sanctions_sql
+from chat.rooms.permissions import is_theirs, sanctions_sql
 from core.database.statements import Statement, columns, fetch, instance, width
 from core.models import User
 
@@ -44,7 +44,8 @@ class Found(NamedTuple):
     @property
     def is_theirs(self) -> bool:
         """There is a room, and no secret for them."""
-        return self.room is not None and (self.role is not None or self.room.kind == Room.Kind.OPEN)
+        is_member = self.role is not None
+        return self.room is not None and is_theirs(self.room.kind, is_member=is_member)
 
 
 def look_up(slug: str, user: int) -> Found:

@@ -1,5 +1,7 @@
 """Who may be in a room, and as what. The lookup is the check: forbidden and absent look alike."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from django.contrib.auth.models import AnonymousUser
@@ -34,53 +36,41 @@ def enter(claim: Claim, slug: str, address: str) -> Admission | None:
     return _let_in(found.user, found, slug, address)
 
 
-def enter_as(user: User, slug: str, address: str) -> Admission:
+def enter_as(user: User, slug: str, address: str) -> Admission | None:
     """The same for somebody who is known, without a session."""
     found = look_up(slug, user.pk)
-    if found.user is None:
-        raise Rejected(Close.SIGN_IN, "Sign in first.")
-    return _let_in(found.user, found, slug, address)
+    return None if found.user is None else _let_in(found.user, found, slug, address)
 
 
 def look(slug: str) -> None:
     """See that there is a room here, or can be, for somebody new. Raises Rejected."""
-    try:
+    with _rejecting():
         entering.find(slug, AnonymousUser())
+
+
+@contextmanager
+def _rejecting() -> Iterator[None]:
+    """What a page says of rooms, as a socket says it."""
+    try:
+        yield
     except entering.NoSuchRoom:
-        raise _no_such_room() from None
+        raise Rejected(Close.NO_ROOM, "There is no such room.") from None
+    except entering.TooManyRooms as error:
+        raise Rejected(Close.TOO_MANY, str(error)) from None
 
 
+@_rejecting()
 def _let_in(user: User, found: Found, slug: str, address: str) -> Admission:
     if entering.is_free(found, slug, user):
-        _create(user, slug, address)
+        entering.create(slug, user, address)
         found = look_up(slug, user.pk)
     room, role = found.room, found.role
     if room is None or not found.is_theirs:
-        raise _no_such_room()
+        raise entering.NoSuchRoom
     if found.is_banned:
         raise Rejected(Close.FORBIDDEN, "You are banned from this room.")
-    is_member = role is not None or _join(room, user)
+    is_member = role is not None or entering.join(room, user)
     role = role or Membership.Role.MEMBER
     can = [] if Sanction.Kind.MUTE in found.sanctions else ["post", "react"]
     can += ["moderate"] if role in Membership.MODERATES else []
     return Admission(user, room, role, can, is_member)
-
-
-def _no_such_room() -> Rejected:
-    return Rejected(Close.NO_ROOM, "There is no such room.")
-
-
-def _join(room: Room, user: User) -> bool:
-    try:
-        return entering.join(room, user)
-    except entering.NoSuchRoom:
-        raise _no_such_room() from None
-
-
-def _create(user: User, slug: str, address: str) -> None:
-    try:
-        entering.create(slug, user, address)
-    except entering.TooManyRooms as error:
-        raise Rejected(Close.TOO_MANY, str(error)) from None
-    except entering.NoSuchRoom:  # a private one got the address in the same moment
-        raise _no_such_room() from None

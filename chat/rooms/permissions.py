@@ -32,6 +32,11 @@ def sanctions_sql(user: str, room: str) -> str:
 IS_THEIRS_SQL = "(room.kind = 'open' OR member.id IS NOT NULL)"
 
 
+def is_theirs(kind: str, *, is_member: bool) -> bool:
+    """The same, of a room of this kind."""
+    return kind == Room.Kind.OPEN or is_member
+
+
 class Permissions:
     """Of these users in these rooms, all by pk: read at once, under the rooms' locks."""
 
@@ -53,7 +58,7 @@ class Permissions:
             raise Refused("forbidden", "This account is closed.")
         if self._is_sanctioned(room, user, Sanction.Kind.BAN):
             raise Refused("forbidden", "You are banned from this room.")
-        if room.kind != Room.Kind.OPEN and (room.pk, user) not in self._roles:
+        if not is_theirs(room.kind, is_member=(room.pk, user) in self._roles):
             raise Refused("forbidden", "You are not a member of this room.")
 
     def check_may_write(self, room: Room, user: int) -> None:

@@ -25,15 +25,16 @@ CLOSED_SLOW = "faults: closes as too slow: "
 def log_closings() -> None:
     """Have the server log whom it closes as too slow: a client that does not read cannot tell."""
     from chat.live.connection import Connection
+    from chat.protocol.errors import Close
 
-    too_slow = Connection.too_slow
+    close = Connection.close
 
-    def logged(self: Connection) -> None:
-        if not self.is_closing:
+    def logged(self: Connection, code: Close, detail: str = "") -> None:
+        if code == Close.TOO_SLOW and not self.is_closing:
             logger.warning("%s%d", CLOSED_SLOW, self.user.id)
-        too_slow(self)
+        close(self, code, detail)
 
-    Connection.too_slow = logged  # type: ignore[method-assign]
+    Connection.close = logged  # type: ignore[method-assign]
 
 
 def fill_soon() -> None:

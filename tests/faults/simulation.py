@@ -232,7 +232,7 @@ class Simulation:
         if not entering.done():
             entering.cancel()
             await asyncio.wait([entering])
-        connection.release()
+        connection.end()
         client.connection = client.engine = client.entering = None
 
     def send(self, client: Client, frame: Frame) -> None:

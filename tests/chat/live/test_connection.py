@@ -35,8 +35,8 @@ def test_each_clean_up_runs_once_the_newest_first_though_one_fails(
         raise RuntimeError
 
     connection.on_end += [lambda: done.append("first"), fail, lambda: done.append("last")]
-    connection.release()
-    connection.release()
+    connection.end()
+    connection.end()
     assert done == ["last", "failed", "first"]
     assert connection.is_closing
 
@@ -51,6 +51,6 @@ def test_a_person_has_so_many_connections_until_one_ends(
         connections.add(connection)
     assert rejected.value.code == Close.TOO_MANY
     assert connections.of(7) == [*connections] == [connection]
-    connection.release()
+    connection.end()
     assert connections.of(7) == [*connections] == []
     connections.add(connection)

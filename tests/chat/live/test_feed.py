@@ -38,6 +38,7 @@ from chat.protocol.changes import (
 from tests.support.sockets import CHANGES, Frame, Log
 
 LONG_AGO = datetime(2026, 11, 22, tzinfo=UTC)
+ROOM = frames.RoomFields(id=1, slug="lobby", title="", topic="", kind="open")
 
 
 class Database:
@@ -107,19 +108,15 @@ class Reader:
         self.reads = True
         self.was_too_slow = False
 
-    def push(self, parcel: Parcel) -> bool:
-        if self.reads:
-            for one in parcel.objects:
-                self._take(json.loads(one))
-        return self.reads
-
-    def too_slow(self) -> None:
-        assert self.feed is not None
-        self.was_too_slow = True
-        self.feed.connections.discard(self)  # type: ignore[arg-type]
+    def push(self, parcel: Parcel) -> None:
+        if not self.reads:
+            self.was_too_slow = True
+            return
+        for one in parcel.objects:
+            self._take(json.loads(one))
 
     def show(self, states: list[bytes], mode: str, head: int) -> None:
-        page = frames.history(room=b"{}", you=b"{}", states=states, head=head, more=True, mode=mode)
+        page = frames.history(ROOM, {}, states, head=head, more=True, mode=mode)
         self._take(json.loads(page))
 
     def show_page(self, feed: Feed, mode: str) -> None:

@@ -288,7 +288,8 @@ async def test_a_connection_whose_outbox_is_full_is_closed_with_4408_and_nothing
     for one in objects(50):
         connection.push_one(one)
         await asyncio.sleep(0)
-    await connection.closed()
+    assert connection.closing is not None
+    await connection.closing
     assert closed == [4408]
     reader.reads.set()
     await asyncio.sleep(0.01)

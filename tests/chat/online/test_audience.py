@@ -82,9 +82,13 @@ class Client:
 
     # what an Audience wants of a connection
 
-    def push(self, parcel: Parcel) -> bool:
+    def push(self, parcel: Parcel) -> None:
         if self.is_full:
-            return False
+            self.is_closing = True
+            if self.audience is not None:  # a moment later, as the consumer does
+                leave = self.audience.leave
+                asyncio.get_running_loop().call_soon(leave, cast(Connection, self))
+            return
         payloads = parcel.payloads(lines=True)
         assert len(payloads) == 1, "one frame"
         self.bytes += len(payloads[0])
@@ -92,16 +96,9 @@ class Client:
         self.frames.append((now(), objects))
         for one in objects:
             self.receive(one)
-        return True
 
     def push_one(self, payload: bytes) -> None:
-        if not self.push(Parcel([payload])):
-            self.too_slow()
-
-    def too_slow(self) -> None:
-        self.is_closing = True
-        if self.audience is not None:
-            self.audience.leave(cast(Connection, self))
+        self.push(Parcel([payload]))
 
     # the protocol
 
