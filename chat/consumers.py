@@ -109,7 +109,7 @@ class RoomConsumer(AsyncConsumer):
         )
 
     async def _welcome(self, slug: str, address: str | None) -> admission.Admission | None:
-        """Let somebody in who has no session, as a guest, if there is a room for one, and guests.
+        """Let somebody in who has no session, as a guest; None where they must sign in first.
 
         Not the room page: it came with a session, so it had one, and lost it. As somebody new it
         would send what the person before has not sent yet.
@@ -137,7 +137,7 @@ class RoomConsumer(AsyncConsumer):
     # -- commands -----------------------------------------------------------------------------
 
     async def _handle(self, connection: Connection, text: str | None) -> None:
-        wait = self.process.frames.take(connection.user.id)
+        wait = self.process.frame_rates.take(connection.user.id)
         # A burst is on its way before its sender hears of the rate; who goes on was told.
         if wait and not self.seconds.take():
             self._lose_patience()
@@ -174,13 +174,13 @@ class RoomConsumer(AsyncConsumer):
             case commands.Read():
                 self.process.submit(connection, command)
             case _:
-                wait = self.process.posts.take((connection.user.id, connection.room_id))
+                wait = self.process.post_rates.take((connection.user.id, connection.room_id))
                 _check_rate(wait, "You are sending messages too quickly. Wait a moment.")
                 self.process.submit(connection, command)
 
     async def _wait_to_read(self, connection: Connection) -> None:
         """Nobody is refused here: to scroll back without pause is nothing wrong."""
-        await asyncio.sleep(self.process.reads.reserve(connection.user.id))
+        await asyncio.sleep(self.process.read_rates.reserve(connection.user.id))
 
     async def _show_older(self, connection: Connection, command: commands.History) -> None:
         limit = min(command.limit or settings.CHAT_HISTORY_PAGE, settings.CHAT_HISTORY_MAX)

@@ -54,14 +54,14 @@ class Process:
         self.writer = Writer(self.outcomes.tell)
         self.last_seen = LastSeen(self.connections.seen_users)
         self.occupancy = Occupancy(self.connections.rooms_without_membership)
-        self.posts = Buckets(
+        self.post_rates = Buckets(
             settings.CHAT_RATE_MESSAGES / settings.CHAT_RATE_SECONDS, settings.CHAT_RATE_BURST
         )
         # A person's, over all their connections: twenty tabs must not be twenty times as fast.
-        self.frames = Buckets(settings.CHAT_FRAMES_PER_SECOND, 5 * settings.CHAT_FRAMES_PER_SECOND)
+        rate = settings.CHAT_FRAMES_PER_SECOND
+        self.frame_rates = Buckets(rate, 5 * rate)
         # Of pages, and of who is there: each costs as much as many other frames.
-        reads = settings.CHAT_FRAMES_PER_SECOND / 5
-        self.reads = Buckets(reads, 5 * reads)
+        self.read_rates = Buckets(rate / 5, rate)
         self.leaving = False
 
     @classmethod

@@ -63,8 +63,8 @@ def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
 
 
 def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
-    room = Room.objects.filter(pk=instance.room_id).first()
-    if room is not None and not is_theirs(room.kind, is_member=False):
+    kind = Room.objects.filter(pk=instance.room_id).values_list("kind", flat=True).first()
+    if kind is not None and not is_theirs(kind, is_member=False):
         _end(instance.user_id, Ending.REMOVED, room=instance.room_id)
 
 

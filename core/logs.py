@@ -12,7 +12,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def configuration(level: str) -> dict[str, Any]:
-    """Django's LOGGING: all that is of `level` or above it goes to the terminal."""
+    """Django's LOGGING: to the terminal goes what is of `level` or above, but for repetitions."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

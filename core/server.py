@@ -33,7 +33,8 @@ def serve(
     return_within: float | None = None,
     log_request: Callable[[str, str, dict[str, Any]], None] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; `ready` is called once it listens.
+    """Serve until SIGINT or SIGTERM; `ready` is called once it listens, unless a signal came
+    before.
 
     On the first signal the process takes no more sockets, tells the open ones when to come back
     (`return_within` so many seconds), and finishes the writes it has accepted. When the same signal

@@ -192,10 +192,10 @@ STORAGES = {
 
 # -- The chat's limits (DESIGN: "Bounded") ----------------------------------------------------
 
-# Numbers make sense from `least` (1) to `most` (a million), as a check says. PostgreSQL, Redis,
-# asyncio and browsers all take as much.
-MINUTE, DAY = 60, 86_400  # seconds
 CHAT_GUESTS = env.bool("CHAT_GUESTS", default=False)
+# A limit is of its default's type, and from `least` (1) to `most` (a million), as a check says:
+# PostgreSQL, Redis, asyncio and browsers all take as much.
+MINUTE, DAY = 60, 86_400  # seconds
 CHAT_MESSAGE_MAX = env.limit("CHAT_MESSAGE_MAX", default=4_000)  # characters
 CHAT_FRAME_IN_MAX = env.limit("CHAT_FRAME_IN_MAX", default=16_384, most=2**30)  # bytes
 CHAT_FRAME_OUT_MAX = env.limit("CHAT_FRAME_OUT_MAX", default=262_144, most=2**30)  # bytes
@@ -207,7 +207,7 @@ CHAT_CATCH_UP_MAX = env.limit("CHAT_CATCH_UP_MAX", default=500, most=10_000)
 CHAT_RATE_MESSAGES = env.limit("CHAT_RATE_MESSAGES", default=10, least=0)
 CHAT_RATE_SECONDS = env.limit("CHAT_RATE_SECONDS", default=10, most=DAY)
 CHAT_RATE_BURST = env.limit("CHAT_RATE_BURST", default=20)
-# Frames of any kind a second from one connection, and five times that at once; 0 = no limit.
+# Frames of any kind a second from one person, and five times that at once; 0 = no limit.
 CHAT_FRAMES_PER_SECOND = env.limit("CHAT_FRAMES_PER_SECOND", default=20, least=0)
 CHAT_CONNECTIONS_MAX = env.limit("CHAT_CONNECTIONS_MAX", default=20)  # a user
 CHAT_BAD_FRAMES_MAX = env.limit("CHAT_BAD_FRAMES_MAX", default=20)  # a minute, then BAD_FRAMES

@@ -49,7 +49,7 @@ class Connection:
         self.is_muted = "post" not in admission.can
         self.is_member = admission.is_member  # of an open room, not before something was said in it
         self.is_closing = False
-        self.closing: asyncio.Task[None] | None = None  # by us
+        self.closing: asyncio.Task[None] | None = None  # sends our close frame
         self.on_end: list[Callable[[], None]] = []
         self._you = {"role": admission.role, "guest": user.is_guest, "can": admission.can}
         self._outbox = outbox
@@ -91,7 +91,9 @@ class Connection:
 
     def close(self, code: Close, detail: str = "") -> None:
         """Close with `code`, once; nothing more is sent. `detail` is why the room has closed for
-        this person, if it has."""
+        this person, if it has. The `end` comes later: whoever walks through connections may close
+        them meanwhile.
+        """
         if detail:
             self.push_one(frames.closed(detail))
         if not self.is_closing:

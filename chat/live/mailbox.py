@@ -22,7 +22,9 @@ from core.redis import installation
 from core.redis.layers import CHAT, Garbage
 from core.trouble import Trouble
 
-logger = logging.getLogger(__name__)  # each kind of line seldom: others may cause many (settings)
+logger = logging.getLogger(
+    __name__
+)  # each kind of line seldom: others may cause many (core/logs.py)
 
 PULSE = 1.0  # seconds between messages to ourselves …
 PULSE_LATE = 2.5  # … without which, for so long, Redis counts as away …

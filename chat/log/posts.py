@@ -131,7 +131,7 @@ _POST_AND_JOIN = Statement(
     ),
 )
 
-REFUSALS = {
+POST_REFUSALS = {
     "forbidden": "You cannot post in this room.",
     **permissions.REFUSALS,
     "slow_mode": "This room is in slow mode. Wait before you send another message.",
@@ -202,7 +202,7 @@ def _outcome(write: Write, row: Sequence[Any]) -> Change | Refused | int:
     if verdict == "gone":
         return Gone()
     if verdict is not None:
-        return Refused(verdict, REFUSALS[verdict], wait if verdict == "slow_mode" else None)
+        return Refused(verdict, POST_REFUSALS[verdict], wait if verdict == "slow_mode" else None)
     command = write.command
     assert isinstance(command, Post)
     kind, body = as_kind(command.message)

@@ -25,6 +25,7 @@ from chat.protocol.commands import Read
 from chat.protocol.errors import Gone, Refused
 from core import tasks
 from core.database.readiness import writing
+from core.trouble import line
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ def write_all(writes: Sequence[Write]) -> list[Outcome]:
             writing.met(error)
             return [_unavailable()] * len(writes)
         if len(writes) > 1:
-            logger.warning("A batch of %d failed, trying one by one: %s", len(writes), _line(error))
+            logger.warning("A batch of %d failed, trying one by one: %s", len(writes), line(error))
             return _one_by_one(writes)
         logger.exception("A command could not be written: %r", type(writes[0].command))
         detail = "This could not be saved. Change it, or contact the people who run this site."
@@ -205,7 +206,3 @@ def _is_transient(error: Error) -> bool:
 
 def _unavailable() -> Refused:
     return Refused("unavailable", "Your message could not be saved right now.", RETRY_AFTER)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -11,8 +11,8 @@ from chat.models.reaction import EMOJI_MAX
 from chat.protocol.errors import Refused
 
 Ref = Annotated[str, msgspec.Meta(max_length=64)] | int | None
-# PostgreSQL's bigint; a larger number would be an error in the database, not an empty answer. No
-# row has the number 0, and to ask for it is no mistake.
+# A row's or a place's, of which none is 0; to ask for that is no mistake. A larger one than
+# PostgreSQL's bigint would be an error in the database, not an empty answer.
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 # A frame over the limit is still read for its `ref`, so that its error can name it, up to so many

@@ -24,7 +24,7 @@ IN_PRODUCTION = (
     " is a developer's, and needs nothing."
 )
 T = TypeVar("T")
-Number = TypeVar("Number", int, float)
+N = TypeVar("N", int, float)
 
 
 def _switch(text: str) -> bool:
@@ -82,7 +82,7 @@ class Env(environ.Env):
         cast, wanted = CASTS.get(cast, (str, "text"))
         return self._checked(var, wanted, cast)
 
-    def limit(self, var: str, *, default: Number, least: int = 1, most: int = 1_000_000) -> Number:
+    def limit(self, var: str, *, default: N, least: int = 1, most: int = 1_000_000) -> N:
         """Return a number of the default's type; a check says where it is out of its bounds."""
         self.limits[var] = least, most
         return self.get_value(var, cast=type(default), default=default)

@@ -76,6 +76,7 @@ def closed_by(server: ChatServer, room: Room, session: str, change: Callable[[],
         change()
         Sanction.objects.create(user=witness, kind=Sanction.Kind.BAN)
         assert other.close_code() == 4403  # what was told before was heard before
+        time.sleep(5 * GATHER)  # some of it leads to another such check
         try:
             client.asks(type="ping")
         except ConnectionClosed:

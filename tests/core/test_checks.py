@@ -131,6 +131,12 @@ def test_every_number_has_two_ends(name: str, value: float) -> None:
     assert [text.split()[0] for text in refused] == [name]
 
 
+def test_every_rate_is_checked() -> None:
+    assert set(settings.RATES) == {
+        name for name in dir(settings) if "_PER_ADD" in name or "_PER_PERSON" in name
+    }
+
+
 @pytest.mark.parametrize(
     ("size", "says"), [(5, ["core.E005"]), (8, []), (262_143, []), (262_144, ["core.E019"])]
 )

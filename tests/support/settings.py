@@ -1,5 +1,6 @@
 """The chat's settings for the servers of most tests, without what takes the processor's time: it
-checks passwords at once, and has read the static files when it starts."""
+checks passwords at once, and has read the static files when it starts. A constant that a test needs
+otherwise is set here too, from the environment."""
 
 import os
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 # Half of the time a test waits for servers and browsers, so a core can have more than one.
-PER_CORE = 2
-MOST = 8
+PER_CORE = 2.5
+MOST = 10
 
 # A worker that takes the place of one that crashed has a higher number than there are workers.
 COUNT = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -19,7 +19,7 @@ def wanted(config: pytest.Config) -> int:
     files = {argument.partition("::")[0] for argument in config.args}
     if len(files) == 1 and files.pop().endswith(".py"):
         return 0
-    return min(MOST, PER_CORE * len(os.sched_getaffinity(0)))
+    return min(MOST, int(PER_CORE * len(os.sched_getaffinity(0))))
 
 
 def keep_bytecode() -> None:

@@ -97,7 +97,7 @@ def _kind(state: MessageState) -> str:
 
 
 class Reader:
-    """A connection that keeps what it gets by the protocol's rules. `reads` False: it is full."""
+    """A connection that keeps what it gets by the protocol's rules."""
 
     def __init__(self, log: Log | None = None) -> None:
         self.log = log or Log()
@@ -105,13 +105,8 @@ class Reader:
         self.frames: list[Frame] = []
         self.answered: list[Any] = []
         self.feed: Feed | None = None
-        self.reads = True
-        self.was_too_slow = False
 
     def push(self, parcel: Parcel) -> None:
-        if not self.reads:
-            self.was_too_slow = True
-            return
         for one in parcel.objects:
             self._take(json.loads(one))
 
@@ -343,19 +338,6 @@ def test_what_waits_for_a_hole_is_bounded(
     assert len(room.waiting) == 5
     room.fill(database.since(room.head, limit=500))
     assert reader.places == list(range(1, 52))
-
-
-def test_one_who_reads_too_slowly_is_closed_alone(
-    database: Database, room: Feed, reader: Reader
-) -> None:
-    stuck = Reader()
-    stuck.show_page(room, "page")
-    stuck.join(room)
-    stuck.reads = False
-    room.offer([database.post()])
-    assert stuck.was_too_slow
-    assert not reader.was_too_slow
-    assert reader.places == [1]
 
 
 # -- answers ----------------------------------------------------------------------------------

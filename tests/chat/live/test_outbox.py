@@ -13,7 +13,8 @@ from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from chat.consumers import RoomConsumer
-from chat.live.connection import Connection
+from chat.live.connection import Connection, SendClose
+from chat.live.feed import Feed
 from chat.live.outbox import Outbox, Overflow, Parcel
 from chat.models import Room
 from chat.protocol.errors import Close, Rejected
@@ -282,9 +283,7 @@ async def test_a_connection_whose_outbox_is_full_is_closed_with_4408_and_nothing
         closed.append(code)
 
     reader = Reader()
-    outbox = Outbox(reader.send, lines=True, wire=None)
-    admitted = Admission(User(pk=7), Room(pk=1, slug="lobby"), "member", [])
-    connection = Connection(admitted, outbox, close, process_id="process", session=None)
+    connection = connected(reader, close)
     for one in objects(50):
         connection.push_one(one)
         await asyncio.sleep(0)
@@ -294,3 +293,37 @@ async def test_a_connection_whose_outbox_is_full_is_closed_with_4408_and_nothing
     reader.reads.set()
     await asyncio.sleep(0.01)
     assert len(reader.sent) <= 1
+
+
+async def test_of_those_who_follow_a_room_who_reads_too_slowly_is_closed_alone(
+    settings: Settings,
+) -> None:
+    settings.CHAT_OUTBOX_FRAMES = 3
+    closed: list[Reader] = []
+    feed, readers = Feed(1), [Reader() for _ in range(5)]
+    stuck, others = readers[2], readers[:2] + readers[3:]
+    for reader in readers:
+
+        async def close(_: int, reader: Reader = reader) -> None:
+            closed.append(reader)
+
+        connection = connected(reader, close)
+        connection.on_end.append(lambda one=connection: feed.connections.discard(one))
+        feed.connections.add(connection)
+    for reader in others:
+        reader.reads.set()
+    for one in objects(50):
+        feed.send([one], feed.connections)
+        for _ in range(5):  # turns, in which the others read
+            await asyncio.sleep(0)
+        for connection in [one for one in feed.connections if one.is_closing]:
+            connection.end()
+    assert closed == [stuck]
+    assert len(feed.connections) == len(others)
+    assert [b"".join(reader.sent).count(b"{") for reader in others] == [50] * 4
+
+
+def connected(reader: Reader, close: SendClose) -> Connection:
+    outbox = Outbox(reader.send, lines=True, wire=None)
+    admitted = Admission(User(pk=7), Room(pk=1, slug="lobby"), "member", [])
+    return Connection(admitted, outbox, close, process_id="process", session=None)

@@ -359,8 +359,7 @@ def cut_at_the_commit(
 ) -> list[Callable[[], Any]]:
     """The first commit that the writer sends gets no answer. What is put into the list happens
     before it tries again."""
-    name = "_commit"  # Django's; it has no name for others
-    real = getattr(DatabaseWrapper, name)
+    real = DatabaseWrapper._commit  # noqa: SLF001 - Django has no other place for it
     meanwhile: list[Callable[[], Any]] = []
     cuts: list[bool] = []
 
@@ -377,7 +376,7 @@ def cut_at_the_commit(
             other.join()
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(DatabaseWrapper, name, commit)
+    monkeypatch.setattr(DatabaseWrapper, "_commit", commit)
     return meanwhile
 
 

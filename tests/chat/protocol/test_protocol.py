@@ -230,7 +230,7 @@ def test_every_time_is_in_utc_with_a_z(produced: dict[str, list[Frame]]) -> None
 
 def error_codes() -> set[str]:
     """What is given to Refused, Undecodable and the statement that judges posts."""
-    found = set(posts.REFUSALS)
+    found = set(posts.POST_REFUSALS)
     for module in sources():
         for node in ast.walk(module):
             if (

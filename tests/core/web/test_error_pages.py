@@ -46,7 +46,7 @@ def test_an_error_page_looks_up_nobody(page: str) -> None:
 
     request.user = SimpleLazyObject(look_up)  # type: ignore[assignment]
     request.session = SimpleLazyObject(look_up)  # type: ignore[assignment]
-    request.__dict__["_messages"] = SimpleLazyObject(look_up)  # where Django has them
+    request._messages = SimpleLazyObject(look_up)  # type: ignore[attr-defined] # noqa: SLF001 - Django's place for them
     assert "<h1>" in render_to_string(page, request=request)
 
 
