@@ -22,7 +22,6 @@ from chat.slack.reading import entries_of
 from chat.slack.report import Report
 from chat.slack.survey import Survey, survey
 from chat.slack.tally import NAMED_MAX, Tally
-from core.trouble import line
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +89,7 @@ class Importer:
             logger.debug("Room %s failed", slack.id, exc_info=True)
             if not connection.in_atomic_block:
                 connection.close_if_unusable_or_obsolete()  # the next room may find it back
-            self.report.failed.append((slack.label, line(error)))
+            self.report.failed.append((slack.label, _one_line(error)))
             self.report.in_failed += self.found.counts[slack.id]
             return
         finally:
@@ -166,3 +165,8 @@ def _alone() -> Iterator[None]:
     finally:
         with suppress(DatabaseError), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
