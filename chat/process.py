@@ -77,9 +77,12 @@ class Process:
         if self.leaving:
             raise Rejected(Close.LEAVING, RESTARTING)
         self.connections.add(connection)
-        connection.on_end.append(lambda: self.last_seen.left(connection.user.id))
+        connection.on_end.append(self._has_ended)
         self.last_seen.start()
         self.occupancy.start()
+
+    def _has_ended(self, connection: Connection) -> None:
+        self.last_seen.left(connection.user.id)
 
     def submit(self, connection: Connection, command: Command) -> None:
         """Have `command` written; its outcome reaches the connection. Raises Refused."""

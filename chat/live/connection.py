@@ -1,7 +1,7 @@
 """One socket in one room, after it was let in: who it is, what it may do, how to send to it.
 
 We `close` it, or its client goes; either way it comes to its `end`. Each part that holds a
-connection adds its clean-up to `on_end`; all run then.
+connection adds its clean-up to `on_end`; all run then, with the connection as their argument.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Connection:
         self.is_member = admission.is_member  # of an open room, not before something was said in it
         self.is_closing = False
         self.closing: asyncio.Task[None] | None = None  # sends our close frame
-        self.on_end: list[Callable[[], None]] = []
+        self.on_end: list[Callable[[Connection], None]] = []
         self._you = {"role": admission.role, "guest": user.is_guest, "can": admission.can}
         self._outbox = outbox
         self._send_close = send_close
@@ -105,7 +105,7 @@ class Connection:
         self.is_closing = True
         while self.on_end:
             try:
-                self.on_end.pop()()
+                self.on_end.pop()(self)
             except Exception:
                 logger.exception("A part could not let go of a connection")
 

@@ -21,7 +21,7 @@ class Connections:
                 f"You have {settings.CHAT_CONNECTIONS_MAX} connections open. Close other tabs.",
             )
         mine.add(connection)
-        connection.on_end.append(lambda: self._remove(connection))
+        connection.on_end.append(self._remove)
 
     def of(self, user: int) -> list[Connection]:
         return list(self._by_user.get(user, ()))

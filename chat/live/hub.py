@@ -6,7 +6,6 @@ doubled or reordered on the way is put right by `pos`, and read from the databas
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from django.conf import settings
 
@@ -45,7 +44,7 @@ class Hub:
         self.start()
         feed = self.feeds.setdefault(connection.room_id, Feed(connection.room_id))
         feed.coming.add(connection)
-        connection.on_end.append(partial(self._leave, feed, connection))
+        connection.on_end.append(self._leave)
         if not feed.opened:
             await self.flights.once(("open", feed.room), lambda: self._open(feed))
         return feed
@@ -111,7 +110,8 @@ class Hub:
         feed.open(await newest(feed))
         self.repairs.mind(feed)
 
-    def _leave(self, feed: Feed, connection: Connection) -> None:
+    def _leave(self, connection: Connection) -> None:
+        feed = self.feeds[connection.room_id]
         feed.connections.discard(connection)
         feed.coming.discard(connection)
         if not feed.is_followed:

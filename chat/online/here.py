@@ -69,7 +69,7 @@ class Online:
             self._rooms[room] = Here(room, self._names)
         here = self._rooms[room]
         here.connections.add(connection)
-        connection.on_end.append(lambda: self._leave(here, connection))
+        connection.on_end.append(self._leave)
         self._names.remember(connection.user)
         self.tracker.watch(str(room))
         entering = tasks.spawn("entering a room's presence", self._enter(here, connection))
@@ -93,7 +93,8 @@ class Online:
         if connection.is_closing or connection.is_invisible:
             self._give_leases_back(connection, at_once=connection.is_invisible)
 
-    def _leave(self, here: Here, connection: Connection) -> None:
+    def _leave(self, connection: Connection) -> None:
+        here = self._rooms[connection.room_id]
         here.audience.leave(connection)
         here.connections.discard(connection)
         if not here.connections:

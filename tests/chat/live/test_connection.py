@@ -30,11 +30,11 @@ def test_each_clean_up_runs_once_the_newest_first_though_one_fails(
     caplog.set_level(logging.CRITICAL, "chat.live.connection")
     done: list[str] = []
 
-    def fail() -> None:
+    def fail(_: Connection) -> None:
         done.append("failed")
         raise RuntimeError
 
-    connection.on_end += [lambda: done.append("first"), fail, lambda: done.append("last")]
+    connection.on_end += [lambda _: done.append("first"), fail, lambda _: done.append("last")]
     connection.end()
     connection.end()
     assert done == ["last", "failed", "first"]

@@ -52,14 +52,14 @@ class Follower(Reader):
     def __init__(self, room: Room) -> None:
         super().__init__()
         self.room_id = room.pk
-        self.on_end: list[Callable[[], None]] = []
+        self.on_end: list[Callable[[Follower], None]] = []
 
     def send_history(self, states: list[bytes], *, head: int, more: bool, mode: str) -> None:
         self.show(states, mode, head)
 
     def leave(self) -> None:
         for ended in self.on_end:
-            ended()
+            ended(self)
 
 
 @pytest.fixture

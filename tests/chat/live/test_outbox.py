@@ -308,7 +308,7 @@ async def test_of_those_who_follow_a_room_who_reads_too_slowly_is_closed_alone(
             closed.append(reader)
 
         connection = connected(reader, close)
-        connection.on_end.append(lambda one=connection: feed.connections.discard(one))
+        connection.on_end.append(feed.connections.discard)
         feed.connections.add(connection)
     for reader in others:
         reader.reads.set()

@@ -68,14 +68,14 @@ class Visitor(Client):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.room_id = ROOM
-        self.on_end: list[Callable[[], None]] = []
+        self.on_end: list[Callable[[Visitor], None]] = []
         self.user = Person(number, f"name {number}")
         self.name = f"tab {number}"
         self.is_invisible = False
 
     def leave(self) -> None:
         while self.on_end:
-            self.on_end.pop()()
+            self.on_end.pop()(self)
 
     def names(self) -> set[str]:
         return set(self.users.values())
