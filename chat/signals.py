@@ -1,5 +1,5 @@
 """What open sockets hear of changes made elsewhere (pages, the admin, a shell), after the commit: a
-sign-out, a closed account, a new password, a ban or a removal ends them; a mute is kept to; a
+sign-out, a closed account, a new password, a ban or a removal closes them; a mute is kept to; a
 person's new name and a room's new title, topic, kind, address or archive are shown. What is missed,
 chat/live/revocations.py and chat/online/names.py find.
 
@@ -13,7 +13,7 @@ from django.db.models.signals import post_delete, post_save
 
 from chat.live import bus
 from chat.models import Membership, Room, Sanction
-from chat.protocol.errors import Ending
+from chat.protocol.errors import CloseReason
 from chat.protocol.frames import RoomFields
 from chat.rooms.permissions import is_theirs
 from chat.rooms.vacancy import want
@@ -39,7 +39,7 @@ def _signed_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
 
 
 def _session_ended(sender: Any, user: int, session: str, signed_out: bool, **kwargs: Any) -> None:
-    _end(user, Ending.SIGNED_OUT if signed_out else Ending.COME_BACK, session=session)
+    _close(user, CloseReason.SIGNED_OUT if signed_out else CloseReason.COME_BACK, session=session)
 
 
 def _account_changed(
@@ -48,16 +48,16 @@ def _account_changed(
     if created:
         return
     if not instance.is_active:
-        _end(instance.pk, Ending.DEACTIVATED)
+        _close(instance.pk, CloseReason.DEACTIVATED)
     elif getattr(instance, "_password", None) is not None:  # Django's sign of a new one
-        _end(instance.pk, Ending.COME_BACK)
+        _close(instance.pk, CloseReason.COME_BACK)
     if update_fields is None or NAMES & set(update_fields):  # not each sign-in
         _tell(bus.UserRenamed(instance.pk, instance.name))
 
 
 def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
     if instance.kind == Sanction.Kind.BAN and instance.is_in_force:
-        _end(instance.user_id, Ending.BANNED, room=instance.room_id)
+        _close(instance.user_id, CloseReason.BANNED, room=instance.room_id)
     if instance.kind == Sanction.Kind.MUTE:
         _tell(bus.UserChanged(instance.user_id))
 
@@ -65,7 +65,7 @@ def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
 def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
     kind = Room.objects.filter(pk=instance.room_id).values_list("kind", flat=True).first()
     if kind is not None and not is_theirs(kind, is_member=False):
-        _end(instance.user_id, Ending.REMOVED, room=instance.room_id)
+        _close(instance.user_id, CloseReason.REMOVED, room=instance.room_id)
 
 
 def _wanted(sender: Any, instance: Membership, created: bool, **kwargs: Any) -> None:
@@ -78,8 +78,8 @@ def _updated(sender: Any, instance: Room, created: bool, **kwargs: Any) -> None:
         _tell(bus.RoomUpdated(RoomFields.of(instance)))
 
 
-def _end(user: int, ending: Ending, **which: Any) -> None:
-    _tell(bus.End.of(user, ending, **which))
+def _close(user: int, reason: CloseReason, **which: Any) -> None:
+    _tell(bus.CloseConnections.of(user, reason, **which))
 
 
 def _tell(message: bus.Message) -> None:

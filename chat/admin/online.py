@@ -116,7 +116,7 @@ def disconnect(room: Room, user: User, connection: str, *, by: User) -> bool:
             detail={"user": user.pk, "room": room.pk, "connection": connection},
         )
         told = bus.tell_processes(
-            bus.End(user.pk, Close.DISCONNECTED, DETAIL, connection=connection)
+            bus.CloseConnections(user.pk, Close.DISCONNECTED, DETAIL, connection=connection)
         )
         if not told:
             transaction.set_rollback(True)

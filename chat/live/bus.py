@@ -21,7 +21,7 @@ from msgspec import Meta
 from redis.exceptions import RedisError
 
 from chat.protocol.changes import Change, Id, MessageState, Word, encode
-from chat.protocol.errors import Close, Ending
+from chat.protocol.errors import Close, CloseReason
 from chat.protocol.frames import RoomFields
 from core.redis import installation
 from core.redis.layers import CHAT, Garbage
@@ -38,8 +38,8 @@ Name = Annotated[str, Meta(max_length=150)]  # of a person; Django's bound for a
 ProcessId = Annotated[str, Meta(max_length=32)]  # empty: a page or a command
 UserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]  # presence's users are strings
 
-# With which a connection may be ended from elsewhere.
-ENDS = {Close.DISCONNECTED, *(ending.code for ending in Ending)}
+# With which connections may be closed from elsewhere.
+CLOSE_CODES = {Close.DISCONNECTED, *(reason.code for reason in CloseReason)}
 
 T = TypeVar("T")
 
@@ -127,8 +127,8 @@ class UserRenamed(Message, tag="user.renamed"):
     name: Name
 
 
-class End(Message, tag="connection.end"):
-    """End a person's connections: all, or those of one name, session or room."""
+class CloseConnections(Message, tag="connection.end"):
+    """Close a person's connections: all, or those of one name, session or room."""
 
     user: Id
     code: Close
@@ -138,8 +138,8 @@ class End(Message, tag="connection.end"):
     room: Id | None = None
 
     @classmethod
-    def of(cls, user: int, ending: Ending, **which: Any) -> "End":
-        return cls(user, ending.code, ending.detail, **which)
+    def of(cls, user: int, reason: CloseReason, **which: Any) -> "CloseConnections":
+        return cls(user, reason.code, reason.detail, **which)
 
 
 MESSAGES = {str(kind.__struct_config__.tag): kind for kind in Message.__subclasses__()}
@@ -201,8 +201,8 @@ def understood(message: Any) -> Message | None:
     if kind is None:
         return None
     found = _converted(message, kind)
-    if isinstance(found, End) and found.code not in ENDS:
-        raise Garbage(f"an end with {found.code}")
+    if isinstance(found, CloseConnections) and found.code not in CLOSE_CODES:
+        raise Garbage(f"connections to be closed with {found.code}")
     if isinstance(found, Changes):
         found.changes = list(map(_checked, found.changes))
     return found

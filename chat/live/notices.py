@@ -20,7 +20,7 @@ class Notices:
         self._revocations = revocations
         hub.mailbox.hear(bus.UserChanged, self._on_changed)
         hub.mailbox.hear(bus.UserRenamed, self._on_renamed)
-        hub.mailbox.hear(bus.End, self._on_end)
+        hub.mailbox.hear(bus.CloseConnections, self._on_close)
         hub.mailbox.hear(bus.RoomUpdated, self._on_updated)
 
     def _on_changed(self, message: bus.UserChanged) -> None:
@@ -32,7 +32,7 @@ class Notices:
         for connection in self._connections.of(message.user):
             connection.user = Person(message.user, message.name)
 
-    def _on_end(self, message: bus.End) -> None:
+    def _on_close(self, message: bus.CloseConnections) -> None:
         named = (message.connection, message.session, message.room)
         for connection in self._connections.of(message.user):
             own = (connection.name, connection.session, connection.room_id)

@@ -1,6 +1,6 @@
 """Whether those who are here may still be here: a session, an account, no ban, a membership.
 
-Signals (chat/signals.py) end sockets at once. What they miss is found here: a change that fell
+Signals (chat/signals.py) close sockets at once. What they miss is found here: a change that fell
 between the look-up of a newcomer's rights and its place among the connections, one that went past
 the ORM, one that was made while Redis was away. One statement serves everybody.
 """
@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 
 from chat.live.connection import Connection
 from chat.live.queries import query
-from chat.protocol.errors import Ending
+from chat.protocol.errors import CloseReason
 from chat.rooms.permissions import Known, changed
 from core import tasks
 from core.trouble import Trouble
@@ -73,10 +73,10 @@ class Revocations:
         except DatabaseError as error:
             self._trouble.met(error)
             return
-        for place, ending, is_invisible, is_muted, is_member in found:
+        for place, reason, is_invisible, is_muted, is_member in found:
             connection = checked[place]
-            if ending is not None:
-                connection.close(Ending[ending].code, Ending[ending].detail)
+            if reason is not None:
+                connection.close(CloseReason[reason].code, CloseReason[reason].detail)
             else:
                 connection.is_muted = is_muted
                 connection.is_member |= is_member

@@ -5,7 +5,7 @@ order, so that it sees what those before it did; and what came of all of them is
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import connection
@@ -66,8 +66,8 @@ class Edits:
             message = self._messages.get(write.command.id)  # type: ignore[attr-defined]
             if message is None or message.room_id != room.pk:
                 raise Refused("not_found", "There is no such message in this room.")
-            action, kind = self.ACTIONS[type(write.command)]
-            if not action(self, room, message, write.user, write.command):
+            kind, is_changed = self._apply(room, message, write)
+            if not is_changed:
                 return Repeated(changes.change_of(kind, self._state(message)))
         except Refused as refused:
             return refused
@@ -105,6 +105,17 @@ class Edits:
             if rows
         ]
 
+    def _apply(self, room: Room, message: Message, write: Write) -> tuple[changes.Kind, bool]:
+        match write.command:
+            case commands.Edit() as command:
+                return changes.EDITED, self._edit(room, message, write.user, command)
+            case commands.Delete() as command:
+                return changes.DELETED, self._delete(room, message, write.user, command)
+            case commands.React() as command:
+                return changes.REACTED, self._react(room, message, write.user, command)
+            case command:
+                raise TypeError(f"{command!r} changes no message")
+
     # -- the actions: whether there was anything to do; Refused where it may not be done ---------
 
     def _edit(self, room: Room, message: Message, user: int, command: commands.Edit) -> bool:
@@ -121,12 +132,10 @@ class Edits:
         return True
 
     def _delete(self, room: Room, message: Message, user: int, command: commands.Delete) -> bool:
-        if message.author_id != user and not self._permissions.moderates(room, user):
-            raise Refused("forbidden", "Only the author or a moderator can delete a message.")
-        self._permissions.check_may_read(room, user)
-        return self._remove(room, message, user, command)
-
-    def _remove(self, room: Room, message: Message, user: int, command: commands.Delete) -> bool:
+        if not isinstance(command, commands.Remove):
+            if message.author_id != user and not self._permissions.moderates(room, user):
+                raise Refused("forbidden", "Only the author or a moderator can delete a message.")
+            self._permissions.check_may_read(room, user)
         if message.is_deleted:
             return False
         self._rewrite(message, Revision.Kind.DELETE, user, command.reason)
@@ -187,13 +196,6 @@ class Edits:
             deleted=message.deleted_at,
             reactions=changes.reactions_of((one.emoji, one.user_id) for one in reactions),
         )
-
-    ACTIONS: Mapping[type[commands.Command], tuple[Callable[..., bool], changes.Kind]] = {
-        commands.Edit: (_edit, changes.EDITED),
-        commands.Delete: (_delete, changes.DELETED),
-        commands.Remove: (_remove, changes.DELETED),
-        commands.React: (_react, changes.REACTED),
-    }
 
 
 def _columns(rows: Collection[Any], *fields: str) -> list[list[Any]]:

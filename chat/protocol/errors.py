@@ -1,10 +1,10 @@
-"""Why a command is refused, and why a connection ends. The codes that it ends with are Close."""
+"""Why a command is refused, and why a connection is closed. The codes are Close."""
 
 from enum import Enum
 
 from core.daphne.close import Close
 
-__all__ = ["Close", "Ending", "Gone", "Refused", "Rejected"]
+__all__ = ["Close", "CloseReason", "Gone", "Refused", "Rejected"]
 
 
 class Refused(Exception):
@@ -39,8 +39,8 @@ class Rejected(Exception):
         self.detail = detail
 
 
-class Ending(Enum):
-    """Why somebody's connections end: the close code, and what the person is told.
+class CloseReason(Enum):
+    """Why somebody's connections are closed: the close code, and what the person is told.
 
     On COME_BACK a client comes back, with the session that its browser has by then, and is let in
     or not by what that is worth. It is told nothing: the room has not closed for it.

@@ -113,7 +113,9 @@ class TestPages:
         page = response.content.decode()
         assert "Closing one connection of Alice &lt;i&gt; (alice)." in page
         detail = "A moderator disconnected you."
-        assert told == [bus.End(alice.pk, Close.DISCONNECTED, detail, connection="a.2")]
+        assert told == [
+            bus.CloseConnections(alice.pk, Close.DISCONNECTED, detail, connection="a.2")
+        ]
         entry = AuditEntry.objects.get()
         assert entry.actor == User.objects.get(is_staff=True)
         assert entry.actor_name == entry.actor.username
