@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.local.embedded import unprivileged
 from tests.support.databases import ROOT
 
 UNPACKED = ROOT / ".venv/debian"
@@ -57,6 +58,14 @@ def environment(name: str) -> dict[str, str]:
     """What the program needs to find the libraries that came with it."""
     libraries = sorted({str(one.parent) for one in (UNPACKED / name).glob("usr/lib/**/*.so.*")})
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {**os.environ}
+
+
+def not_as_root(command: list[str], directory: Path) -> list[str]:
+    """Return `command` as it is run by nobody where we are root, which servers refuse; `directory`
+    is given to that user. Checkouts that are closed to others do no harm."""
+    account = unprivileged.account_for(directory)
+    unprivileged.give(account, directory)
+    return unprivileged.run_as(account, command, [directory, UNPACKED])
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A real PgBouncer before a database of the tests."""
 
-import os
 import socket
 import subprocess
 import tempfile
@@ -55,12 +54,9 @@ class PgBouncer:
 
     def start(self) -> None:
         command = [str(debian.program("pgbouncer")), str(self._directory / "pgbouncer.ini")]
-        if os.geteuid() == 0:  # it refuses to run as root
-            self._directory.chmod(0o755)
-            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
         with (self._directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                command,
+                debian.not_as_root(command, self._directory),
                 env=debian.environment("pgbouncer"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
