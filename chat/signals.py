@@ -13,7 +13,7 @@ from django.db.models.signals import post_delete, post_save
 
 from chat.live import bus
 from chat.models import Membership, Room, Sanction
-from chat.protocol.errors import CloseReason
+from chat.protocol.errors import Revocation
 from chat.protocol.frames import RoomFields
 from chat.rooms.permissions import is_theirs
 from chat.rooms.vacancy import want
@@ -39,7 +39,7 @@ def _signed_out(sender: Any, request: Any, user: Any, **kwargs: Any) -> None:
 
 
 def _session_ended(sender: Any, user: int, session: str, signed_out: bool, **kwargs: Any) -> None:
-    _close(user, CloseReason.SIGNED_OUT if signed_out else CloseReason.COME_BACK, session=session)
+    _close(user, Revocation.SIGNED_OUT if signed_out else Revocation.COME_BACK, session=session)
 
 
 def _account_changed(
@@ -48,16 +48,16 @@ def _account_changed(
     if created:
         return
     if not instance.is_active:
-        _close(instance.pk, CloseReason.DEACTIVATED)
+        _close(instance.pk, Revocation.DEACTIVATED)
     elif getattr(instance, "_password", None) is not None:  # Django's sign of a new one
-        _close(instance.pk, CloseReason.COME_BACK)
+        _close(instance.pk, Revocation.COME_BACK)
     if update_fields is None or NAMES & set(update_fields):  # not each sign-in
         _tell(bus.UserRenamed(instance.pk, instance.name))
 
 
 def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
     if instance.kind == Sanction.Kind.BAN and instance.is_in_force:
-        _close(instance.user_id, CloseReason.BANNED, room=instance.room_id)
+        _close(instance.user_id, Revocation.BANNED, room=instance.room_id)
     if instance.kind == Sanction.Kind.MUTE:
         _tell(bus.UserChanged(instance.user_id))
 
@@ -65,7 +65,7 @@ def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
 def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
     kind = Room.objects.filter(pk=instance.room_id).values_list("kind", flat=True).first()
     if kind is not None and not is_theirs(kind, is_member=False):
-        _close(instance.user_id, CloseReason.REMOVED, room=instance.room_id)
+        _close(instance.user_id, Revocation.REMOVED, room=instance.room_id)
 
 
 def _wanted(sender: Any, instance: Membership, created: bool, **kwargs: Any) -> None:
@@ -78,8 +78,8 @@ def _updated(sender: Any, instance: Room, created: bool, **kwargs: Any) -> None:
         _tell(bus.RoomUpdated(RoomFields.of(instance)))
 
 
-def _close(user: int, reason: CloseReason, **which: Any) -> None:
-    _tell(bus.CloseConnections.of(user, reason, **which))
+def _close(user: int, revocation: Revocation, **which: Any) -> None:
+    _tell(bus.CloseConnections.of(user, revocation, **which))
 
 
 def _tell(message: bus.Message) -> None:

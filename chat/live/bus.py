@@ -21,7 +21,7 @@ from msgspec import Meta
 from redis.exceptions import RedisError
 
 from chat.protocol.changes import Change, Id, MessageState, Word, encode
-from chat.protocol.errors import Close, CloseReason
+from chat.protocol.errors import Close, Revocation
 from chat.protocol.frames import RoomFields
 from core.redis import installation
 from core.redis.layers import CHAT, Garbage
@@ -38,8 +38,8 @@ Name = Annotated[str, Meta(max_length=150)]  # of a person; Django's bound for a
 ProcessId = Annotated[str, Meta(max_length=32)]  # empty: a page or a command
 UserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}$")]  # presence's users are strings
 
-# With which connections may be closed from elsewhere.
-CLOSE_CODES = {Close.DISCONNECTED, *(reason.code for reason in CloseReason)}
+# The codes with which a process closes connections because another one said so.
+CLOSE_CODES = {Close.DISCONNECTED, *(revocation.code for revocation in Revocation)}
 
 T = TypeVar("T")
 
@@ -127,6 +127,7 @@ class UserRenamed(Message, tag="user.renamed"):
     name: Name
 
 
+# Its tag stays: servers of the version before hear it during a deploy.
 class CloseConnections(Message, tag="connection.end"):
     """Close a person's connections: all, or those of one name, session or room."""
 
@@ -138,8 +139,8 @@ class CloseConnections(Message, tag="connection.end"):
     room: Id | None = None
 
     @classmethod
-    def of(cls, user: int, reason: CloseReason, **which: Any) -> "CloseConnections":
-        return cls(user, reason.code, reason.detail, **which)
+    def of(cls, user: int, revocation: Revocation, **which: Any) -> "CloseConnections":
+        return cls(user, revocation.code, revocation.detail, **which)
 
 
 MESSAGES = {str(kind.__struct_config__.tag): kind for kind in Message.__subclasses__()}

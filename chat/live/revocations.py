@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 
 from chat.live.connection import Connection
 from chat.live.queries import query
-from chat.protocol.errors import CloseReason
+from chat.protocol.errors import Revocation
 from chat.rooms.permissions import Known, changed
 from core import tasks
 from core.trouble import Trouble
@@ -73,10 +73,10 @@ class Revocations:
         except DatabaseError as error:
             self._trouble.met(error)
             return
-        for place, reason, is_invisible, is_muted, is_member in found:
+        for place, revocation, is_invisible, is_muted, is_member in found:
             connection = checked[place]
-            if reason is not None:
-                connection.close(CloseReason[reason].code, CloseReason[reason].detail)
+            if revocation is not None:
+                connection.close(Revocation[revocation].code, Revocation[revocation].detail)
             else:
                 connection.is_muted = is_muted
                 connection.is_member |= is_member

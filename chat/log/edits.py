@@ -66,7 +66,7 @@ class Edits:
             message = self._messages.get(write.command.id)  # type: ignore[attr-defined]
             if message is None or message.room_id != room.pk:
                 raise Refused("not_found", "There is no such message in this room.")
-            kind, is_changed = self._apply(room, message, write)
+            kind, is_changed = self._judge(room, message, write)
             if not is_changed:
                 return Repeated(changes.change_of(kind, self._state(message)))
         except Refused as refused:
@@ -105,18 +105,20 @@ class Edits:
             if rows
         ]
 
-    def _apply(self, room: Room, message: Message, write: Write) -> tuple[changes.Kind, bool]:
+    def _judge(self, room: Room, message: Message, write: Write) -> tuple[changes.Kind, bool]:
         match write.command:
             case commands.Edit() as command:
                 return changes.EDITED, self._edit(room, message, write.user, command)
             case commands.Delete() as command:
                 return changes.DELETED, self._delete(room, message, write.user, command)
+            case commands.Remove() as command:
+                return changes.DELETED, self._remove(message, write.user, command.reason)
             case commands.React() as command:
                 return changes.REACTED, self._react(room, message, write.user, command)
             case command:
-                raise TypeError(f"{command!r} changes no message")
+                raise TypeError(f"{type(command).__name__} changes no message")
 
-    # -- the actions: whether there was anything to do; Refused where it may not be done ---------
+    # -- what each does: whether there was anything to do; Refused where it may not be done ------
 
     def _edit(self, room: Room, message: Message, user: int, command: commands.Edit) -> bool:
         self._permissions.check_may_write(room, user)
@@ -132,13 +134,15 @@ class Edits:
         return True
 
     def _delete(self, room: Room, message: Message, user: int, command: commands.Delete) -> bool:
-        if not isinstance(command, commands.Remove):
-            if message.author_id != user and not self._permissions.moderates(room, user):
-                raise Refused("forbidden", "Only the author or a moderator can delete a message.")
-            self._permissions.check_may_read(room, user)
+        if message.author_id != user and not self._permissions.moderates(room, user):
+            raise Refused("forbidden", "Only the author or a moderator can delete a message.")
+        self._permissions.check_may_read(room, user)
+        return self._remove(message, user, command.reason)
+
+    def _remove(self, message: Message, user: int, reason: str) -> bool:
         if message.is_deleted:
             return False
-        self._rewrite(message, Revision.Kind.DELETE, user, command.reason)
+        self._rewrite(message, Revision.Kind.DELETE, user, reason)
         message.body, message.deleted_at, message.deleted_by_id = "", timezone.now(), user
         return True
 

@@ -34,7 +34,7 @@ def remove(guests: Sequence[int], before: datetime) -> Iterator[int]:
             list(people.order_by("pk").select_for_update().values_list("pk"))
             gone = list(_idle(before).filter(pk__in=people).values_list("pk", flat=True))
             with connection.cursor() as cursor:
-                # Not through the ORM, which asks for each membership whether it ends sockets.
+                # Not through the ORM, which asks for each membership whether it closes sockets.
                 cursor.execute("DELETE FROM chat_membership WHERE user_id = ANY(%s)", [gone])
                 cursor.execute("DELETE FROM core_user WHERE id = ANY(%s)", [gone])
         yield len(gone)

@@ -94,12 +94,12 @@ class Online:
             self._give_leases_back(connection, at_once=connection.is_invisible)
 
     def _leave(self, connection: Connection) -> None:
+        self._give_leases_back(connection)
         here = self._rooms[connection.room_id]
         here.audience.leave(connection)
         here.connections.discard(connection)
         if not here.connections:
             self.tracker.unwatch(str(here.room))
-        self._give_leases_back(connection)
 
     def _give_leases_back(self, connection: Connection, **options: bool) -> None:
         for scope in _scopes(connection):

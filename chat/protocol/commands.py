@@ -14,6 +14,7 @@ Ref = Annotated[str, msgspec.Meta(max_length=64)] | int | None
 # A row's or a place's, of which none is 0; to ask for that is no mistake. A larger one than
 # PostgreSQL's bigint would be an error in the database, not an empty answer.
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Reason = Annotated[str, msgspec.Meta(max_length=500)]
 
 # A frame over the limit is still read for its `ref`, so that its error can name it, up to so many
 # times the limit: the longest message, with each character escaped, makes three times of it.
@@ -38,11 +39,14 @@ class Edit(Command):
 
 class Delete(Command):
     id: Number
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Reason = ""
 
 
-class Remove(Delete):
+class Remove(Command):
     """A deletion for the whole site. No frame says this: the admin does, and asks who may."""
+
+    id: Number
+    reason: Reason = ""
 
 
 class React(Command):

@@ -4,7 +4,7 @@ from enum import Enum
 
 from core.daphne.close import Close
 
-__all__ = ["Close", "CloseReason", "Gone", "Refused", "Rejected"]
+__all__ = ["Close", "Gone", "Refused", "Rejected", "Revocation"]
 
 
 class Refused(Exception):
@@ -39,8 +39,9 @@ class Rejected(Exception):
         self.detail = detail
 
 
-class CloseReason(Enum):
-    """Why somebody's connections are closed: the close code, and what the person is told.
+class Revocation(Enum):
+    """Why somebody who was let in may no longer be here: the close code of their connections, and
+    what the person is told.
 
     On COME_BACK a client comes back, with the session that its browser has by then, and is let in
     or not by what that is worth. It is told nothing: the room has not closed for it.

@@ -86,12 +86,12 @@ class Known(NamedTuple):
     member: bool
 
 
-# Each reason is the name of a CloseReason.
+# Each revocation is the name of a Revocation.
 _CHANGED = Statement(
     "chat_rights",
     ["json"],
     f"""
-SELECT known.place, closed.reason, person.is_invisible, 'mute' = ANY(sanctions.kinds),
+SELECT known.place, verdict.revocation, person.is_invisible, 'mute' = ANY(sanctions.kinds),
        member.id IS NOT NULL
   FROM json_to_recordset($1)
        AS known(place int, person bigint, room bigint, session text, password text,
@@ -112,8 +112,8 @@ SELECT known.place, closed.reason, person.is_invisible, 'mute' = ANY(sanctions.k
        WHEN 'ban' = ANY(sanctions.kinds) THEN 'BANNED'
        WHEN room.id IS NULL THEN 'COME_BACK'
        WHEN NOT {IS_THEIRS_SQL} THEN CASE WHEN known.member THEN 'REMOVED' ELSE 'COME_BACK' END
-       END AS reason) closed
- WHERE closed.reason IS NOT NULL OR person.is_invisible <> known.invisible
+       END AS revocation) verdict
+ WHERE verdict.revocation IS NOT NULL OR person.is_invisible <> known.invisible
     OR ('mute' = ANY(sanctions.kinds)) <> known.muted
     OR member.id IS NOT NULL AND NOT known.member
 """,  # noqa: S608 - of our own making
@@ -121,7 +121,7 @@ SELECT known.place, closed.reason, person.is_invisible, 'mute' = ANY(sanctions.k
 
 
 def changed(known: Sequence[Known]) -> list[tuple[Any, ...]]:
-    """A row for each entry of `known` that is out of date: its index, the name of a CloseReason or
+    """A row for each entry of `known` that is out of date: its index, the name of a Revocation or
     None, is_invisible, is_muted, is_member. One statement for all."""
     rows = [{"place": place, **one._asdict()} for place, one in enumerate(known)]
     return fetch((_CHANGED, [as_json(rows)]))

@@ -60,12 +60,15 @@ def environment(name: str) -> dict[str, str]:
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {**os.environ}
 
 
-def not_as_root(command: list[str], directory: Path) -> list[str]:
-    """Return `command` as it is run by nobody where we are root, which servers refuse; `directory`
-    is given to that user. Checkouts that are closed to others do no harm."""
+def not_as_root(name: str, command: list[str], directory: Path) -> list[str]:
+    """Return `command` as it is run where we are root, which this program refuses: by the user
+    nobody, who gets `directory` and finds the libraries in a checkout that is closed to others."""
     account = unprivileged.account_for(directory)
     unprivileged.give(account, directory)
-    return unprivileged.run_as(account, command, [directory, UNPACKED])
+    unpacked = UNPACKED / name
+    return unprivileged.run_as(
+        account, command, [directory, unpacked] if unpacked.exists() else [directory]
+    )
 
 
 @contextmanager

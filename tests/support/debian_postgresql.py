@@ -19,8 +19,8 @@ PATIENCE = 60.0  # seconds
 def postgresql() -> Iterator[str]:
     """Run it, empty; yields the URL of its database."""
     programs = debian.newest("postgresql", "usr/lib/postgresql/*/bin/postgres").parent
-    with tempfile.TemporaryDirectory(prefix="postgresql-") as made:
-        directory, port = Path(made), free_port()
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as path:
+        directory, port = Path(path), free_port()
         data = directory / "data"
         _run(directory, programs / "initdb", "-U", "chat", "-A", "trust", "-D", data).wait()
         options = {"unix_socket_directories": "", "fsync": "off", "port": str(port)}
@@ -39,7 +39,7 @@ def _run(directory: Path, *command: object) -> "subprocess.Popen[bytes]":
     words = [str(word) for word in command]
     with (directory / "log").open("ab") as log:
         return subprocess.Popen(
-            debian.not_as_root(words, directory),
+            debian.not_as_root("postgresql", words, directory),
             cwd="/",
             env=debian.environment("postgresql"),
             stdin=subprocess.DEVNULL,

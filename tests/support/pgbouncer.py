@@ -56,7 +56,7 @@ class PgBouncer:
         command = [str(debian.program("pgbouncer")), str(self._directory / "pgbouncer.ini")]
         with (self._directory / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                debian.not_as_root(command, self._directory),
+                debian.not_as_root("pgbouncer", command, self._directory),
                 env=debian.environment("pgbouncer"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -58,8 +58,8 @@ class Follower(Reader):
         self.show(states, mode, head)
 
     def leave(self) -> None:
-        for ended in self.on_end:
-            ended(self)
+        while self.on_end:
+            self.on_end.pop()(self)
 
 
 @pytest.fixture
