@@ -4,48 +4,23 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from presence.round_trip import AWAY
+from presence.schedule import Schedule
 from presence.store import Movement, Result, Store
+from presence.supervision import Keep, Running, Work, keep
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Announce = Callable[[str, Sequence[Movement]], None]
 Heard = Callable[[str, int, int], None]
-Work = Callable[[], Coroutine[Any, Any, None]]
 
 SWEEP = 0.5  # seconds between looks for leases whose time is over
-RETRY = 1.0  # seconds until a renewal that failed is tried again
-
-
-class Running(Protocol):
-    """What goes on until it is cancelled."""
-
-    def done(self) -> bool: ...
-
-    def cancel(self) -> object: ...
-
-
-Keep = Callable[[str, Work], Running]
-
-
-def _keep(name: str, work: Work) -> Running:
-    """Begins again whatever happens. A project may have better ways to see to its tasks."""
-
-    async def keep() -> None:
-        while True:
-            try:
-                await work()
-            except Exception:
-                logger.exception("%s has failed", name)
-                await asyncio.sleep(RETRY)
-
-    return asyncio.create_task(keep(), name=name)
 
 
 class Tracker:
@@ -74,7 +49,7 @@ class Tracker:
         renew: float,
         grace: float,
         heard: Heard | None = None,
-        keep: Keep = _keep,
+        keep: Keep = keep,
     ) -> None:
         self.store = store
         self._announce = announce
@@ -82,16 +57,13 @@ class Tracker:
         self._keep = keep
         self._lease = lease
         self._renew = renew
+        self.schedule = Schedule(renew)
         self.grace = grace
         self._watched: set[str] = set()
         self._leases: dict[str, dict[str, None]] = {}
         self._entering: dict[str, dict[str, asyncio.Future[None]]] = {}
         # By grace and scope: members, each with when its lease has ended by itself.
         self._leaving: defaultdict[float, dict[str, dict[str, float]]] = defaultdict(dict)
-        self.ends: dict[str, float] = {}  # scope → when its next lease ends, as far as we know
-        self._overdue: set[str] = set()  # scopes where ours may be over: a call there failed …
-        self._retry_at = 0.0  # … and when it is tried again
-        self.renewed_at = 0.0  # all that is not overdue
         # One round trip at a time: a renewal under way must not bring back a lease that was left.
         self.trip = asyncio.Lock()
         self._has_news = False
@@ -130,7 +102,7 @@ class Tracker:
         if scope not in self._watched and not self.is_closed:
             self._watched.add(scope)
             # The next sweep finds out who left it, and when the next lease there ends.
-            self.ends.setdefault(scope, time.monotonic())
+            self.schedule.ends.setdefault(scope, time.monotonic())
             self._start()
 
     def unwatch(self, scope: str) -> None:
@@ -139,8 +111,7 @@ class Tracker:
     async def renew(self) -> None:
         """Renew every lease in one round trip, and end what a dead process left in our scopes."""
         async with self.trip:
-            self.renewed_at = time.monotonic()
-            self._overdue |= self._ours
+            self.schedule.begin(self._ours)
             await self._hold(self._ours)
 
     async def sweep(self) -> None:
@@ -149,7 +120,7 @@ class Tracker:
         if any(self._leaving.values()):  # Redis was away
             self._fly()
         async with self.trip:  # a renewal under way may be doing it
-            results = await self._hold(self._over())
+            results = await self._hold(self.schedule.over(self._ours))
         # One script ends so many at most.
         while over := {scope for scope, result in results.items() if result.next_end == 0}:
             async with self.trip:
@@ -181,7 +152,7 @@ class Tracker:
 
     def _start(self) -> None:
         if not self.timers:
-            self.renewed_at = time.monotonic()
+            self.schedule.begin()
             self.timers = [
                 self._keep("presence renewal", partial(self._every, self._renew, self.renew)),
                 self._keep("presence sweep", partial(self._every, SWEEP, self.sweep)),
@@ -199,19 +170,19 @@ class Tracker:
             try:
                 # What is ours and may be over must not end now. Who enters there is taken along.
                 leaving = (scope for each in self._leaving.values() for scope in each)
-                late = self._late({*entering, *leaving})
+                late = self.schedule.late({*entering, *leaving})
                 await self._hold(late)
                 new = {scope: list(each) for scope, each in entering.items() if scope not in late}
                 if new:
                     results = await self.store.hold(new, self._lease)
-                    self._overdue |= new.keys() - results.keys()
+                    self.schedule.failed(new.keys() - results.keys())
                     self._take(results)
                 await self._give_back()
             except AWAY as error:
-                self._overdue |= entering.keys()
+                self.schedule.failed(entering.keys())
                 _say_away(error)
             except Exception:
-                self._overdue |= entering.keys()
+                self.schedule.failed(entering.keys())
                 logger.exception("Presence: could not take or give back leases")
             finally:
                 self._answer(entering)
@@ -219,36 +190,20 @@ class Tracker:
     async def _hold(self, scopes: Set[str]) -> dict[str, Result]:
         """End what is over in these scopes. Our leases are sent along only where they may be over,
         and so renewed before: a scope may have all of a process's connections."""
-        late = self._late(scopes)
+        late = self.schedule.late(scopes)
         members = {
             scope: list(self._leases.get(scope, ())) if scope in late else [] for scope in scopes
         }
         if not members:
             return {}
-        self._overdue = (self._overdue & self._ours) | members.keys()
+        self.schedule.asked(members.keys(), self._ours)
         results = await self.store.hold(members, self._lease)
-        self._overdue -= results.keys()
+        self.schedule.answered(results.keys())
         self._take(results)
         if self._heard is not None:
             for scope in late & results.keys():
                 self._heard(scope, results[scope].version, results[scope].online)
         return results
-
-    def _over(self) -> set[str]:
-        """Where a lease is over, or a renewal that failed is due again: not sooner, for either."""
-        now = time.monotonic()
-        over = {scope for scope, end in self.ends.items() if end <= now}
-        if now < self._retry_at:
-            return over - self._overdue
-        if self._overdue:
-            self._retry_at = now + RETRY
-        return over | (self._overdue & self._ours)
-
-    def _late(self, scopes: Set[str]) -> set[str]:
-        """Those of `scopes` where leases of ours may be over: Redis was away, or we stood still."""
-        if time.monotonic() > self.renewed_at + self._renew + RETRY:
-            return {*scopes}
-        return {*scopes} & self._overdue
 
     async def _give_back(self) -> None:
         for grace in list(self._leaving):
@@ -273,14 +228,14 @@ class Tracker:
                     answer.set_result(None)
 
     def _take(self, results: Mapping[str, Result]) -> None:
-        now, ours = time.monotonic(), self._ours
+        ours = self._ours
         for scope, result in results.items():
             end = result.next_end
             # Where nobody of ours is any more, we look after the leases that we gave back.
             if end is None or (scope not in ours and end > self.grace):
-                self.ends.pop(scope, None)
+                self.schedule.forget(scope)
             else:
-                self.ends[scope] = now + end
+                self.schedule.look_after(scope, end)
         for scope, result in results.items():
             try:
                 if result.changes:

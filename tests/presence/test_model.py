@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from presence import schedule
 from presence import tracker as tracker_module
 from tests.presence.processes import GRACE, LEASE, RENEW, Process, Scene
 from tests.support.sockets import RedisServer
@@ -226,6 +227,7 @@ class World:
 def play(url: str, actions: list[Action], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(tracker_module, "time", clock)
+    monkeypatch.setattr(schedule, "time", clock)
     monkeypatch.setattr(tracker_module, "SWEEP", LEASE)  # only when it is told to
 
     async def go() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Connection, Redis
 
+from presence import schedule
 from presence import tracker as tracker_module
 from presence.store import keys
 from tests.presence.processes import GRACE, LEASE, Process, Scene
@@ -154,7 +155,7 @@ async def test_the_last_one_out_is_announced_by_the_process_that_was_left(
     await eventually(lambda: len(scene.said("a")) == 2)
     assert await scene.users("a") == set()
     await process.idle()
-    assert process.tracker.ends == {}, "it watches a scope where it has nobody"
+    assert process.tracker.schedule.ends == {}, "it watches a scope where it has nobody"
 
 
 async def test_leaving_at_once_waits_for_no_grace(scene: Scene) -> None:
@@ -367,7 +368,7 @@ async def test_who_stayed_while_redis_was_away_for_long_is_not_announced(
     scene: Scene, first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their leases are over when it is back. Whatever comes first renews them, and ends none."""
-    monkeypatch.setattr(tracker_module, "RETRY", 0.0)
+    monkeypatch.setattr(schedule, "RETRY", 0.0)
     process = scene.process()
     tracker = process.tracker
     for user in ("ann", "bob", "eve"):
@@ -402,8 +403,8 @@ async def test_who_stayed_while_the_process_stood_still_is_not_announced(
     for user in ("ann", "bob", "eve"):
         await tracker.enter("a", user, "x")
     await scene.pass_time(LEASE + 1, "a")
-    tracker.renewed_at -= LEASE + 1
-    tracker.ends["a"] -= LEASE + 1
+    tracker.schedule.renewed_at -= LEASE + 1
+    tracker.schedule.ends["a"] -= LEASE + 1
     match first:
         case "enter":
             await tracker.enter("a", "dan", "x")
@@ -439,7 +440,7 @@ async def test_while_redis_is_away_what_is_over_is_asked_for_once_a_second(
     monkeypatch.setattr(tracker_module, "SWEEP", 60)
     process = scene.process()
     await process.tracker.enter("a", "ann", "x")
-    process.tracker.ends["a"] = 0
+    process.tracker.schedule.ends["a"] = 0
     process.store.ask = away  # type: ignore[method-assign]
     sent = recorded(process)
     for _ in range(10):
@@ -451,7 +452,7 @@ async def test_while_redis_is_away_what_is_over_is_asked_for_once_a_second(
 async def test_a_node_that_is_away_is_tried_again_however_much_is_over_on_others(
     scene: Scene, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracker_module, "RETRY", 0.1)
+    monkeypatch.setattr(schedule, "RETRY", 0.1)
     process = scene.process()
     await asyncio.gather(*(process.tracker.enter(one, "ann", "x") for one in "ab"))
     process.store.ask = node_away  # type: ignore[method-assign]
@@ -459,7 +460,7 @@ async def test_a_node_that_is_away_is_tried_again_however_much_is_over_on_others
     sent = recorded(process)
 
     async def is_tried() -> bool:
-        process.tracker.ends["b"] = 0
+        process.tracker.schedule.ends["b"] = 0
         await process.tracker.sweep()
         return sum("a" in each for each in sent) >= 3
 
