@@ -77,11 +77,11 @@ class Process:
         if self.leaving:
             raise Rejected(Close.LEAVING, RESTARTING)
         self.connections.add(connection)
-        connection.on_end.append(self._on_end)
+        connection.on_end.append(self._left)
         self.last_seen.start()
         self.occupancy.start()
 
-    def _on_end(self, connection: Connection) -> None:
+    def _left(self, connection: Connection) -> None:
         self.last_seen.left(connection.user.id)
 
     def submit(self, connection: Connection, command: Command) -> None:

@@ -106,6 +106,8 @@ class Edits:
         ]
 
     def _judge(self, room: Room, message: Message, write: Write) -> tuple[changes.Kind, bool]:
+        """Change the message in memory; the kind of change, and whether there was anything to do.
+        Raises Refused."""
         match write.command:
             case commands.Edit() as command:
                 return changes.EDITED, self._edit(room, message, write.user, command)
@@ -118,7 +120,7 @@ class Edits:
             case command:
                 raise TypeError(f"{type(command).__name__} changes no message")
 
-    # -- what each does: whether there was anything to do; Refused where it may not be done ------
+    # -- what each command does, likewise -----------------------------------------------------
 
     def _edit(self, room: Room, message: Message, user: int, command: commands.Edit) -> bool:
         self._permissions.check_may_write(room, user)

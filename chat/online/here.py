@@ -94,6 +94,7 @@ class Online:
             self._give_leases_back(connection, at_once=connection.is_invisible)
 
     def _leave(self, connection: Connection) -> None:
+        # First: a lease that is not given back would be renewed for as long as the process lives.
         self._give_leases_back(connection)
         here = self._rooms[connection.room_id]
         here.audience.leave(connection)

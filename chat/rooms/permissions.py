@@ -86,7 +86,7 @@ class Known(NamedTuple):
     member: bool
 
 
-# Each revocation is the name of a Revocation.
+# A revocation is the name of a member of protocol.errors.Revocation.
 _CHANGED = Statement(
     "chat_rights",
     ["json"],

@@ -61,8 +61,10 @@ def environment(name: str) -> dict[str, str]:
 
 
 def not_as_root(name: str, command: list[str], directory: Path) -> list[str]:
-    """Return `command` as it is run where we are root, which this program refuses: by the user
-    nobody, who gets `directory` and finds the libraries in a checkout that is closed to others."""
+    """Return `command`, which refuses to run as root, so that the user nobody runs it if we are.
+
+    That user is given `directory`, and reads a checkout that is closed to others.
+    """
     account = unprivileged.account_for(directory)
     unprivileged.give(account, directory)
     unpacked = UNPACKED / name

@@ -74,13 +74,13 @@ CHANGES: dict[str, tuple[Callable[[Membership], object], str | None]] = {
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", CHANGES)
 def test_what_has_changed_is_found(what: str) -> None:
-    change, ending = CHANGES[what]
+    change, revocation = CHANGES[what]
     one = MembershipFactory(room=RoomFactory(private=True), user=UserFactory(password="a password"))
     other = MembershipFactory(room=one.room)
     connections = [known(other.user, other.room, session=None), known(one.user, one.room)]
     change(one)
     found = [(place, verdict) for place, verdict, *_ in changed(connections) if verdict]
-    assert found == ([] if ending is None else [(1, ending)])
+    assert found == ([] if revocation is None else [(1, revocation)])
 
 
 @pytest.mark.django_db

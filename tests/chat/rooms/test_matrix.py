@@ -88,8 +88,8 @@ def recheck(at: Place) -> str:
     rows = changed([known])
     if not rows:
         return "stays"
-    ((_, ending, _, is_muted, _),) = rows
-    return ending or ("muted" if is_muted else "stays")
+    ((_, revocation, _, is_muted, _),) = rows
+    return revocation or ("muted" if is_muted else "stays")
 
 
 def post(at: Place) -> str:
