@@ -1,9 +1,10 @@
 """What can be done with a message: reply, react, edit, delete, copy."""
 
 import re
+from collections.abc import Callable
 from uuid import uuid4
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.acting import (
     INPUT,
@@ -173,8 +174,25 @@ def test_the_keyboard_is_enough(new_context: NewContext) -> None:
 def test_the_keyboard_finds_the_log_after_a_draft_had_the_focus(new_context: NewContext) -> None:
     one, _ = two_people(new_context)
     leave_unsent(one, str(uuid4()), "not sent", detail="You are muted here.")
+    held: list[Callable[[], None]] = []
+    passes = False
+
+    def between(socket: WebSocketRoute) -> None:
+        def heard(frame: str | bytes) -> None:
+            if passes:
+                socket.send(frame)
+            else:
+                held.append(lambda: socket.send(frame))
+
+        socket.connect_to_server().on_message(heard)
+
+    one.route_web_socket("**/ws/chat/**", between)
     one.reload()
-    one.locator(".draft button").first.focus()
+    one.locator(".draft button").first.focus()  # before the history is there
+    expect(stored(one, "the first word")).to_have_count(0)
+    passes = True
+    for send in held:
+        send()
     expect(stored(one, "the first word")).to_have_attribute("tabindex", "0")
 
 

@@ -50,7 +50,8 @@ export class MessageList extends HTMLElement {
     const rows = rowsOf({ history, drafts: drafts.list, line: reading.line, me, names });
     this.querySelector(".skeleton")?.toggleAttribute("hidden", rows.length > 0);
     this.#scroller.keep(() => this.#place(rows));
-    if (!this.contains(document.activeElement)) this.#rove(null);
+    // Who is in the log keeps their place; a draft may have the focus before there is a message.
+    if (!this.contains(document.activeElement) || !this.#inTabOrder) this.#rove(null);
   }
 
   toEnd() {
@@ -189,10 +190,14 @@ export class MessageList extends HTMLElement {
     if (message) this.#rove(message);
   }
 
+  get #inTabOrder() {
+    return this.querySelector('.message[tabindex="0"]');
+  }
+
   /** One message is in the tab order: the one that had the focus, or else the newest. */
   #rove(message) {
     const target = message ?? [...this.querySelectorAll(".message[data-id]")].at(-1);
-    const before = this.querySelector('.message[tabindex="0"]');
+    const before = this.#inTabOrder;
     if (!target || target === before) return;
     if (before) before.tabIndex = -1;
     target.tabIndex = 0;
