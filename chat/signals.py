@@ -20,7 +20,7 @@ from chat.rooms.vacancy import want
 from core.accounts.sessions import session_ended
 from core.models import User
 
-NAMES = {"username", "display_name"}
+SHOWN = {"username", "display_name", "is_staff", "is_superuser", "is_guest"}
 
 
 def connect() -> None:
@@ -30,6 +30,8 @@ def connect() -> None:
     post_save.connect(_sanctioned, sender=Sanction, dispatch_uid="chat.sanctioned")
     post_delete.connect(_removed, sender=Membership, dispatch_uid="chat.removed")
     post_save.connect(_wanted, sender=Membership, dispatch_uid="chat.wanted")
+    for signal in (post_save, post_delete):
+        signal.connect(_member_changed, sender=Membership, dispatch_uid="chat.member_changed")
     post_save.connect(_updated, sender=Room, dispatch_uid="chat.updated")
 
 
@@ -51,8 +53,8 @@ def _account_changed(
         _close(instance.pk, Revocation.DEACTIVATED)
     elif getattr(instance, "_password", None) is not None:  # Django's sign of a new one
         _close(instance.pk, Revocation.COME_BACK)
-    if update_fields is None or NAMES & set(update_fields):  # not each sign-in
-        _tell(bus.UserRenamed(instance.pk, instance.name))
+    if update_fields is None or SHOWN & set(update_fields):  # not each sign-in
+        _tell(bus.UserRenamed.of(instance))
 
 
 def _sanctioned(sender: Any, instance: Sanction, **kwargs: Any) -> None:
@@ -71,6 +73,16 @@ def _removed(sender: Any, instance: Membership, **kwargs: Any) -> None:
 def _wanted(sender: Any, instance: Membership, created: bool, **kwargs: Any) -> None:
     if created:
         want(instance.room_id)
+
+
+def _member_changed(
+    sender: Any, instance: Membership, created: bool | None = None, **kwargs: Any
+) -> None:
+    """Who moderates a room is marked there. What a role was before, nobody knows here."""
+    if instance.moderates or created is False:
+        room = Room.objects.filter(pk=instance.room_id).first()
+        if room is not None:
+            _tell(bus.RoomUpdated(RoomFields.of(room)))
 
 
 def _updated(sender: Any, instance: Room, created: bool, **kwargs: Any) -> None:

@@ -3,11 +3,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from core.accounts.forms import WithNames
 from core.admin_lists import QuickList
 from core.models import User
 
@@ -18,6 +20,14 @@ admin.site.index_title = "Rooms and people"
 admin.site.enable_nav_sidebar = False
 
 
+class ChangeForm(WithNames, UserChangeForm):
+    pass
+
+
+class CreationForm(WithNames, AdminUserCreationForm):
+    pass
+
+
 @admin.register(User)
 class UserAdmin(QuickList, DjangoUserAdmin):
     """Accounts. Only a superuser gives power away or touches the account of somebody who has some:
@@ -25,6 +35,8 @@ class UserAdmin(QuickList, DjangoUserAdmin):
     otherwise the right to edit users would be the right to become anybody.
     """
 
+    form = ChangeForm
+    add_form = CreationForm
     list_display = (
         *("username", "display_name", "is_guest", "is_staff", "is_active"),
         *("last_seen_at", "is_invisible", "said"),

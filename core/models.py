@@ -34,9 +34,10 @@ class User(AbstractUser):
         return self.display_name or self.username
 
     @staticmethod
-    def name_sql(user: str) -> str:
-        """The same, of a row that is called so."""
-        return f"coalesce(nullif({user}.display_name, ''), {user}.username)"
+    def person_sql(user: str) -> str:
+        """What chat.protocol.changes.person takes after the pk, of a row that is called so."""
+        has_power = f"{user}.is_staff OR {user}.is_superuser"
+        return f"{user}.username, {user}.display_name, {has_power}, {user}.is_guest"
 
     @property
     def has_power(self) -> bool:

@@ -7,6 +7,7 @@ from django import forms
 from chat.models import Address, Room
 from chat.models.slugs import made_address, unguessable_slug
 from chat.rooms.slugs import slug_for
+from core.visible import hides_nothing
 
 
 class RoomForm(forms.ModelForm):
@@ -21,6 +22,9 @@ class RoomForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        title = cleaned.get("title")
+        if "title" in self.changed_data and title and not hides_nothing(title):
+            self.add_error("title", "A title cannot contain invisible characters.")
         if "slug" not in self.fields or "slug" in self.errors:
             return cleaned
         slug, before = cleaned.get("slug"), self.instance.slug

@@ -20,9 +20,10 @@ from django.conf import settings
 from msgspec import Meta
 from redis.exceptions import RedisError
 
-from chat.protocol.changes import Change, Id, MessageState, Word, encode
+from chat.protocol.changes import Change, Id, MessageState, Person, Word, encode
 from chat.protocol.errors import Close, Revocation
 from chat.protocol.frames import RoomFields
+from core.models import User
 from core.redis import installation
 from core.redis.layers import CHAT, Garbage
 from core.trouble import Trouble
@@ -89,6 +90,7 @@ class Presence(Message, tag="room.presence"):
 
     room: Id
     changes: list[Moved]
+    people: list[Person] = []  # the same ones; none from servers of the version before
 
 
 class RoomUpdated(Message, tag="room.update"):
@@ -121,10 +123,21 @@ class UserChanged(Message, tag="user.changed"):
 
 
 class UserRenamed(Message, tag="user.renamed"):
-    """A person is called by another name."""
+    """A person is called by another name, or bears another mark."""
 
     user: Id
     name: Name
+    person: Person | None = (
+        None  # none from servers of the version before, which know the two above
+    )
+
+    @classmethod
+    def of(cls, user: User) -> "UserRenamed":
+        return cls(user.pk, user.name, Person.of(user))
+
+    @property
+    def who(self) -> Person:
+        return self.person or Person(self.user, self.name)
 
 
 # Its tag stays: servers of the version before hear it during a deploy.

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
+import msgspec
+
 from chat.live.outbox import Outbox, Overflow, Parcel
 from chat.protocol import frames
 from chat.protocol.changes import Person
@@ -39,9 +41,9 @@ class Connection:
         session: str | None,
     ) -> None:
         user, room = admission.user, admission.room
-        self.user = Person(user.pk, user.name)
+        self.user = Person.of(user)
         self.room_id = room.pk
-        self.room_fields = RoomFields.of(room)
+        self.room_fields = RoomFields.of(room, admission.moderators)
         self.name = f"{process_id}.{next(_numbers)}"
         self.session = session
         self.password = sign_of(user)
@@ -76,7 +78,7 @@ class Connection:
     def send_history(
         self, states: Sequence[bytes], *, head: int, more: bool, mode: str, ref: Ref = None
     ) -> None:
-        you = {"id": self.user.id, "name": self.user.name, **self._you}  # as they are called by now
+        you = {**msgspec.to_builtins(self.user), **self._you}  # as they are called by now
         if self.is_invisible:
             you["invisible"] = True
         room = self.room_fields

@@ -6,7 +6,6 @@ from chat.live.connections import Connections
 from chat.live.hub import Hub
 from chat.live.revocations import Revocations
 from chat.protocol import frames
-from chat.protocol.changes import Person
 from chat.protocol.errors import Close
 from chat.rooms.permissions import is_theirs
 
@@ -30,7 +29,7 @@ class Notices:
 
     def _on_renamed(self, message: bus.UserRenamed) -> None:
         for connection in self._connections.of(message.user):
-            connection.user = Person(message.user, message.name)
+            connection.user = message.who
 
     def _on_close(self, message: bus.CloseConnections) -> None:
         named = (message.connection, message.session, message.room)

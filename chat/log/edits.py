@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from chat.log.write import Write
 from chat.models import Message, Reaction, Revision, Room
+from chat.models.emoji import spelled
 from chat.protocol import changes, commands
 from chat.protocol.changes import Change, MessageState, Person, Repeated
 from chat.protocol.errors import Refused
@@ -152,31 +153,35 @@ class Edits:
         self._permissions.check_may_write(room, user)
         if message.is_deleted:
             raise Refused("not_found", "The message was deleted.")
-        emoji = command.emoji.strip()
-        if not emoji or any(character.isspace() for character in emoji):
-            raise Refused("bad_command", "An emoji has no spaces.")
+        emoji = spelled(command.emoji.strip())
         there = self._reactions[message.pk]
-        mine = next((one for one in there if (one.user_id, one.emoji) == (user, emoji)), None)
-        if command.on == (mine is not None):
+        # From before spellings were one, somebody may have given two of them.
+        mine = [one for one in there if one.user_id == user and spelled(one.emoji) == emoji]
+        if command.on == bool(mine):
             return False
-        if mine is None:
-            self._check_has_room(there, emoji)
+        if not mine:
+            self._check_may_give(there, emoji, user)
             given = Reaction(message=message, user_id=user, emoji=emoji)
             there.append(given)
             self._given.append(given)
-        else:
-            there.remove(mine)
-            if mine.pk is None:  # given a moment ago
-                self._given.remove(mine)
+        for one in mine:
+            there.remove(one)
+            if one.pk is None:  # given a moment ago
+                self._given.remove(one)
             else:
-                self._taken.append(mine.pk)
+                self._taken.append(one.pk)
         return True
 
     @staticmethod
-    def _check_has_room(there: Sequence[Reaction], emoji: str) -> None:
-        kinds = {one.emoji for one in there}
+    def _check_may_give(there: Sequence[Reaction], emoji: str, user: int) -> None:
+        kinds = {spelled(one.emoji) for one in there}
+        if not Reaction.may_be_given(emoji, kinds):
+            raise Refused("bad_command", "React with one emoji.")
         if emoji not in kinds and len(kinds) >= Reaction.DISTINCT_MAX:
             raise Refused("forbidden", "This message has the most different reactions it can have.")
+        if sum(one.user_id == user for one in there) >= Reaction.EACH_MAX:
+            most = Reaction.EACH_MAX
+            raise Refused("forbidden", f"You can give a message at most {most} reactions.")
         if len(there) >= Reaction.ALL_MAX:
             raise Refused("forbidden", "This message has the most reactions it can have.")
 
@@ -193,7 +198,7 @@ class Edits:
             seq=message.seq,
             pos=message.pos,
             client_id=message.client_id,
-            user=Person(message.author_id, message.author.name),
+            user=Person.of(message.author),
             message=message.body,
             created=message.created_at,
             kind=message.kind,

@@ -11,14 +11,14 @@ import msgspec
 from django.db import connection
 
 from chat.protocol import changes
-from chat.protocol.changes import Change, MessageState, Person
+from chat.protocol.changes import Change, MessageState, person
 from core.models import User
 
 # A room's head and, per message, what MessageState needs, in its order. A room without messages
 # gives one row with an empty message.
 _READ = """
 SELECT room.head, m.id, m.seq, m.pos, m.client_id, m.author_id,
-       {name},
+       {person},
        m.body, m.created_at, m.kind, m.reply_to_id, m.edited_at, m.deleted_at,
        (SELECT jsonb_agg(jsonb_build_array(r.emoji, r.user_id) ORDER BY r.id)
           FROM chat_reaction r WHERE r.message_id = m.id)
@@ -31,9 +31,9 @@ SELECT room.head, m.id, m.seq, m.pos, m.client_id, m.author_id,
  WHERE room.id = %(room)s
  ORDER BY m.{order}
 """
-_BEFORE = _READ.format(name=User.name_sql("author"), where="seq < %(before)s", order="seq DESC")
-_SINCE = _READ.format(name=User.name_sql("author"), where="pos > %(since)s", order="pos")
-_BY_ID = _READ.format(name=User.name_sql("author"), where="id = ANY(%(ids)s)", order="pos")
+_BEFORE = _READ.format(person=User.person_sql("author"), where="seq < %(before)s", order="seq DESC")
+_SINCE = _READ.format(person=User.person_sql("author"), where="pos > %(since)s", order="pos")
+_BY_ID = _READ.format(person=User.person_sql("author"), where="id = ANY(%(ids)s)", order="pos")
 
 NEWEST = 2**63 - 1
 
@@ -90,8 +90,10 @@ def _read(sql: str, **params: Any) -> tuple[int, list[MessageState]]:
 
 
 def _state(row: Sequence[Any]) -> MessageState:
-    _, pk, seq, pos, client_id, author, name, *rest, reactions = row
-    state = MessageState(pk, seq, pos, client_id, Person(author, name), *rest)
+    _, pk, seq, pos, client_id, *author, body, created, kind, reply_to, edited, deleted = row[:-1]
+    rest = body, created, kind, reply_to, edited, deleted
+    state = MessageState(pk, seq, pos, client_id, person(*author), *rest)
+    reactions = row[-1]
     if reactions and not state.deleted:
         state.reactions = changes.reactions_of(msgspec.json.decode(reactions))
     return state

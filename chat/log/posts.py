@@ -13,12 +13,13 @@ from django.db import connection
 from chat.log.write import Write
 from chat.models import Membership
 from chat.models.membership import join_sql
-from chat.protocol.changes import POSTED, Change, MessageState, Person, change_of
+from chat.protocol.changes import POSTED, Change, MessageState, change_of, person
 from chat.protocol.commands import Post
 from chat.protocol.errors import Gone, Refused
 from chat.rooms import permissions
 from core.database.statements import Statement, as_json, fetch
 from core.models import User
+from core.visible import can_be_seen
 
 # Rooms are locked in pk order, so that no two batches wait for each other; and in a statement of
 # their own, because one statement's snapshot is older than the locks that it waits for.
@@ -36,7 +37,8 @@ WITH input AS (
         AS t(n int, room_id bigint, author_id bigint, client_id uuid, kind text, body text,
              reply_to_id bigint{joins})
 ), weighed AS (
-    SELECT input.*, author.username, author.display_name,
+    SELECT input.*, author.username, author.display_name, author.is_staff, author.is_superuser,
+           author.is_guest,
            earlier.id AS earlier_id,
            least(ceil(extract(epoch FROM slow.until - now())), room.slow_mode_seconds)::float
                AS wait,
@@ -104,7 +106,7 @@ WITH input AS (
     RETURNING id, room_id, seq, pos, author_id, client_id, created_at
 ){joined}
 SELECT judged.n, judged.verdict, judged.earlier_id, judged.wait,
-       {name},
+       {person},
        written.id, written.seq, written.pos, written.created_at
   FROM judged
   LEFT JOIN written ON judged.verdict IS NULL AND written.room_id = judged.room_id
@@ -114,7 +116,7 @@ _JUDGED = {
     "sanctions": permissions.sanctions_sql("input.author_id", "input.room_id"),
     "is_theirs": permissions.IS_THEIRS_SQL,
     "moderates": ", ".join(f"'{role}'" for role in Membership.MODERATES),
-    "name": User.name_sql("judged"),
+    "person": User.person_sql("judged"),
 }
 _JOINING = "SELECT room_id, author_id AS user_id FROM placed WHERE joins"
 _POST = Statement("chat_post", ["json"], _SQL.format(joins="", wanted="", joined="", **_JUDGED))
@@ -196,7 +198,7 @@ def _ids(rooms: Collection[int]) -> str:
 
 
 def _outcome(write: Write, row: Sequence[Any]) -> Change | Refused | int:
-    verdict, earlier, wait, name, pk, seq, pos, created = row
+    verdict, earlier, wait, *author, pk, seq, pos, created = row
     if verdict == "earlier":
         return int(earlier)
     if verdict == "gone":
@@ -206,13 +208,13 @@ def _outcome(write: Write, row: Sequence[Any]) -> Change | Refused | int:
     command = write.command
     assert isinstance(command, Post)
     kind, body = as_kind(command.message)
-    author, reply_to = Person(write.user, name), command.reply_to
-    state = MessageState(pk, seq, pos, command.client_id, author, body, created, kind, reply_to)
+    sender, reply_to = person(write.user, *author), command.reply_to
+    state = MessageState(pk, seq, pos, command.client_id, sender, body, created, kind, reply_to)
     return change_of(POSTED, state)
 
 
 def as_kind(text: str) -> tuple[str, str]:
     """A message that begins with "/me " is an action; anything else is said as it stands."""
-    if text.startswith("/me ") and text[4:].strip():
+    if text.startswith("/me ") and can_be_seen(text[4:]):
         return "action", text[4:].strip()
     return "text", text

@@ -1,5 +1,10 @@
+from collections.abc import Collection
+
 from django.conf import settings
 from django.db import models
+
+from chat.models.emoji import is_emoji
+from core.visible import can_be_seen
 
 EMOJI_MAX = 32
 
@@ -7,7 +12,8 @@ EMOJI_MAX = 32
 class Reaction(models.Model):
     """One person's emoji on a message."""
 
-    DISTINCT_MAX = 50  # different emoji on one message
+    DISTINCT_MAX = 50  # different emoji on one message …
+    EACH_MAX = 10  # … of which one person may give so many
     ALL_MAX = 1_000  # on one message: each change sends all of them to everybody
 
     # The unique index serves look-ups by message.
@@ -28,3 +34,8 @@ class Reaction(models.Model):
 
     def __str__(self) -> str:
         return self.emoji
+
+    @staticmethod
+    def may_be_given(emoji: str, there: Collection[str]) -> bool:
+        """An emoji; or what the message has already, as a custom one that was imported."""
+        return is_emoji(emoji) or (emoji in there and can_be_seen(emoji))

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db import connection, models
 from django.db.models import Exists, F, OuterRef, Q
 
-from chat.models.membership import Membership
+from chat.models.membership import MARKED_MAX, Membership
 from chat.models.sanction import Sanction
 from chat.models.slugs import SLUG_MAX, is_unguessable, unguessable_slug, validate_slug
 
@@ -155,6 +155,11 @@ class Room(models.Model):
         """It came into being because somebody entered its address, and nothing was said yet: it is
         in nobody's list, makes nobody a member, and goes when it has been empty for a day."""
         return self.vacant_since is not None and self.message_count == 0
+
+    def moderators(self) -> list[int]:
+        """The ids of those who moderate it."""
+        found = Membership.objects.filter(room=self.pk, role__in=Membership.MODERATES)
+        return list(found.order_by("user").values_list("user", flat=True)[:MARKED_MAX])
 
     @property
     def name(self) -> str:

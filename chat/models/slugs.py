@@ -6,16 +6,14 @@ import unicodedata
 from django.core.exceptions import ValidationError
 from django.utils.crypto import get_random_string
 
+from core.visible import shows
+
 # What an address of a room looks like to a router. Python's \w knows no marks, so of what is beyond
 # ASCII all goes on to be looked up; `stands_in_slug` says what may come into being.
 SLUG_PATTERN = r"[-\w\u0080-\U0010ffff]+"
 
 
 SLUG_MAX = 80
-
-
-# Marks that nobody sees: variation selectors (❤️ ends with one) and the like.
-_UNSEEN = re.compile("[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 # An address that we make is a kind, "--" and 16 of these signs, or the 32 hexadecimal digits of the
@@ -30,16 +28,10 @@ _KINDS = "(private|direct)"
 _MADE = re.compile(f"{_KINDS}([{_SIGNS}]{{16}}|[0-9a-f]{{32}})")
 
 
-def is_unseen(character: str) -> bool:
-    """Whether it is a mark that nobody sees."""
-    return bool(_UNSEEN.match(character))
-
-
 def stands_in_slug(character: str) -> bool:
     """A letter of any script, a mark on one (हिन्दी is another word without), a digit, "-", "_"."""
-    if unicodedata.category(character) in ("Mn", "Mc"):
-        return not is_unseen(character)
-    return character.isalnum() or character in "-_"
+    is_letter = character.isalnum() or unicodedata.category(character) in ("Mn", "Mc")
+    return (is_letter and shows(character)) or character in "-_"
 
 
 def validate_slug(slug: str) -> None:

@@ -14,7 +14,6 @@ from chat.online.audience import Audience
 from chat.online.names import Names
 from chat.online.scopes import SITE
 from chat.protocol import frames
-from chat.protocol.changes import Person
 from chat.protocol.commands import Ref
 from core import tasks
 from core.trouble import Trouble
@@ -147,7 +146,7 @@ class Online:
             bus.Moved.of(change, person.name if person else "")
             for change, person in zip(changes, people, strict=True)
         ]
-        message = bus.Presence(int(scope), moved)
+        message = bus.Presence(int(scope), moved, list(filter(None, people)))
         self._on_presence(message)
         self._hub.tell(message.room, message)
 
@@ -165,10 +164,10 @@ class Online:
         here = self._rooms.get(message.room)
         if here is None:
             return
-        for moved in message.changes:
-            # Only where we have none: the other process may not have heard of a new one yet.
-            if moved.name and self._names.known(int(moved.user)) is None:
-                self._names.remember(Person(int(moved.user), moved.name))
+        for person in message.people:
+            # Only where we have none: the other process may not have heard of a new name yet.
+            if self._names.known(person.id) is None:
+                self._names.remember(person)
         applied, hole = here.roster.apply(moved.movement for moved in message.changes)
         if applied:
             here.audience.tell(applied)

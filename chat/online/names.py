@@ -66,7 +66,7 @@ class Names:
     def _on_renamed(self, message: bus.UserRenamed) -> None:
         """The name is not needed where they are not known."""
         if message.user in self._known:
-            self.remember(Person(message.user, message.name))
+            self.remember(message.who)
 
     def _old(self, pks: Collection[int]) -> list[int]:
         now = time.monotonic()
@@ -74,4 +74,4 @@ class Names:
 
 
 def _people(pks: list[int]) -> list[Person]:
-    return [Person(user.pk, user.name) for user in User.objects.filter(pk__in=pks)]
+    return [Person.of(user) for user in User.objects.filter(pk__in=pks)]

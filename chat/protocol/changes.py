@@ -6,16 +6,22 @@ A message's state is encoded once, however many people get it; a live frame is t
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
+from chat.models.emoji import spelled
+from core.accounts.names import looks_of
+from core.models import User
+
 encode = msgspec.json.Encoder().encode
 
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]  # of a row, or a place in a room's log
 Word = Annotated[str, Meta(max_length=1_000)]
+Mark = Literal["staff", "guest"]
 Kind = Literal["chat.message", "chat.edited", "chat.deleted", "chat.reaction"]
 
 POSTED: Final = "chat.message"
@@ -24,9 +30,34 @@ DELETED: Final = "chat.deleted"
 REACTED: Final = "chat.reaction"
 
 
-class Person(msgspec.Struct, frozen=True):
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody as clients see them.
+
+    `username` is left out where it is the name. `looks` are those of the name: two people who share
+    one are shown with their usernames; left out where it is the name in small letters. `mark` says
+    what no name may say.
+    """
+
     id: int
     name: str
+    username: str | None = None
+    looks: tuple[str, ...] = ()
+    mark: Mark | None = None
+
+    @classmethod
+    def of(cls, user: User) -> "Person":
+        return person(user.pk, user.username, user.display_name, user.has_power, user.is_guest)
+
+
+@lru_cache(20_000)
+def person(pk: int, username: str, display_name: str, has_power: bool, is_guest: bool) -> Person:
+    """Of a row, as User.person_sql gives it."""
+    name = display_name or username
+    looks = looks_of(name)
+    if name.isascii() and looks == (name.lower(),):
+        looks = ()
+    mark: Mark | None = "staff" if has_power else "guest" if is_guest else None
+    return Person(pk, name, None if name == username else username, looks, mark)
 
 
 class MessageState(msgspec.Struct, omit_defaults=True):
@@ -86,10 +117,13 @@ def change_of(kind: Kind, state: MessageState) -> Change:
 
 
 def reactions_of(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
-    """Emoji and user id, in the order they were given, as emoji → user ids."""
+    """Emoji and user id, in the order they were given, as emoji → user ids. Spellings of one emoji,
+    as ❤ and ❤️, are one; some were stored before they were."""
     reactions: dict[str, list[int]] = {}
     for emoji, user in pairs:
-        reactions.setdefault(emoji, []).append(user)
+        users = reactions.setdefault(spelled(emoji), [])
+        if user not in users:
+            users.append(user)
     return reactions
 
 

@@ -1,7 +1,6 @@
 """Untrusted frame → typed command. No database here: a frame is judged by itself alone."""
 
 from typing import Annotated, Any
-from unicodedata import category
 from uuid import UUID, uuid4
 
 import msgspec
@@ -9,6 +8,7 @@ from django.conf import settings
 
 from chat.models.reaction import EMOJI_MAX
 from chat.protocol.errors import Refused
+from core.visible import can_be_seen
 
 Ref = Annotated[str, msgspec.Meta(max_length=64)] | int | None
 # A row's or a place's, of which none is 0; to ask for that is no mistake. A larger one than
@@ -154,7 +154,7 @@ def _typed(frame: dict[str, Any]) -> Command:
 
 
 def _check_text(text: str, frame: dict[str, Any]) -> None:
-    if all(c.isspace() or category(c) == "Cf" for c in text):  # Cf: takes no room, shows nothing
+    if not can_be_seen(text):
         raise Undecodable("empty", "The message is empty.", frame)
     if len(text) > settings.CHAT_MESSAGE_MAX:
         limit = settings.CHAT_MESSAGE_MAX

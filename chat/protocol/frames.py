@@ -21,10 +21,14 @@ class RoomFields(msgspec.Struct, omit_defaults=True):
     topic: Word
     kind: Word
     archived: bool = False
+    moderators: tuple[Id, ...] = ()  # ids of people
 
     @classmethod
-    def of(cls, room: Room) -> "RoomFields":
-        return cls(room.pk, room.slug, room.name, room.topic, room.kind, room.is_archived)
+    def of(cls, room: Room, moderators: Sequence[int] | None = None) -> "RoomFields":
+        """Reads who moderates, unless that is given."""
+        of_room = room.moderators() if moderators is None else moderators
+        own = room.pk, room.slug, room.name, room.topic, room.kind, room.is_archived
+        return cls(*own, tuple(of_room))
 
 
 def _frame(kind: str, **fields: Any) -> bytes:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.db import IntegrityError
 
 from chat.models import Room, Sanction
+from chat.models.membership import moderators_sql
 from chat.rooms.permissions import is_theirs, sanctions_sql
 from core.database.statements import Statement, columns, fetch, instance, width
 from core.models import User
@@ -19,7 +20,7 @@ _LOOK_UP = Statement(
     ["text", "bigint"],
     f"""
 SELECT {columns(User, "person")}, {columns(Room, "room")}, address.slug IS NOT NULL, member.role,
-       ARRAY({sanctions_sql("person.id", "room.id")})
+       ARRAY({sanctions_sql("person.id", "room.id")}), ARRAY({moderators_sql("room.id")})
   FROM (SELECT) AS one
   LEFT JOIN core_user person ON person.id = $2 AND person.is_active
   LEFT JOIN chat_address address ON address.slug = $1
@@ -35,6 +36,7 @@ class Found(NamedTuple):
     is_taken: bool  # by a room that is there, or was
     role: str | None  # None: no member
     sanctions: list[str]  # the kinds of those that are in force
+    moderators: list[int]  # of the room: ids of people
 
     @property
     def is_banned(self) -> bool:
@@ -50,10 +52,10 @@ class Found(NamedTuple):
 
 def look_up(slug: str, user: int) -> Found:
     """`user` is a person's pk, or NOBODY."""
-    ((*row, is_taken, role, sanctions),) = fetch((_LOOK_UP, [slug, user]))
+    ((*row, is_taken, role, sanctions, moderators),) = fetch((_LOOK_UP, [slug, user]))
     own = width(User)
     person, room = instance(User, row[:own]), instance(Room, row[own : own + width(Room)])
-    return Found(person, room, is_taken, role, sanctions)
+    return Found(person, room, is_taken, role, sanctions, moderators)
 
 
 def is_about_an_address(error: IntegrityError) -> bool:

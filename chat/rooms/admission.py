@@ -1,6 +1,6 @@
 """Who may be in a room, and as what. The lookup is the check: forbidden and absent look alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ class Admission(NamedTuple):
     role: str
     can: list[str]
     is_member: bool = True  # not yet, where nothing was said so far
+    moderators: Sequence[int] = ()  # of the room: ids of people
 
 
 def enter(claim: Claim, slug: str, address: str) -> Admission | None:
@@ -73,4 +74,4 @@ def _let_in(user: User, found: Found, slug: str, address: str) -> Admission:
     role = role or Membership.Role.MEMBER
     can = [] if Sanction.Kind.MUTE in found.sanctions else ["post", "react"]
     can += ["moderate"] if role in Membership.MODERATES else []
-    return Admission(user, room, role, can, is_member)
+    return Admission(user, room, role, can, is_member, found.moderators)

@@ -1,7 +1,5 @@
 """The rooms that a page lists: one's own, the open ones beside them, and those found by name."""
 
-import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,8 +8,8 @@ from typing import Any
 from django.db.models import Case, F, OuterRef, Q, Subquery, When
 
 from chat.models import Membership, Message, Room
-from chat.models.slugs import is_unseen
 from chat.rooms.slugs import slug_for
+from core.accounts.names import alike
 from core.models import User
 
 LISTED_MAX = 200
@@ -96,19 +94,8 @@ def found_by_name(name: str, user: Any) -> list[RoomLine]:
 def told_apart(*lists: Sequence[RoomLine]) -> list[list[RoomLine]]:
     """The lists of one page, where rooms that look alike by their names say so."""
     lines = {line.pk: line for lines in lists for line in lines}
-    names = Counter(_as_seen(line.name) for line in lines.values())
-    return [
-        [replace(line, has_namesake=names[_as_seen(line.name)] > 1) for line in lines]
-        for lines in lists
-    ]
-
-
-def _as_seen(name: str) -> str:
-    """The same for names that people take for the same: capitals, forms of letters, spaces, and
-    what shows nothing, make none another."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    shown = (each for each in plain if unicodedata.category(each) != "Cf" and not is_unseen(each))
-    return " ".join("".join(shown).split())
+    namesakes = alike(line.name for line in lines.values())
+    return [[replace(line, has_namesake=line.name in namesakes) for line in each] for each in lists]
 
 
 def _own(user: Any) -> Any:

@@ -16,6 +16,7 @@ from django.db.models.functions import Lower
 from chat.models import Imported
 from chat.slack.entries import Author
 from chat.slack.export import Person
+from core.accounts.names import cleaned
 from core.models import User
 
 SOURCE = "slack"
@@ -100,7 +101,7 @@ def _unique(names: Iterable[str]) -> list[str]:
 
 
 def _username(name: str) -> str:
-    name = re.sub(r"[^\w.@+-]+", "-", unicodedata.normalize("NFKC", name))
+    name = re.sub(r"[^\w.@+-]+", "-", unicodedata.normalize("NFKC", cleaned(name)))
     return name.strip("-")[:_USERNAME_MAX] or "slack-user"
 
 

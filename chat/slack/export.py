@@ -10,7 +10,7 @@ from chat.models import Room
 from chat.slack.files import LISTS, PEOPLE_LISTS, ExportError, File, Files, Unreadable
 from chat.slack.folders import Claim, Folders, settle
 from chat.slack.reading import entries_of
-from chat.slack.values import is_id, name_of, text_of
+from chat.slack.values import is_id, line_of, name_of, text_of
 
 # The most private first: a folder that two lists claim belongs to the first of them.
 ROOM_LISTS = {
@@ -61,6 +61,8 @@ class Export:
     # Entries of the lists that could not be taken, and ones that come twice: (where, why).
     odd: list[tuple[str, str]] = field(default_factory=list)
     twice: list[tuple[str, str]] = field(default_factory=list)
+    # People with a name that nobody may have here: (where, what they are called).
+    renamed: list[tuple[str, str]] = field(default_factory=list)
     # Folder of no room → its days; one that lies beside the lists stands for itself.
     roomless: dict[str, list[File]] = field(default_factory=lambda: defaultdict(list))
     folderless: list[str] = field(default_factory=list)  # rooms of the lists
@@ -83,7 +85,9 @@ class Export:
     def _load_people(self, list_name: str) -> None:
         here: set[str] = set()
         for where, entry in self._objects(list_name):
-            person = _person(entry)
+            person, called = _person(entry), _called(entry)
+            if person.display_name != called:
+                self.renamed.append((where, f"{called!r} is called {person.display_name!r}"))
             if person.id in here:
                 self.twice.append((where, "comes twice"))
             here.add(person.id)
@@ -135,14 +139,21 @@ class Export:
 
 def _person(entry: dict[str, Any]) -> Person:
     username = text_of(entry, "name")
-    name = name_of(
-        text_of(entry, "profile", "display_name"),
-        text_of(entry, "profile", "real_name"),
-        text_of(entry, "real_name"),
-        username,
-        entry["id"],
-    )
+    name = name_of(*_names(entry))
     return Person(entry["id"], username or name, name, entry.get("deleted") is not True)
+
+
+def _called(entry: dict[str, Any]) -> str:
+    """By Slack."""
+    return line_of(next(filter(None, _names(entry))))
+
+
+def _names(entry: dict[str, Any]) -> Iterator[str]:
+    yield text_of(entry, "profile", "display_name")
+    yield text_of(entry, "profile", "real_name")
+    yield text_of(entry, "real_name")
+    yield text_of(entry, "name")
+    yield entry["id"]
 
 
 def _room(entry: dict[str, Any], kind: Room.Kind) -> SlackRoom:

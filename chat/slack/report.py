@@ -65,6 +65,7 @@ class Report:
         yield from self._list("Rooms of the lists without a folder", self.export.folderless)
         yield from self._list("Files that fit nothing", self.export.strays)
         yield from self._pairs("Left out of the lists", self.export.odd + self.export.twice)
+        yield from self._pairs("People whose name nobody may have here", self.export.renamed)
         yield from self._pairs("At another address, because theirs was taken", self.renamed)
         companions = self.export.companions
         yield from self._list("Files of Slack's that hold no messages, left alone", companions)

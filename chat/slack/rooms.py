@@ -18,7 +18,7 @@ from chat.rooms.slugs import slug_for
 from chat.slack.accounts import SOURCE, Accounts
 from chat.slack.export import SlackRoom
 from chat.slack.markup import Names
-from core.accounts.names import can_be_seen
+from core.visible import hides_nothing
 
 
 def find_or_make(slack: SlackRoom, names: Names, accounts: Accounts) -> tuple[Room, bool]:
@@ -58,7 +58,7 @@ def settle_members(
 
 def _make(slack: SlackRoom, names: Names, accounts: Accounts) -> Room:
     title = slack.name if slack.kind == Room.Kind.OPEN else _private_title(slack, names)
-    title = title if can_be_seen(title) else slack.id
+    title = title if hides_nothing(title) else slack.id
     topic = names.readable(slack.topic)[:500]
     if slack.kind == Room.Kind.DIRECT:
         pair = sorted({accounts[member] for member in slack.members})

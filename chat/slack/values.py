@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 
-from core.accounts.names import can_be_seen
+from core.accounts.names import cleaned
 
 NAME_MAX = 80  # of a user
 _ID = re.compile(r"[A-Za-z0-9]{1,40}")
@@ -51,11 +51,13 @@ def text_of(value: object, *path: str) -> str:
 
 
 def name_of(*candidates: str) -> str:
-    """The first name that can be seen, in one line, "" where there is none."""
-    lines = (" ".join(name.split()) for name in candidates)
-    shown = (one if can_be_seen(one) else "".join(filter(str.isprintable, one)) for one in lines)
-    cut = (name[:NAME_MAX].strip() for name in shown)
-    return next((name for name in cut if can_be_seen(name)), "")
+    """The first that is a name here, in one line and without what no name may have; else ""."""
+    names = (cleaned(line_of(name)) for name in candidates)
+    return next(filter(None, names), "")
+
+
+def line_of(name: str) -> str:
+    return " ".join(name.split())[:NAME_MAX].strip()
 
 
 def objects_of(value: object, key: str) -> list[dict[str, object]]:

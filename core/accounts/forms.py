@@ -2,13 +2,24 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
-from django.core.exceptions import ValidationError
 
-from core.accounts.names import can_be_seen
+from core.accounts.names import problem_with
 from core.models import User
 
 
-class SignUpForm(UserCreationForm):
+class WithNames(forms.ModelForm):
+    """Says what is wrong with the names that are chosen. Those from before stay."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for field in {"username", "display_name"} & set(self.changed_data):
+            name = cleaned.get(field)
+            if name and (problem := problem_with(name, has_power=self.instance.has_power)):
+                self.add_error(field, problem)
+        return cleaned
+
+
+class SignUpForm(WithNames, UserCreationForm):
     """A new account; or, given a guest, that guest's own row made into an account."""
 
     class Meta(UserCreationForm.Meta):
@@ -30,10 +41,7 @@ class SignUpForm(UserCreationForm):
         self.fields["password2"].help_text = ""
 
     def clean_display_name(self) -> str:
-        name = " ".join(self.cleaned_data["display_name"].split())
-        if name and not can_be_seen(name):
-            raise ValidationError("A name cannot contain invisible characters.")
-        return name
+        return " ".join(self.cleaned_data["display_name"].split())
 
     def validate_password_for_user(self, user: User, *_: str) -> None:
         """What is wrong with a password is said where it was chosen, not where it was repeated."""

@@ -1,32 +1,118 @@
-"""The names that people choose: what is in one can be seen, or it could pass for another."""
+"""What people may call themselves, and which names look the same.
 
-from unicodedata import bidirectional, category, combining
+Nobody is refused for sharing a name: those whose names look alike are shown with their usernames.
+But no name may claim an office, or hide a part of itself.
+"""
 
-JOINERS = "\u200c\u200d"
-# Letters, signs and marks to Unicode, and nothing to the eye.
-BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-VIRAMA = 9  # the combining class of the marks that some scripts of India join letters by
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+from confusable_homoglyphs.confusables import confusables_data
+
+from core.visible import hides_nothing, without_unseen
+
+# What people are called who have a say here. Of the long ones a part of a word is enough.
+_WORDS = """
+admin admins sysadmin administrator administrators administrador administrateur administratrice
+amministratore administratorin moderator moderators mod mods moderador moderadora moderateur
+moderatrice moderatore moderatorin staff staffer official officiel offiziell oficial verified
+verifie verifiziert verificado superuser system support owner sysop webmaster
+админ админы администратор администрация модератор модераторы поддержка
+管理员 管理員 版主 客服 官方 管理者 管理人 運営 公式 モデレーター 관리자 운영자 모더레이터
+मॉडरेटर مشرف مدير
+"""
+_LONG = 8  # letters
+_WORD = re.compile(r"[^\W_]+")
+_CHECK_MARKS = re.compile("[\u221a\u2611\u2705\u2713\u2714\u2bbd\U0001f5f8\U0001f5f9]")
+
+INVISIBLE = "A name cannot contain invisible characters."
+OF_OFFICE = (
+    "A name cannot contain a check mark or a word like “admin” or “moderator”: staff and"
+    " moderators are marked by the chat itself. Choose another."
+)
 
 
-def can_be_seen(name: str) -> bool:
-    return any(category(character)[0] in "LNPS" for character in name) and all(
-        _joins(name, place) if character in JOINERS else _shows(character)
-        for place, character in enumerate(name)
+def problem_with(name: str, *, has_power: bool = False) -> str:
+    """Why nobody may choose this name, as a sentence; "" where nothing is wrong. Who has power may
+    say so in their name."""
+    if not hides_nothing(name):
+        return INVISIBLE
+    return OF_OFFICE if not has_power and _claims_office(name) else ""
+
+
+def cleaned(name: str) -> str:
+    """`name`, from elsewhere, without what nobody may choose; "" where nothing else is in it."""
+    name = name if hides_nothing(name) else without_unseen(name)
+    if _claims_office(name):
+        plain = _CHECK_MARKS.sub("", name)
+        kept = _WORD.sub(lambda word: "" if _claims_office(word[0]) else word[0], plain)
+        name = without_unseen(kept).strip(" -_.,()[]|/")
+    # What is left may say it across its words, as "mod erator" does, or be nothing.
+    return name if hides_nothing(name) and not _claims_office(name) else ""
+
+
+@lru_cache(20_000)
+def looks_of(name: str) -> tuple[str, ...]:
+    """Two names that share one of these are taken for the same: "Alice", "ALICE", "AIice", and
+    "Аlice" with a Cyrillic letter. Not to be shown.
+
+    The skeleton of UTS 39 (section 4), without capitals: once they go first, so that "ИВАН" is
+    "Иван", and once they are compared first, so that "ВОВ", which is Cyrillic, is "BOB". The
+    skeleton takes "I" for "l", and small letters make "i" of it: here all three are one.
+    """
+    plain = unicodedata.normalize("NFKC", name)
+    small = _skeleton(plain.casefold())
+    large = _skeleton(_skeleton(plain).casefold())
+    return (small,) if small == large else (small, large)
+
+
+def alike(names: Iterable[str]) -> set[str]:
+    """Those of `names` that look like another one of them, or stand there twice."""
+    bearers: dict[str, list[str]] = {}
+    for name in names:
+        for look in looks_of(name):
+            bearers.setdefault(look, []).append(name)
+    return {name for several in bearers.values() if len(several) > 1 for name in several}
+
+
+def _skeleton(text: str) -> str:
+    seen = unicodedata.normalize("NFD", without_unseen(text))
+    return unicodedata.normalize("NFC", "".join(map(_prototype, seen))).replace("i", "l")
+
+
+def _prototype(character: str) -> str:
+    """The one that stands for all that look like `character`.
+
+    The library lists, for each, those that it looks like: for a prototype all of the others, for
+    another only its prototype.
+    """
+    alike = confusables_data.get(character, ())
+    if len(alike) != 1:
+        return character
+    other: str = alike[0]["c"]
+    # Of a pair either would do, if it is one letter that may be looked up in its turn.
+    is_pair = len(other) == 1 and len(confusables_data.get(other, ())) == 1
+    return min(character, other) if is_pair else other
+
+
+def _claims_office(name: str) -> bool:
+    return bool(_CHECK_MARKS.search(name)) or any(map(_is_of_office, looks_of(name)))
+
+
+def _is_of_office(look: str) -> bool:
+    words = "".join(each if each.isalnum() else " " for each in _without_marks(look)).split()
+    together = "".join(words)
+    return together in _OFFICES or any(
+        office in words or (len(office) >= _LONG and office in together) for office in _OFFICES
     )
 
 
-def _shows(character: str) -> bool:
-    return character.isprintable() and character not in BLANKS
+def _without_marks(look: str) -> str:
+    """ "é" as "e"."""
+    signs = unicodedata.normalize("NFD", look)
+    return "".join(each for each in signs if not unicodedata.combining(each))
 
 
-def _joins(name: str, place: int) -> bool:
-    """Whether the joiner there does something: between letters of a script that has it (the rule of
-    RFC 5892, A.1 and A.2, which is that of addresses), or within an emoji."""
-    before, after = name[place - 1 : place], name[place + 1 : place + 2]
-    if not before or not after:
-        return False
-    if category(after) == "So":
-        return category(before) in ("So", "Sk") or before == "\ufe0f"
-    if combining(before) == VIRAMA:
-        return category(after)[0] == "L"
-    return bidirectional(before) in ("AL", "NSM") and bidirectional(after) == "AL"
+_OFFICES = {_without_marks(look) for word in _WORDS.split() for look in looks_of(word)}

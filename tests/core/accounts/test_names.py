@@ -1,32 +1,80 @@
-"""Names that people choose for themselves."""
+"""What people may call themselves, and which names look the same."""
+
+import itertools
 
 import pytest
 
-from core.accounts.names import can_be_seen
+from core.accounts.names import INVISIBLE, OF_OFFICE, alike, cleaned, looks_of, problem_with
+
+ALIKE = [
+    ["Alice", "ALICE", "Аlice", "AIice", "A1ice", "Ａｌｉｃｅ", "𝐀𝐥𝐢𝐜𝐞", "alice"],
+    ["Bob", "ВОВ", "B0b", "bob"],
+    ["Иван", "ИВАН"],
+    ["Müller", "Mu\u0308ller", "MÜLLER"],
+    ["Straße", "STRASSE"],
+    ["Bernie", "Bemie"],
+    ["Ann Lee", "ann  lee", "Ann\u00a0Lee"],
+]
+
+
+@pytest.mark.parametrize("names", ALIKE, ids=lambda names: names[0])
+def test_names_that_people_take_for_the_same(names: list[str]) -> None:
+    for other in names[1:]:
+        assert alike([names[0], other]) == {names[0], other}
+
+
+def test_other_names_are_others() -> None:
+    names = ["Alice", "Alicia", "Bob", "Rob", "José", "Jose", "Иван", "Ивана", "김", "金", "Ann"]
+    assert alike(names) == set()
+    for one, other in itertools.combinations(ALIKE, 2):
+        assert alike([one[0], other[0]]) == set()
+
+
+def test_who_stands_there_twice_looks_like_themselves() -> None:
+    assert alike(["Ann", "Ann", "Bob"]) == {"Ann"}
+
+
+def test_a_look_is_the_same_whoever_asks() -> None:
+    assert looks_of("ALICE") == looks_of("Alice") == looks_of("Аlice")[:1]
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        *("Mo Rahimi", "O’Brien-Łuczak 3rd", "山田太郎", "김", "★"),
-        "می\u200cخواهم",  # Persian, which needs the non-joiner
-        "ශ්\u200dරී",  # Sinhala, which needs the joiner
-        "क्\u200cष",
-        *("👩🏽\u200d🚀", "🏳️\u200d🌈", "👨\u200d👩\u200d👧 at home"),
+        *("Moderator", "Moderator ✓", "MODERATOR", "Mоderator", "M0derator", "m.o.d", "ad-min"),
+        *("admin", "Аdmin", "adm1n", "Chat Admin", "ModeratorTeam", "modérateur", "Staff", "Mod"),
+        *("Администратор", "管理员", "モデレーター", "관리자", "Official", "Support", "mod erator"),
+        *("Alice ✓", "Alice ✔️", "✅ Alice", "Alice ☑", "Alice\U0001f5f8"),
     ],
 )
-def test_a_name_of_any_script_is_a_name(name: str) -> None:
-    assert can_be_seen(name)
+def test_no_name_claims_an_office(name: str) -> None:
+    assert problem_with(name) == OF_OFFICE
+    assert problem_with(name, has_power=True) == ""
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        *("\u200d", "\u200d\u200c\u200d", "\u3164", "\u2800\u2800", "\u0301", "\ufe0f"),
-        *("Mo Rahimi\u200c", "\u200dMo Rahimi", "Mo\u200c Rahimi", "M\u200co Rahimi"),
-        *("Mo\u034f", "Mo\u3164Rahimi", "Mod\u202erotare", "Mo\u00ad", "Mo\u200b"),
-        *("می\u200c", "م\u200c\u200cی", "क्\u200c", "🚀\u200d", "M\u200d🚀"),
+        *("Alice", "Guest ab12", "Badminton Bo", "Modesty", "Vice Admiral", "Staffan", "Amod"),
+        *("Supportive Sue", "山田太郎", "김철수", "Мод из Твери".replace("Мод", "Модест"), "★ Bo"),
     ],
 )
-def test_what_cannot_be_seen_is_in_no_name(name: str) -> None:
-    assert not can_be_seen(name)
+def test_who_claims_none_is_not_refused(name: str) -> None:
+    assert problem_with(name) == ""
+    assert cleaned(name) == name
+
+
+def test_nobody_has_what_cannot_be_seen_in_their_name() -> None:
+    assert problem_with("Mo\u200b", has_power=True) == INVISIBLE
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        *(("Moderator ✓", ""), ("Bob (admin)", "Bob"), ("kube-admin", "kube"), ("Bob ✔️", "Bob")),
+        *(("[mod] Bob", "Bob"), ("\u202eevil", "evil"), ("\u200b", ""), ("Mo\u3164", "Mo")),
+    ],
+)
+def test_a_name_from_elsewhere_keeps_what_it_may(name: str, kept: str) -> None:
+    assert cleaned(name) == kept
+    assert not kept or problem_with(kept) == ""

@@ -1,11 +1,8 @@
-// A room's address for what somebody typed, as the server makes it (chat/rooms/entering.py, slug_for). Where
+// A room's address for what somebody typed, as the server makes it (chat/rooms/slugs.py, slug_for). Where
 // they typed a link to a room of this site, it is that room's (chat/forms.py, name_in).
 
 const SLUG_MAX = 80;
-// Marks that nobody sees, as in chat/models/room.py.
-// oxlint-disable-next-line no-misleading-character-class -- each of them is meant by itself
-const UNSEEN = /[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu;
-// Addresses that we make, as in chat/models/room.py.
+// Addresses that we make, as in chat/models/slugs.py.
 const MADE = /^(private|direct)([a-hjkmnp-z2-9]{16}|[0-9a-f]{32})$/;
 const LINK = /^(?:(?:https?:\/\/)?([^/]+))?\/chat\/([^/?#]+)\/?(?:[?#].*)?$/is;
 
@@ -14,7 +11,7 @@ export function slugFor(text) {
   const plain = name
     .normalize("NFKC")
     .toLowerCase()
-    .replace(UNSEEN, "")
+    .replace(/\p{DI}/gu, "") // what nobody sees, as in core/visible.py
     .replace(/[^\p{L}\p{N}\p{Mn}\p{Mc}_\s-]/gu, "")
     .replace(/i\u0307+/gu, "i") // "İ" in lower case has two dots
     .normalize("NFKC")
