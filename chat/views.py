@@ -33,7 +33,7 @@ _MODULES = """
     elements/side-drawer elements/spoken-news elements/typing-line elements/visibility-choice
     model/calls model/close model/drafts model/endings model/format model/history model/kept
     model/people model/presence model/reading model/rows model/socket model/time model/typing
-    view/dom view/focus view/fresh view/message-actions view/message-view view/room-head
+    view/dom view/focus view/fresh view/message-actions view/message-view view/person view/room-head
     view/scroller
 """
 MODULES = [f"chat/js/{name}.js" for name in _MODULES.split()]

@@ -81,7 +81,8 @@ def presence_change(kind: str, user: Person, online: int, version: int) -> bytes
 
 
 def typing(user: Person) -> bytes:
-    return _frame("chat.typing", user=user)
+    """Only who: all else is known of somebody who is here."""
+    return _frame("chat.typing", user={"id": user.id, "name": user.name})
 
 
 def read(pos: int, ref: Ref = None) -> bytes:

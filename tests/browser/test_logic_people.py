@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 
 from chat.rooms.slugs import slug_for
 from core.templatetags.people import hue, initials
+from core.visible import can_be_seen
 from tests.browser.modules import run
 
 
@@ -103,7 +104,8 @@ def test_who_types_fades_and_own_typing_is_no_news(page: Page) -> None:
       globalThis.typing = new all.Typing(() => {}, 7);
       for (const id of [7, 8, 9]) typing.receive({type: "chat.typing", user: {id, name: `U${id}`}});
       typing.receive({...live(1), user: {id: 9, name: "U9"}});
-      return [typing.names, all.sentence(typing.names), all.sentence(["A", "B", "C"]),
+      globalThis.names = () => typing.people.map(({name}) => name);
+      return [names(), all.sentence(names()), all.sentence(["A", "B", "C"]),
               all.sentence(["A", "B", "C", "D"])];
     """
     assert run(page, "typing", script) == [
@@ -113,7 +115,7 @@ def test_who_types_fades_and_own_typing_is_no_news(page: Page) -> None:
         "Several people are typing…",
     ]
     page.clock.run_for(5_600)
-    assert page.evaluate("typing.names") == []
+    assert page.evaluate("names()") == []
 
 
 def test_who_leaves_types_no_more(page: Page) -> None:
@@ -121,7 +123,7 @@ def test_who_leaves_types_no_more(page: Page) -> None:
       const typing = new all.Typing(() => {}, 7);
       for (const id of [8, 9]) typing.receive({type: "chat.typing", user: {id, name: `U${id}`}});
       typing.receive({type: "presence.left", user: {id: 8, name: "U8"}, version: 2, online: 2});
-      return typing.names;
+      return typing.people.map(({name}) => name);
     """
     assert run(page, "typing", script) == ["U9"]
 
@@ -257,7 +259,17 @@ NAMES = [
     "--a__",
     *("हिन्दी", "हिन्द", "ภาษาไทย", "שָׁלוֹם", "عَرَبِيّ", "தமிழ்", "Tiếng Việt", "ΟΔΟΣ", "ﬁsh", "½", "x²"),
     *("❤️", "❤️ tea", "1️⃣ one", "\u0301", "e!\u0301", "a\u034fb", "I\u0307", "i\u0307\u0301"),
-    *("C", "C++", "C#"),
+    *(
+        "C",
+        "C++",
+        "C#",
+        "\u3164",
+        "\u115f\u1160",
+        "te\uffa0a",
+        "te\u3164a",
+        "\u2800",
+        "tea\u200b\u034f",
+    ),
     *("private--7k2m9p4q8r3s6t5v", "Private-7K2M9P4Q8R3S6T5V", "\u200bdirect -- " + "0f" * 16),
     *("private—7k2m9p4q8r3s6t\u00ad5v", "ｐrivate--7k2m9p4q8r3s6tß", "private" + "o" * 16),
     *("private" + "_" * 57 + "a" * 16 + "x", "private--7k2m9p4q8r3s6t5", "private-party"),
@@ -384,3 +396,86 @@ def test_each_ending_says_what_becomes_of_what_was_written_and_what_leads_back(
     script = "const {words, drafts, way} = all.ending(input); return [words, drafts, way ?? null];"
     said = run(page, "endings", script, {"code": code, "detail": detail, "guest": guest})
     assert said == list(told)
+
+
+class TestNamesakes:
+    """Whose username and mark stand beside their name (PROTOCOL.md, "a person")."""
+
+    ALICES = """
+      const names = new all.Names();
+      const alice = {id: 1, name: "Alice", username: "al", looks: ["allce"]};
+      const other = {id: 2, name: "Аlice", looks: ["xllce", "allce"]};
+      const bob = {id: 3, name: "Bob", username: "bob3"};
+      const handles = () => [1, 2, 3, 4].map((id) => names.handle(id));
+    """
+
+    def test_those_who_share_a_look_are_shown_with_their_usernames(self, page: Page) -> None:
+        script = f"""{self.ALICES}
+          names.learn(alice);
+          const alone = handles();
+          names.hear(other);
+          names.hear(bob);
+          names.hear({{id: 4, name: "bob"}});
+          return [alone, handles(), names.label(1), names.label(9), names.list([1, 3], 3)];
+        """
+        assert run(page, "people", script) == [
+            ["", "", "", ""],
+            ["@al", "@Аlice", "@bob3", "@bob"],
+            "Alice @al",
+            "someone",
+            "Alice @al and you",
+        ]
+
+    def test_who_is_renamed_is_a_namesake_no_longer(self, page: Page) -> None:
+        script = f"""{self.ALICES}
+          let changes = 0;
+          names.addEventListener("change", () => {{ changes += 1; }});
+          names.learn(alice);
+          names.hear(other);
+          names.hear(alice); // the same person again is nobody else
+          names.learn({{id: 2, name: "Olga", username: "Аlice"}});
+          names.learn({{id: 2, name: "Olga", username: "Аlice"}});
+          return [handles(), changes];
+        """
+        assert run(page, "people", script) == [["", "", "", ""], 2]
+
+    def test_marks_come_with_the_person_and_with_the_room(self, page: Page) -> None:
+        script = f"""{self.ALICES}
+          const marks = () => [1, 2, 3, 4].map((id) => names.mark(id));
+          names.learn({{...alice, mark: "staff"}});
+          names.learn({{...other, mark: "guest"}});
+          names.learn(bob);
+          const before = marks();
+          names.moderatedBy([1, 3]);
+          const with_room = marks();
+          names.moderatedBy([2]);
+          return [before, with_room, marks()];
+        """
+        assert run(page, "people", script) == [
+            ["staff", "guest", "", ""],
+            ["staff", "guest", "moderator", ""],
+            ["staff", "moderator", "", ""],
+        ]
+
+    def test_a_row_is_drawn_anew_when_somebody_else_is_called_the_same(self, page: Page) -> None:
+        script = f"""{self.ALICES}
+          const history = new all.History();
+          names.hear({{...alice, id: 7}});
+          history.receive({{...page([]), messages: [message(1, {{user: {{...alice, id: 7}}}})]}});
+          const sign = () =>
+            all.rowsOf({{history, drafts: [], line: null, me: {{id: 9}}, names}}).at(-1).sign;
+          const before = sign();
+          names.hear(other);
+          const after = sign();
+          names.moderatedBy([7]);
+          return [before !== after, after !== sign()];
+        """
+        assert run(page, "history people rows", script) == [True, True]
+
+
+def test_the_page_sees_what_the_server_sees(page: Page) -> None:
+    """For each character of Unicode, of which the browser knows more than Python's tables."""
+    points = [code for code in range(0x110000) if not 0xD800 <= code <= 0xDFFF]
+    script = "return input.filter((code) => all.canBeSeen(String.fromCodePoint(code)));"
+    seen = set(run(page, "visible", script, points))
+    assert seen == {code for code in points if can_be_seen(chr(code))}

@@ -60,6 +60,7 @@ def test_the_front_door_leads_to_the_rooms(client: Client) -> None:
         ("\u0301", ""),
         ("İstanbul", "istanbul"),
         ("C++", "c"),  # the page says so
+        *(("\u3164", ""), ("\u115f\uffa0", ""), ("\u2800", ""), ("te\u3164a", "tea")),
     ],
 )
 def test_a_name_becomes_an_address(name: str, slug: str) -> None:

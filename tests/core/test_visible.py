@@ -25,7 +25,7 @@ def test_what_cannot_be_seen_is_no_text_and_no_name(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x", ".", "\u0301", "김", "\u200bx", "🫨", "\U0001fae9", "\ue000", "⠁", "👨\u200d👩\u200d👧"]
+    "text", ["x", ".", "\u0301", "김", "\u200bx", "🫨", "\U0001fae9", "\ue000", "⠁", "👨\u200d👩"]
 )
 def test_everything_else_can(text: str) -> None:
     """Signs that are younger than Python's tables, too."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
+import msgspec
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -24,6 +25,7 @@ from websockets.sync.client import connect
 
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Message, Room, Sanction
+from chat.protocol.changes import Person
 from core.local.embedded.server import NoAnswer
 from core.local.embedded.valkey import Valkey
 from core.models import User
@@ -230,6 +232,12 @@ def cast_of(**room: Any) -> Cast:
 def cast(chat_database: str) -> Cast:
     """An open room with its people, in the database of `chat`."""
     return cast_of()
+
+
+def person_of(user: User) -> dict[str, Any]:
+    """As frames show them."""
+    shown: dict[str, Any] = msgspec.to_builtins(Person.of(user))
+    return shown
 
 
 def session_of(user: User) -> str:

@@ -20,7 +20,7 @@ from chat.rooms.permissions import Known, changed
 from core.accounts.identity import sign_of
 from core.models import User
 from tests.support.servers import ChatServer
-from tests.support.sockets import Cast, Client, cast_of, session_of, wait_until
+from tests.support.sockets import Cast, Client, cast_of, person_of, session_of, wait_until
 
 Enter = Callable[..., Client]
 
@@ -203,7 +203,7 @@ def test_whatever_changes_unheard_reaches_open_sockets_in_the_end(
     signed_out = session_of(cast.member)
     clients["signed out"], codes["signed out"] = enter(chat, cast.room, session=signed_out), 4401
     watcher, hidden = (enter(chat, cast.room, one) for one in (cast.owner, cast.moderator))
-    watcher.had("presence.joined", user={"id": cast.moderator.pk, "name": "Mo Moderator"})
+    watcher.had("presence.joined", user=person_of(cast.moderator))
     for what, one in people.items():
         CHANGES[what][0](one)
     Session.objects.filter(pk=signed_out).delete()
@@ -211,5 +211,5 @@ def test_whatever_changes_unheard_reaches_open_sockets_in_the_end(
     assert {
         what: client.close_code(revocations.EVERY + 5) for what, client in clients.items()
     } == codes
-    watcher.had("presence.left", user={"id": cast.moderator.pk, "name": "Mo Moderator"})
+    watcher.had("presence.left", user=person_of(cast.moderator))
     assert hidden.asks(type="ping")["type"] == "pong"

@@ -187,11 +187,6 @@ def test_a_reaction_is_given_once_a_person_and_taken_back(cast: Cast, message: M
     assert head(cast.room) == 4
 
 
-@pytest.mark.parametrize("emoji", [" ", "a b", "a\nb", "\u3000"])
-def test_an_emoji_has_no_spaces(cast: Cast, message: Message, emoji: str) -> None:
-    assert code(do(cast.room, cast.owner, React(id=message.pk, emoji=emoji))) == "bad_command"
-
-
 def test_a_message_has_room_for_so_many_different_emoji(
     cast: Cast, message: Message, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from presence.reader import Lease
 from tests.presence.cluster import Cluster
 from tests.support import servers
 from tests.support.servers import ChatServer
-from tests.support.sockets import UNLIMITED, Cast, cast_of, signed_in
+from tests.support.sockets import UNLIMITED, Cast, cast_of, person_of, signed_in
 
 GRACE = {**UNLIMITED, "PRESENCE_GRACE_SECONDS": "0.2"}
 Pair = tuple[ChatServer, ChatServer]
@@ -56,7 +56,7 @@ def test_people_of_two_processes_talk_and_see_each_other_come_and_go(
 ) -> None:
     near = enter(pair[0], cast.room, cast.owner)
     far = enter(pair[1], cast.room, cast.member)
-    me = {"id": cast.member.pk, "name": "Mia Member"}
+    me = person_of(cast.member)
     near.until("presence.joined", user=me)
     far.say("hello")
     assert near.until("chat.message")["message"] == "hello"

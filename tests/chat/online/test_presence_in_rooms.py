@@ -17,6 +17,7 @@ from tests.support.sockets import (
     Cast,
     Client,
     Frame,
+    person_of,
     session_of,
     wait_until,
 )
@@ -234,7 +235,7 @@ def test_a_process_that_is_killed_leaves_no_ghost_and_the_going_is_announced_onc
         doomed = enter(third, cast.room, cast.member)
         both = enter(third, cast.room, cast.owner)
         for client in (watcher, far):
-            client.had("presence.joined", user={"id": cast.member.pk, "name": "Mia Member"})
+            client.had("presence.joined", user=person_of(cast.member))
         third.kill()
         doomed.close_code()
         both.close_code()

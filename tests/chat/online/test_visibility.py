@@ -20,7 +20,7 @@ from presence.store import source_of
 from tests.support import servers
 from tests.support.presence import presence_keys
 from tests.support.servers import ChatServer
-from tests.support.sockets import PATIENCE, UNLIMITED, Cast, cast_of, signed_in
+from tests.support.sockets import PATIENCE, UNLIMITED, Cast, cast_of, person_of, signed_in
 
 # Longer than any test waits: who is gone before it did not leave by closing a connection.
 GRACE = {**UNLIMITED, "PRESENCE_GRACE_SECONDS": "40"}
@@ -188,7 +188,7 @@ def test_others_see_one_leave_and_come_on_every_process(pair: Pair, cast: Cast, 
     near, far = pair
     watchers = [enter(server, cast.room, cast.owner) for server in pair]
     connections = [enter(server, cast.room, cast.member) for server in pair]
-    me = {"id": cast.member.pk, "name": "Mia Member"}
+    me = person_of(cast.member)
     for watcher in watchers:
         watcher.until("presence.joined", user=me)
     choose(far, cast.member, invisible=True)
@@ -262,7 +262,7 @@ def test_a_process_that_was_killed_does_not_keep_one_in_sight(
         enter(third, cast.room, cast.member)
         enter(third, unwatched, cast.member)
         for watcher in watchers:
-            watcher.until("presence.joined", user={"id": cast.member.pk, "name": "Mia Member"})
+            watcher.until("presence.joined", user=person_of(cast.member))
         third.kill()
     choose(other, cast.member, invisible=True)
     lefts = [watcher.until("presence.left") for watcher in watchers]

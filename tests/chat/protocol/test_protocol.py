@@ -14,6 +14,7 @@ from chat.models import Room
 from chat.protocol import commands
 from chat.protocol.commands import decode
 from chat.protocol.errors import Close
+from core.models import User
 from tests.support import servers
 from tests.support.databases import ROOT
 from tests.support.servers import ChatServer
@@ -63,6 +64,9 @@ def test_each_command_and_each_of_its_fields_has_an_example() -> None:
 # -- what the server sends --------------------------------------------------------------------
 
 
+OF_PERSONS = {"username", "looks", "mark"}
+
+
 class Shapes:
     """Of each type of frame, which keys were seen, and what kind of value each had."""
 
@@ -79,10 +83,15 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         by_emoji = path.endswith("reactions")
         for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{'*' if by_emoji else key}")
+            yield from _leaves(inner, _below(path, "*" if by_emoji else key))
     elif isinstance(value, list):
         for inner in value:
             yield from _leaves(inner, f"{path}[]")
+
+
+def _below(path: str, key: str) -> str:
+    """What a person may have is the same wherever one is named."""
+    return f"(person).{key}" if key in OF_PERSONS else f"{path}.{key}"
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +113,8 @@ def produced(chat_database: str, template_database: str) -> dict[str, list[Frame
 
 def _scene(server: ChatServer) -> list[Frame]:
     cast = cast_of()
-    MessageFactory.create_batch(3, room=cast.room)
+    User.objects.filter(pk=cast.owner.pk).update(is_guest=True)
+    MessageFactory.create_batch(3, room=cast.room, author=cast.owner)
     with (
         Client(server, cast.room, cast.member) as mia,
         Client(server, cast.room, cast.owner) as olga,
@@ -188,8 +198,9 @@ def test_each_frame_that_was_sent_has_no_more_than_an_example_or_the_text_shows(
         keys = {path for path, _ in _leaves(example)}
         shown.setdefault(example["type"], set()).update(keys)
     message = shown["chat.reaction"] | shown["chat.deleted"]
+    person = {path for paths in shown.values() for path in paths if path.startswith("(person)")}
     for kind, frames in produced.items():
-        expected = shown[kind] | {".ref"}
+        expected = shown[kind] | {".ref"} | person
         if kind.startswith("chat.") and ".seq" in expected:
             expected |= message
         if kind == "chat.history":

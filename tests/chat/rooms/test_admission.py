@@ -12,7 +12,7 @@ from chat.models import Membership, Room, Sanction
 from core.models import User
 from tests.conftest import StartServer
 from tests.support.servers import ChatServer
-from tests.support.sockets import Cast, Client, Frame, cast_of, session_of
+from tests.support.sockets import Cast, Client, Frame, cast_of, person_of, session_of
 
 Enter = Callable[..., Client]
 
@@ -129,8 +129,7 @@ def test_each_is_told_who_they_are_and_what_they_may_do(
         for name in ("owner", "member", "outsider", "moderator")
     }
     assert shown["member"] == {
-        "id": cast.member.pk,
-        "name": "Mia Member",
+        **person_of(cast.member),
         "role": "member",
         "guest": False,
         "can": ["post", "react"],

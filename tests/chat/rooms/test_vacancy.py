@@ -30,7 +30,7 @@ from chat.rooms import admission, entering, vacancy
 from core.models import User
 from tests.support.meanwhile import meanwhile, waits
 from tests.support.servers import ChatServer
-from tests.support.sockets import Cast, Client, wait_until
+from tests.support.sockets import Cast, Client, person_of, wait_until
 
 LONG_AGO = timedelta(days=1, minutes=1)
 
@@ -280,7 +280,7 @@ def test_two_browsers_at_any_address_talk(
     one, other = enter(chat, slug, cast.member), enter(second, slug, cast.outsider)
     room = Room.objects.get(slug=slug)
     other.had("presence.state")
-    one.had("presence.joined", user={"id": cast.outsider.pk, "name": "Otto Outsider"})
+    one.had("presence.joined", user=person_of(cast.outsider))
     other.send(type="chat.typing")
     one.until("chat.typing")
     assert other.asks(type="chat.read", pos=0)["pos"] == 0

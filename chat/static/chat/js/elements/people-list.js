@@ -2,19 +2,22 @@
 
 import { el } from "../view/dom.js";
 import { avatar } from "../view/message-view.js";
+import { nameOf } from "../view/person.js";
 
 export class PeopleList extends HTMLElement {
-  start(presence, me) {
-    presence.addEventListener("change", () => this.#draw(presence, me));
+  start(presence, names, me) {
+    const draw = () => this.#draw(presence, names, me);
+    presence.addEventListener("change", draw);
+    names.addEventListener("change", draw);
   }
 
-  #draw(presence, me) {
+  #draw(presence, names, me) {
     const items = presence.users.map((user) =>
       el(
         "li",
         { class: "person" },
         avatar(user),
-        el("span", { class: "cut", dir: "auto", title: user.name }, user.name),
+        ...nameOf(user.id, names, { classes: "cut", coloured: false }),
         user.id === me.id ? el("span", { class: "tag" }, "you") : null,
       ),
     );

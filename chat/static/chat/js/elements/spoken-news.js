@@ -10,7 +10,7 @@ const LENGTH = 500; // characters of each; all of it is in the log
 export class SpokenNews extends HTMLElement {
   say(messages, names) {
     for (const message of messages) {
-      this.append(el("p", {}, `${names.of(message.user.id)}: ${summary(message, LENGTH)}`));
+      this.append(el("p", {}, `${names.label(message.user.id)}: ${summary(message, LENGTH)}`));
     }
     while (this.childElementCount > KEPT) this.firstElementChild.remove();
   }

@@ -3,10 +3,12 @@
 import { sentence } from "../model/typing.js";
 
 export class TypingLine extends HTMLElement {
-  start(typing) {
+  start(typing, names) {
     typing.addEventListener("change", () => {
-      this.querySelector("span").textContent = sentence(typing.names);
-      this.classList.toggle("on", typing.names.length > 0);
+      const { people } = typing;
+      const called = people.map(({ id, name }) => [name, names.handle(id)].filter(Boolean).join(" "));
+      this.querySelector("span").textContent = sentence(called);
+      this.classList.toggle("on", people.length > 0);
     });
   }
 }

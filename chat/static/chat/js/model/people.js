@@ -20,27 +20,31 @@ export function initials(name) {
 }
 
 /**
- * People's names, by id. A message has the name that its author bore when we were sent it; who is
- * here now says what they are called now. Event "change".
+ * What people are called, by id. A message has the name that its author bore when we were sent it; who
+ * is here now says what they are called now. Event "change".
  */
 export class Names extends EventTarget {
-  #current = new Map();
+  #current = new Map(); // id → the person, as the server has sent them
   #heard = new Map();
+  #bearers = new Map(); // look → ids of those whose names have it
   #words = new Set(); // what follows an "@" for any of them; also for names of before, and who left
+  #moderators = new Set();
 
   /** From you or presence: what they are called now. */
-  learn({ id, name }) {
-    if (this.#current.get(id) === name) return;
-    this.#current.set(id, name);
-    this.#callable(name);
-    this.dispatchEvent(new Event("change"));
+  learn(person) {
+    if (this.#take(person, this.#current)) this.dispatchEvent(new Event("change"));
   }
 
   /** From a message. */
-  hear({ id, name }) {
-    if (this.#heard.get(id) === name) return;
-    this.#heard.set(id, name);
-    this.#callable(name);
+  hear(person) {
+    this.#take(person, this.#heard);
+  }
+
+  /** Ids of those who moderate the room. */
+  moderatedBy(ids) {
+    const before = [...this.#moderators].join();
+    this.#moderators = new Set(ids);
+    if (before !== [...ids].join()) this.dispatchEvent(new Event("change"));
   }
 
   /** Whether "@word" calls somebody: one who is here or has written what we hold of the room. */
@@ -60,15 +64,66 @@ export class Names extends EventTarget {
 
   /** Undefined for somebody of whom nothing but the id has come: a reaction brings no more. */
   known(id) {
+    return this.#person(id)?.name;
+  }
+
+  /** "@username" for somebody whose name looks like that of another whom we know; else "". */
+  handle(id) {
+    const person = this.#person(id);
+    if (!person || !looksOf(person).some((look) => this.#bearers.get(look).size > 1)) return "";
+    return `@${person.username ?? person.name}`;
+  }
+
+  /** What no name can say: "staff", "moderator" or "guest"; else "". */
+  mark(id) {
+    const mark = this.#person(id)?.mark ?? "";
+    return mark !== "staff" && this.#moderators.has(id) ? "moderator" : mark;
+  }
+
+  /** Name and handle in one text. */
+  label(id) {
+    return [this.of(id), this.handle(id)].filter(Boolean).join(" ");
+  }
+
+  #person(id) {
     return this.#current.get(id) ?? this.#heard.get(id);
+  }
+
+  /** Returns whether that changes what is shown of them. */
+  #take(person, where) {
+    const { id, name } = person;
+    if (signOf(person) === signOf(where.get(id))) return false;
+    this.#bear(id, (look) => this.#bearers.get(look)?.delete(id));
+    where.set(id, person);
+    this.#bear(id, (look) => {
+      if (!this.#bearers.has(look)) this.#bearers.set(look, new Set());
+      this.#bearers.get(look).add(id);
+    });
+    this.#callable(name);
+    return true;
+  }
+
+  #bear(id, change) {
+    const person = this.#person(id);
+    if (person) looksOf(person).forEach(change);
   }
 
   /** "you, Bob and 2 others": those whose names are known, and how many more there are. */
   list(ids, me) {
-    const names = ids.map((id) => (id === me ? "you" : this.known(id))).filter(Boolean);
+    const known = ids.filter((id) => id === me || this.known(id) !== undefined);
+    const names = known.map((id) => (id === me ? "you" : this.label(id)));
     const more = ids.length - names.length;
     if (!names.length) return more === 1 ? "1 person" : `${more.toLocaleString()} people`;
     if (more) names.push(more === 1 ? "1 other" : `${more.toLocaleString()} others`);
     return names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0];
   }
+}
+
+/** Two people who share one have names that people take for the same. */
+function looksOf({ name, looks }) {
+  return looks ?? [name.toLowerCase()];
+}
+
+function signOf(person) {
+  return person && JSON.stringify([person.name, person.username, person.looks, person.mark]);
 }

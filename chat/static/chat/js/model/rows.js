@@ -25,7 +25,7 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
     }
     const target = history.get(message.reply_to);
     const grouped = belongs(message, previous);
-    const known = [names.of(message.user.id), ...seen(target, names), ...reacted(message, names)];
+    const known = [shownOf(message.user.id, names), ...seen(target, names), ...reacted(message, names)];
     const sign = [message.pos, grouped, ...known, ...called(message, names)].join();
     rows.push({ key: `m:${message.id}`, type: "message", message, target, grouped, sign });
     previous = message;
@@ -34,7 +34,7 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
     const message = asMessage(draft, me);
     const target = history.get(draft.reply_to);
     const grouped = belongs(message, previous);
-    const known = [...seen(target, names), ...called(message, names)];
+    const known = [shownOf(me.id, names), ...seen(target, names), ...called(message, names)];
     const sign = [draft.state, draft.detail, grouped, ...known].join();
     const key = `d:${draft.client_id}`;
     rows.push({ key, type: "draft", message, draft, target, grouped, sign });
@@ -43,16 +43,21 @@ export function rowsOf({ history, drafts, line, me, names, now = new Date() }) {
   return rows;
 }
 
+/** What is shown of somebody. */
+function shownOf(id, names) {
+  return `${names.known(id)} ${names.handle(id)} ${names.mark(id)}`;
+}
+
 /** What a quote of `target` shows. */
 function seen(target, names) {
-  return target ? [target.pos, names.of(target.user.id)] : [];
+  return target ? [target.pos, shownOf(target.user.id, names)] : [];
 }
 
 /** What the reactions show: who reacted may become known long after. */
 function reacted({ reactions = {} }, names) {
   return Object.values(reactions)
     .flat()
-    .map((id) => names.known(id));
+    .map((id) => shownOf(id, names));
 }
 
 /** Which of those whom the text calls are known: that too may come long after. */

@@ -18,8 +18,9 @@ export class Typing extends EventTarget {
     this.#me = me;
   }
 
-  get names() {
-    return [...this.#until.values()].map(({ name }) => name);
+  /** Those who type: {id, name}. */
+  get people() {
+    return [...this.#until.entries()].map(([id, { name }]) => ({ id, name }));
   }
 
   /** A key was pressed in the composer. */

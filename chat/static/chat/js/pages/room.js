@@ -69,8 +69,8 @@ class RoomPage {
     this.#hearSocket();
     this.#log.start(page);
     document.createElement("message-menu").start(this.#log, page);
-    document.querySelector("people-list").start(this.#presence, this.#me);
-    document.querySelector("typing-line").start(this.#typing);
+    document.querySelector("people-list").start(this.#presence, this.#names, this.#me);
+    document.querySelector("typing-line").start(this.#typing, this.#names);
     this.#state.start(this.#socket, this.#me);
     this.#composer.start(this.#drafts.kept);
     hearActions(page);
@@ -161,6 +161,7 @@ class RoomPage {
     this.#follow(room.id, room.slug);
     this.#head.describe(room);
     this.#archived = Boolean(room.archived);
+    this.#names.moderatedBy(room.moderators ?? []);
     const barred = this.#can.has("post") ? null : "You can read this room, but you cannot post in it.";
     this.#composer.bar(room.archived ? "This room is archived." : barred);
     this.#showNews();

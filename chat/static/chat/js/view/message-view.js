@@ -4,6 +4,9 @@ import { el } from "./dom.js";
 import { inline, parse, summary } from "../model/format.js";
 import { hue, initials } from "../model/people.js";
 import { clock, full } from "../model/time.js";
+import { nameOf } from "./person.js";
+
+const PLAIN = { classes: "", coloured: false }; // a name in a line of text
 
 /** The inside of a message's row. `context` is {me, names, target, grouped}. */
 export function viewOf(message, context) {
@@ -27,10 +30,9 @@ export function classesOf(message, { me, grouped }) {
 
 function notice(message, { me, names }) {
   // Its text is what the author did. Those that were imported at first begin with the name.
-  const name = names.of(message.user.id);
-  const named = message.message.startsWith(`${name} `);
+  const named = message.message.startsWith(`${names.of(message.user.id)} `);
   const text = el("span", { class: "body" });
-  if (!named) text.append(el("span", { dir: "auto" }, name), " ");
+  if (!named) text.append(...nameOf(message.user.id, names, PLAIN), " ");
   const parts = message.message.split("\n").flatMap((line) => inline(line));
   text.append(...parts.map((each) => part(each, me, names)));
   return el("p", { class: "content" }, text, " ", time(message));
@@ -52,7 +54,7 @@ function heading(message, me, names, grouped) {
   return el(
     "div",
     { class: grouped ? "heading visually-hidden" : "heading" },
-    el("span", { class: `name cut hue-${hue(id)}`, dir: "auto" }, names.of(id)),
+    ...nameOf(id, names),
     id === me.id ? el("span", { class: "tag" }, "you") : null,
     message.kind === "bot" ? el("span", { class: "tag" }, "bot") : null,
     time(message),
@@ -77,7 +79,7 @@ function quote(message, target, names) {
       disabled: gone,
     },
     el("span", { class: "visually-hidden" }, "In reply to "),
-    gone ? null : el("strong", { class: "cut", dir: "auto" }, names.of(target.user.id)),
+    gone ? null : el("strong", { class: "cut" }, ...nameOf(target.user.id, names, PLAIN)),
     el("span", { class: "cut", dir: "auto" }, text),
   );
 }
@@ -95,10 +97,9 @@ function body(message, me, names) {
   );
   box.append(...blocks);
   if (message.kind === "action") {
-    const { id } = message.user;
     if (!blocks[0]?.matches("p")) box.prepend(el("p"));
-    const name = el("span", { class: `name hue-${hue(id)}`, dir: "auto" }, names.of(id));
-    box.firstElementChild.prepend(name, " ");
+    const name = nameOf(message.user.id, names, { classes: "name" });
+    box.firstElementChild.prepend(...name.flatMap((each) => [each, " "]));
     box.firstElementChild.append(" ", time(message));
   }
   if (message.edited) {
