@@ -13,7 +13,7 @@ import httpx
 import pytest
 from django.conf import settings
 
-from chat.factories import RoomFactory, UserFactory
+from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.live.bus import LAYER_TIMEOUT
 from chat.live.revocations import GATHER
 from chat.models import Room, Sanction
@@ -21,7 +21,7 @@ from core.models import User
 from tests.conftest import StartServer
 from tests.support import servers
 from tests.support.servers import ChatServer
-from tests.support.sockets import Client, ConnectionClosed, RedisServer, session_of
+from tests.support.sockets import Client, ConnectionClosed, RedisServer, person_of, session_of
 
 Two = tuple[ChatServer, ChatServer]
 
@@ -200,3 +200,32 @@ def test_a_new_name_is_shown_in_every_process_and_to_its_owner(
         while "Robert" not in {user["name"] for user in other.until("presence.state")["users"]}:
             pass
     assert own.asks(type="chat.history")["you"]["name"] == "Robert"
+
+
+def test_a_new_moderator_is_marked_in_every_process_and_for_who_comes_later(
+    two: Two, room: Room, bob: User, enter: Callable[..., Client]
+) -> None:
+    member = MembershipFactory(room=room, user=bob)
+    clients = [enter(one, room) for one in two]
+    assert "moderators" not in clients[0].asks(type="chat.history")["room"]
+    member.role = "moderator"
+    member.save()
+    for client in clients:
+        assert client.until("room.updated")["room"]["moderators"] == [bob.pk]
+    assert enter(two[1], room).asks(type="chat.history")["room"]["moderators"] == [bob.pk]
+    member.delete()
+    for client in clients:
+        assert "moderators" not in client.until("room.updated")["room"]
+
+
+def test_a_new_mark_is_shown_in_every_process(
+    two: Two, room: Room, bob: User, enter: Callable[..., Client]
+) -> None:
+    enter(two[0], room, bob)
+    others = [enter(one, room) for one in two]
+    bob.is_staff = True
+    bob.save()
+    for other in others:
+        while person_of(bob) not in other.until("presence.state")["users"]:
+            pass
+    assert person_of(bob)["mark"] == "staff"

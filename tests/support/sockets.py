@@ -236,7 +236,7 @@ def cast(chat_database: str) -> Cast:
 
 def person_of(user: User) -> dict[str, Any]:
     """As frames show them."""
-    shown: dict[str, Any] = msgspec.to_builtins(Person.of(user))
+    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(Person.of(user)))
     return shown
 
 

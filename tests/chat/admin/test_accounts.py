@@ -86,3 +86,23 @@ def test_what_a_group_may_do_is_noted(client: Client, root: User) -> None:
     assert (entry.action, entry.target) == ("change group", "Moderators")
     assert entry.detail["permissions"] == [str(right)]
     assert Group.objects.get().permissions.count() == 1
+
+
+def test_a_name_of_office_is_for_those_who_have_one(client: Client, root: User) -> None:
+    person, boss = UserFactory(username="person"), UserFactory(username="boss", is_staff=True)
+    for user, status in ((person, 200), (boss, 302)):
+        form = {"username": user.username, "display_name": "Admin", "is_active": "on"}
+        form |= {"is_staff": "on"} if user.is_staff else {}
+        answer = client.post(f"/admin/core/user/{user.pk}/change/", form, secure=True)
+        assert answer.status_code == status
+        user.refresh_from_db()
+        assert (user.display_name == "Admin") == (status == 302)
+
+
+def test_a_name_from_before_stays_until_it_is_changed(client: Client, root: User) -> None:
+    person = UserFactory(username="admin7", display_name="Admin \u3164")
+    form = {"username": "admin7", "display_name": "Admin \u3164", "email": "a@b.example"}
+    address = f"/admin/core/user/{person.pk}/change/"
+    assert client.post(address, form | {"is_active": "on"}, secure=True).status_code == 302
+    answer = client.post(address, form | {"display_name": "Mod"}, secure=True)
+    assert "marked by the chat itself" in answer.content.decode()

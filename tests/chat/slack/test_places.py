@@ -374,6 +374,9 @@ def test_characters_that_cannot_be_stored_are_replaced_wherever_they_stand() -> 
         ("\u200b", "ann"),
         ("", "ann"),
         ("\0", "\ufffd"),
+        ("Moderator ✓", "ann"),
+        ("Ann (admin)", "Ann"),
+        ("\u3164\u2800", "ann"),
     ],
 )
 def test_a_name_is_one_line_that_can_be_seen(tmp_path: Path, name: str, shown: str) -> None:
@@ -381,6 +384,15 @@ def test_a_name_is_one_line_that_can_be_seen(tmp_path: Path, name: str, shown: s
     run(general(tmp_path, said(1, "<@U1>"), users=users))
     message = Message.objects.get()
     assert (message.author.name, message.body) == (shown, f"@{shown}")
+
+
+@pytest.mark.django_db
+def test_who_has_a_name_that_nobody_may_have_is_named_in_the_report(tmp_path: Path) -> None:
+    users = [{"id": "U1", "name": "admin", "profile": {"display_name": "Moderator ✓"}}]
+    summary = run(general(tmp_path, said(1), users=users))
+    assert "users.json: entry 1: 'Moderator ✓' is called 'U1'" in summary
+    author = Message.objects.get().author
+    assert (author.username, author.name) == ("slack-user", "U1")
 
 
 @pytest.mark.django_db

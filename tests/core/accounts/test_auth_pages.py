@@ -51,6 +51,10 @@ def test_signing_up_signs_in(client: Client) -> None:
         ({"display_name": "Mod\u202erotare"}, "invisible"),
         ({"display_name": "Mo Rahimi\u200c"}, "invisible"),
         ({"display_name": "\u200d"}, "invisible"),
+        ({"display_name": "Moderator ✓"}, "marked by the chat itself"),
+        ({"display_name": "Аdmin"}, "marked by the chat itself"),
+        ({"username": "moderator"}, "marked by the chat itself"),
+        ({"username": "\u3164\u3164"}, "invisible"),
     ],
 )
 def test_what_does_not_fit_is_said(client: Client, fields: dict[str, str], complaint: str) -> None:
@@ -59,6 +63,14 @@ def test_what_does_not_fit_is_said(client: Client, fields: dict[str, str], compl
     assert response.status_code == 200
     assert complaint in response.content.decode()
     assert User.objects.count() == 1
+
+
+def test_nobody_is_refused_for_sharing_a_name(client: Client) -> None:
+    User.objects.create_user("dora", display_name="Alice")
+    for username, name in (("eva", "Alice"), ("ida", "ALICE"), ("oda", "Аlice")):
+        fields = form(username, display_name=name)
+        assert Client().post("/accounts/sign-up/", fields).status_code == 302
+        assert User.objects.get(username=username).name == name
 
 
 def test_what_is_wrong_is_said_where_it_is_and_once(client: Client) -> None:
