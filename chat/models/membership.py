@@ -74,6 +74,14 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["room", "user"], name="membership_once_a_room"),
         ]
+        indexes = [
+            # who enters a room is told who moderates it
+            models.Index(
+                fields=["room", "user"],
+                name="membership_moderates",
+                condition=models.Q(role__in=("moderator", "owner")),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} in {self.room} ({self.role})"
