@@ -212,7 +212,7 @@ def test_a_tab_that_is_hidden_tells_at_once_how_far_it_was_read(new_context: New
 
     def sent(data: str | bytes) -> None:
         if (frame := json.loads(data))["type"] == "chat.read":
-            told.append(frame["pos"])
+            told.append(frame["seq"])
 
     page.on("websocket", lambda socket: socket.on("framesent", sent))
     page.goto(f"/chat/{room}/")
@@ -243,7 +243,7 @@ def test_a_room_with_something_new_is_marked_in_the_list(new_context: NewContext
     expect(stored(alice, "before")).to_have_count(1)
     # Not of the empty room, which she has read too.
     deadline = time.monotonic() + 20
-    while not any('"chat.read","pos":1' in frame for frame in told):
+    while not any('"chat.read","seq":1' in frame for frame in told):
         assert time.monotonic() < deadline
         alice.wait_for_timeout(50)
     alice.goto("/chat/lobby/")
