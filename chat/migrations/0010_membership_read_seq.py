@@ -20,31 +20,40 @@ END $$;
 CREATE OR REPLACE TRIGGER chat_membership_read BEFORE INSERT ON chat_membership
     FOR EACH ROW EXECUTE FUNCTION chat_membership_has_read();
 """
-# Rows are locked in pk order, as those who read lock them. No `seq` is above its `pos`, so both
-# walks go down the (room, seq) index from where the answer may be, and stop at it.
-FILL = """
+# Most people have read all. Rows are locked in pk order, as those who read lock them.
+FILL_ALL = """
 WITH batch AS (
-    SELECT id, room_id, read_pos, joined_at FROM chat_membership
-     WHERE id > %s AND read_seq IS NULL ORDER BY id LIMIT %s FOR NO KEY UPDATE
+    SELECT id, room_id, read_pos FROM chat_membership
+     WHERE id > %s ORDER BY id LIMIT %s FOR NO KEY UPDATE
 ), filled AS (
-    UPDATE chat_membership member
-       SET read_seq = CASE
-               WHEN batch.read_pos >= room.head THEN room.message_count
-               WHEN batch.read_pos = 0 THEN coalesce(
-                   (SELECT seq FROM chat_message
-                     WHERE room_id = room.id AND created_at <= batch.joined_at
-                     ORDER BY seq DESC LIMIT 1), 0)
-               ELSE coalesce(
-                   (SELECT seq FROM chat_message
-                     WHERE room_id = room.id AND seq <= batch.read_pos AND pos <= batch.read_pos
-                     ORDER BY seq DESC LIMIT 1), 0)
-           END
+    UPDATE chat_membership member SET read_seq = room.message_count
       FROM batch JOIN chat_room room ON room.id = batch.room_id
-     WHERE member.id = batch.id
-    RETURNING member.id
+     WHERE member.id = batch.id AND member.read_seq IS NULL AND batch.read_pos >= room.head
 )
-SELECT max(id) FROM filled
+SELECT max(id) FROM batch
 """
+OTHERS = "SELECT DISTINCT room_id FROM chat_membership WHERE read_seq IS NULL ORDER BY room_id"
+# The room's messages and what of them was read stand in one row, by {place}: the last message before
+# one is the highest so far. One pass, however many people there are; a look for each would walk over
+# all that has changed since.
+FILL_ROOM = """
+WITH locked AS (
+    SELECT id, {read} AS place FROM chat_membership
+     WHERE room_id = %(room)s AND read_seq IS NULL AND {whose} ORDER BY id FOR NO KEY UPDATE
+), places AS (
+    SELECT {place} AS place, seq, NULL AS id FROM chat_message
+     WHERE room_id = %(room)s AND EXISTS (SELECT FROM locked)
+     UNION ALL
+    SELECT place, NULL, id FROM locked
+), reading AS (
+    SELECT id, max(seq) OVER (ORDER BY place, id NULLS FIRST) AS seq FROM places
+)
+UPDATE chat_membership member SET read_seq = coalesce(reading.seq, 0)
+  FROM reading WHERE member.id = reading.id
+"""
+FILL_SOME = FILL_ROOM.format(read="read_pos", place="pos", whose="read_pos > 0")
+# Who has read nothing has what was said before they came as read.
+FILL_NONE = FILL_ROOM.format(read="joined_at", place="created_at", whose="read_pos = 0")
 END = """
 ALTER TABLE chat_membership ALTER COLUMN read_seq SET NOT NULL,
     ADD CONSTRAINT chat_membership_read_seq_check CHECK (read_seq >= 0);
@@ -62,12 +71,17 @@ ALTER TABLE chat_membership ALTER COLUMN read_pos DROP DEFAULT;
 
 
 def fill(apps: Any, schema_editor: Any) -> None:
-    """A batch at a time, each committed by itself: whoever reads meanwhile waits for one only."""
+    """A thousand at a time, and then a room at a time, each committed by itself: whoever reads
+    meanwhile waits for one of these only."""
     last: int | None = 0
     with schema_editor.connection.cursor() as cursor:
         while last is not None:
-            cursor.execute(FILL, [last, BATCH])
+            cursor.execute(FILL_ALL, [last, BATCH])
             (last,) = cursor.fetchone()
+        cursor.execute(OTHERS)
+        for (room,) in cursor.fetchall():
+            for statement in (FILL_SOME, FILL_NONE):
+                cursor.execute(statement, {"room": room})
 
 
 class Migration(migrations.Migration):

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from chat.admin.memberships import MembershipAdmin
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory, UserFactory
 from chat.log.apply import apply
 from chat.log.write import ReadTo, Write
@@ -138,6 +138,13 @@ def older_process(room: Room, user: User) -> None:
         )
 
 
+def by_a_moderator(room: Room, user: User) -> None:
+    client = Client()
+    client.force_login(UserFactory(staff=True))
+    form = {"room": room.pk, "user": user.pk, "role": "member"}
+    client.post("/admin/chat/membership/add/", form, secure=True)
+
+
 WAYS: dict[str, Callable[[Room, User], Any]] = {
     "by entering": lambda room, user: entering.enter(room.slug, user, "127.0.0.1"),
     "by the manager": Membership.objects.join,
@@ -146,6 +153,7 @@ WAYS: dict[str, Callable[[Room, User], Any]] = {
     "many at once": lambda room, user: Membership.objects.bulk_create(
         [Membership(room=room, user=user)]
     ),
+    "by a moderator": by_a_moderator,
     "by a factory": lambda room, user: MembershipFactory(room=room, user=user),
     "by code of before": older_process,
 }
@@ -182,9 +190,22 @@ def test_who_was_there_before_the_first_message_has_read_none_by_writing() -> No
     assert not is_unread(room, me)
 
 
-def test_the_admin_shows_the_position_and_lets_nobody_change_it() -> None:
-    assert "read_seq" in MembershipAdmin.fields
-    assert "read_seq" in MembershipAdmin.readonly_fields
+def test_the_admin_shows_the_position_and_lets_nobody_choose_it(client: Client) -> None:
+    client.force_login(UserFactory(staff=True))
+    room, person = RoomFactory(), UserFactory()
+    MessageFactory.create_batch(3, room=room)
+    new = "/admin/chat/membership/add/"
+    assert "read_seq" not in client.get(new, secure=True).content.decode()
+    form = {"room": room.pk, "user": person.pk, "role": "member", "read_seq": 1}
+    client.post(new, form, secure=True)
+    membership = Membership.objects.get(user=person)
+    assert membership.read_seq == 3
+    page = f"/admin/chat/membership/{membership.pk}/change/"
+    client.post(page, {"role": "owner", "read_seq": 1}, secure=True)
+    membership.refresh_from_db()
+    assert (membership.role, membership.read_seq) == ("owner", 3)
+    shown = client.get(page, secure=True).content.decode()
+    assert re.search(r"Read seq.*?<div class=.readonly.>3</div>", shown, flags=re.S)
 
 
 # -- whatever happens -------------------------------------------------------------------------
