@@ -119,7 +119,8 @@ class RoomFactory(Numbered[Room]):
 
 
 class MembershipFactory(DjangoModelFactory[Membership]):
-    """A member of an open room. Traits: `moderator`, `owner`."""
+    """A member of an open room, who has what was said before as read; traits: `moderator`,
+    `owner`, and `unread`, for one who was there and has read nothing yet."""
 
     class Meta:
         model = Membership
@@ -127,9 +128,15 @@ class MembershipFactory(DjangoModelFactory[Membership]):
     class Params:
         moderator = factory.Trait(role=Membership.Role.MODERATOR)
         owner = factory.Trait(role=Membership.Role.OWNER)
+        unread = factory.Trait(read_seq=0)
 
     room = factory.SubFactory(RoomFactory)
     user = factory.SubFactory(UserFactory)
+
+    @classmethod
+    def _build(cls, model_class: type[Membership], *args: Any, **kwargs: Any) -> Membership:
+        kwargs.setdefault("read_seq", kwargs["room"].message_count)  # as the database does
+        return super()._build(model_class, *args, **kwargs)
 
 
 class MessageFactory(DjangoModelFactory[Message]):

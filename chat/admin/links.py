@@ -31,10 +31,14 @@ def said(message: Message, text: str) -> SafeString:
     return format_html('<{} class="said">{}</{}>', SafeString(tag), text, SafeString(tag))
 
 
+def mark(text: str) -> SafeString:
+    return format_html('<span class="mark">{}</span>', text)
+
+
 def marks(message: Message) -> SafeString | str:
     if message.is_deleted:
         by = message.deleted_by.name if message.deleted_by else "an unknown person"
         return format_html('<span class="mark deleted">deleted by {}</span>', by)
     if message.edited_at:
-        return format_html('<span class="mark">{}</span>', "edited")
+        return mark("edited")
     return ""

@@ -36,8 +36,12 @@ class MembershipAdmin(Audited, QuickList):
     ordering = ("-pk",)
     sortable_by = ()
     autocomplete_fields = ("room", "user")
-    fields = ("room", "user", "role", "read_pos", "joined_at")
-    readonly_fields = ("read_pos", "joined_at")
+    fields = ("room", "user", "role", "read_seq", "joined_at")
+    readonly_fields = ("read_seq", "joined_at")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The database says the rest when it is made."""
+        return self.form.Meta.fields if obj is None else super().get_fields(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A membership keeps its room and its person; make another one for others."""

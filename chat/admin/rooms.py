@@ -33,7 +33,7 @@ class RoomAdmin(Audited, ShowsOnline, QuickList):
     """Rooms. They are archived, not deleted: a deletion would take every message along."""
 
     form = RoomForm
-    list_display = ("called", "address", "sort", "said", "members", "last", "is_archived")
+    list_display = ("called", "address", "sort", "said", "members", "last")
     list_filter = ("kind", "is_archived", VacantFilter)
     actions = ("archive", "unarchive", "hide_address")
     search_fields = ("slug", "title")
@@ -148,8 +148,9 @@ class RoomAdmin(Audited, ShowsOnline, QuickList):
     # -- the columns --------------------------------------------------------------------------
 
     @admin.display(description="room")
-    def called(self, room: Room) -> str:
-        return Truncator(room.name).chars(SHOWN)
+    def called(self, room: Room) -> SafeString | str:
+        name = Truncator(room.name).chars(SHOWN)
+        return format_html("{} {}", name, links.mark("archived")) if room.is_archived else name
 
     @admin.display(description="slug", ordering="slug")
     def address(self, room: Room) -> str:

@@ -131,7 +131,7 @@ def join(room: Room, members: Sequence[User], began: datetime, rng: random.Rando
             room=room,
             user=member,
             role=roles[n] if n < len(roles) else Membership.Role.MEMBER,
-            read_pos=rng.randint(room.head * 3 // 4, room.head),
+            read_seq=rng.randint(room.message_count * 3 // 4, room.message_count),
         )
         for n, member in enumerate(members)
     )

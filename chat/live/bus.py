@@ -99,12 +99,14 @@ class RoomUpdated(Message, tag="room.update"):
     fields: RoomFields
 
 
-class ReadUpTo(Message, tag="user.read"):
+# Servers of before said "user.read", with a `pos`. Neither understands the other: a tab that is
+# with another process learns of it when it comes back.
+class ReadUpTo(Message, tag="user.read_up_to"):
     """For the same person's other connections in the room."""
 
     room: Id
     user: Id
-    pos: Count
+    seq: Count
 
 
 class Typing(Message, tag="user.typing"):

@@ -55,12 +55,12 @@ class Outcomes:
 
     def _read_to(self, write: Write, origin: Connection, outcome: ReadTo) -> None:
         """A read position is for the same person's other tabs, in every process."""
-        origin.push_one(frames.read(outcome.pos, write.command.ref))
-        message = bus.ReadUpTo(write.room, write.user, outcome.pos)
+        origin.push_one(frames.read(outcome.seq, write.command.ref))
+        message = bus.ReadUpTo(write.room, write.user, outcome.seq)
         self._on_read(message, origin)
         self._hub.tell(write.room, message)
 
     def _on_read(self, message: bus.ReadUpTo, origin: Connection | None = None) -> None:
         for connection in self._connections.of(message.user):
             if connection.room_id == message.room and connection is not origin:
-                connection.push_one(frames.read(message.pos))
+                connection.push_one(frames.read(message.seq))

@@ -118,10 +118,11 @@ _JUDGED = {
     "moderates": ", ".join(f"'{role}'" for role in Membership.MODERATES),
     "person": User.person_sql("judged"),
 }
-_JOINING = "SELECT room_id, author_id AS user_id FROM placed WHERE joins"
+_JOINING = "SELECT room_id, author_id AS user_id, 0 AS read_seq FROM placed WHERE joins"
 _POST = Statement("chat_post", ["json"], _SQL.format(joins="", wanted="", joined="", **_JUDGED))
 # Where somebody writes who is no member yet, as in a room in which nothing was said before: it is
-# wanted now. A statement of its own, since members are most, and need none of it.
+# wanted now, and nothing of it was there before them. A statement of its own, since members are
+# most, and need none of it.
 _POST_AND_JOIN = Statement(
     "chat_post_and_join",
     ["json"],

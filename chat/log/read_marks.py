@@ -18,22 +18,22 @@ _MARK = Statement(
     ["json"],
     """
 WITH input AS (
-    SELECT * FROM json_to_recordset($1) AS t(n int, room_id bigint, user_id bigint, pos bigint)
+    SELECT * FROM json_to_recordset($1) AS t(n int, room_id bigint, user_id bigint, seq bigint)
 ), wanted AS (
-    SELECT input.room_id, input.user_id, max(least(input.pos, room.head)) AS pos
+    SELECT input.room_id, input.user_id, max(least(input.seq, room.message_count)) AS seq
       FROM input JOIN chat_room room ON room.id = input.room_id
      GROUP BY input.room_id, input.user_id
 ), locked AS (
-    SELECT member.id, wanted.pos
+    SELECT member.id, wanted.seq
       FROM chat_membership member JOIN wanted USING (room_id, user_id)
-     WHERE member.read_pos < wanted.pos
+     WHERE member.read_seq < wanted.seq
      ORDER BY member.id FOR NO KEY UPDATE OF member
 ), marked AS (
-    UPDATE chat_membership member SET read_pos = greatest(member.read_pos, locked.pos)
+    UPDATE chat_membership member SET read_seq = greatest(member.read_seq, locked.seq)
       FROM locked WHERE member.id = locked.id
-    RETURNING member.id, member.read_pos
+    RETURNING member.id, member.read_seq
 )
-SELECT input.n, coalesce(marked.read_pos, member.read_pos, 0)
+SELECT input.n, coalesce(marked.read_seq, member.read_seq, 0)
   FROM input
   LEFT JOIN chat_membership member USING (room_id, user_id)
   LEFT JOIN marked ON marked.id = member.id
@@ -41,16 +41,17 @@ SELECT input.n, coalesce(marked.read_pos, member.read_pos, 0)
 )
 
 
-# Runs before _MARK: makes members of readers who entered while the room was vacant.
+# Runs before _MARK: makes members of readers who entered while the room was vacant. Nothing of it
+# was there before them.
 _JOIN = Statement(
     "chat_join_readers",
     ["json"],
     join_sql(f"""
-SELECT room.id AS room_id, person.id AS user_id
-  FROM json_to_recordset($1) AS input(room_id bigint, user_id bigint, pos bigint, joins boolean)
+SELECT room.id AS room_id, person.id AS user_id, 0 AS read_seq
+  FROM json_to_recordset($1) AS input(room_id bigint, user_id bigint, seq bigint, joins boolean)
   JOIN chat_room room ON room.id = input.room_id
   JOIN core_user person ON person.id = input.user_id
- WHERE input.joins AND input.pos > 0 AND room.kind = 'open' AND room.message_count > 0
+ WHERE input.joins AND input.seq > 0 AND room.kind = 'open' AND room.message_count > 0
    AND person.is_active
    AND 'ban' NOT IN ({sanctions_sql("person.id", "room.id")})
 """),  # noqa: S608 - of our own making
@@ -60,12 +61,12 @@ SELECT room.id AS room_id, person.id AS user_id
 def mark_all(writes: Sequence[Write]) -> list[ReadTo]:
     """Remember how far each user has read; an outcome each, in order.
 
-    A position only moves forward, and not past the room's head.
+    A position only moves forward, and not past the room's last message.
     """
     marks = []
     for n, (room, user, command, joins) in enumerate(writes):
         assert isinstance(command, Read)
-        mark = {"n": n, "room_id": room, "user_id": user, "pos": command.pos, "joins": joins}
+        mark = {"n": n, "room_id": room, "user_id": user, "seq": command.seq, "joins": joins}
         marks.append(mark)
     given = [as_json(marks)]
     join = [(_JOIN, given)] if any(write.joins for write in writes) else []

@@ -18,9 +18,9 @@ class Write(NamedTuple):
 
 
 class ReadTo(NamedTuple):
-    """The user's read position in the room is now `pos`."""
+    """The user's read position in the room is now `seq`."""
 
-    pos: int
+    seq: int
 
 
 Outcome = Change | Repeated | ReadTo | Refused
@@ -28,4 +28,4 @@ Outcome = Change | Repeated | ReadTo | Refused
 
 def makes_member(outcome: Outcome) -> bool:
     """Whether a membership is behind it: a position of somebody who is no member stays 0."""
-    return isinstance(outcome, Change) or (isinstance(outcome, ReadTo) and outcome.pos > 0)
+    return isinstance(outcome, Change) or (isinstance(outcome, ReadTo) and outcome.seq > 0)

@@ -5,16 +5,17 @@ from django.db import connection, models
 
 
 def join_sql(rows: str) -> str:
-    """Makes members, unless they are, of `rows`: SQL that gives `room_id` and `user_id`. In one
-    order, against deadlocks."""
-    return f"""INSERT INTO chat_membership (room_id, user_id, role, read_pos, notify, joined_at)
-        SELECT DISTINCT room_id, user_id, 'member', 0, 'all', now() FROM ({rows}) AS joining
+    """Makes members, unless they are, of `rows`: SQL that gives `room_id`, `user_id` and
+    `read_seq`. In one order, against deadlocks."""
+    return f"""INSERT INTO chat_membership (room_id, user_id, role, read_seq, notify, joined_at)
+        SELECT DISTINCT room_id, user_id, 'member', read_seq, 'all', now() FROM ({rows}) AS joining
          ORDER BY room_id, user_id
             ON CONFLICT (room_id, user_id) DO NOTHING"""  # noqa: S608 - of our own making
 
 
 _JOIN = join_sql(
-    "SELECT id AS room_id, %s::bigint AS user_id FROM chat_room WHERE id = %s AND kind = 'open'"
+    "SELECT id AS room_id, %s::bigint AS user_id, message_count AS read_seq FROM chat_room"
+    " WHERE id = %s AND kind = 'open'"
 )
 
 
@@ -32,6 +33,7 @@ def moderators_sql(room: str) -> str:
 class MembershipManager(models.Manager["Membership"]):
     def join(self, room: Any, user: Any) -> bool:
         """Make `user` a member of an open room, unless they are one; False where it is not open.
+        What was said before counts as read.
 
         One statement: a crowd may come at once, and the room turn private in the same moment.
         """
@@ -64,7 +66,10 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     role = models.CharField(max_length=9, choices=Role, default=Role.MEMBER)
-    read_pos = models.PositiveBigIntegerField(default=0)
+    # The room is read up to this `seq`: Message.objects.unread_by says what is new. The database
+    # gives what was not given (DEFAULT NULL, and a trigger): the room's `message_count`. Who comes
+    # has what was said before as read, whichever way they became a member.
+    read_seq = models.PositiveBigIntegerField(db_default=models.Value(None))
     notify = models.CharField(max_length=8, choices=Notify, default=Notify.ALL)
     joined_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,5 +1,6 @@
 import uuid
 from array import array
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -14,10 +15,22 @@ from django.utils import timezone
 BODY_MAX = 40_000
 
 
-class MessageManager(models.Manager["Message"]):
-    def get_queryset(self) -> "models.QuerySet[Message]":
+class MessageQuerySet(models.QuerySet["Message"]):
+    def unread_by(self, user: Any, read_seq: Any) -> "MessageQuerySet":
+        """What is new to `user`, who has read up to `read_seq` (a number, or an expression): it
+        stands above, is another's, is not deleted, and is no notice.
+
+        The page says the same in model/reading.js.
+        """
+        news = self.filter(seq__gt=read_seq, deleted_at=None)
+        return news.exclude(author=user).exclude(kind=Message.Kind.NOTICE)
+
+
+class MessageManager(models.Manager.from_queryset(MessageQuerySet)):  # type: ignore[misc]
+    def get_queryset(self) -> MessageQuerySet:
         # The search vector is for the database's eyes only; reading it back costs.
-        return super().get_queryset().defer("search_vector")
+        found: MessageQuerySet = super().get_queryset().defer("search_vector")
+        return found
 
     def reserve_ids(self, count: int) -> "array[int]":
         """Ids from the table's own sequence, for rows that are written in bulk: replies name them

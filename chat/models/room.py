@@ -122,8 +122,10 @@ class Room(models.Model):
         ]
 
     def __str__(self) -> str:
-        """For the admin: two rooms may have the same title."""
-        return self.slug if self.title in ("", self.slug) else f"{self.title} ({self.slug})"
+        """For the admin: two rooms may have the same title, and one may be archived."""
+        address = [] if self.title in ("", self.slug) else [self.slug]
+        marks = ", ".join([*address, *(["archived"] if self.is_archived else [])])
+        return f"{self.name} ({marks})" if marks else self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Without the log's counters, which are `reserve`'s: a form that was open while people

@@ -85,8 +85,8 @@ def typing(user: Person) -> bytes:
     return _frame("chat.typing", user={"id": user.id, "name": user.name})
 
 
-def read(pos: int, ref: Ref = None) -> bytes:
-    return _frame("chat.read", pos=pos, ref=ref)
+def read(seq: int, ref: Ref = None) -> bytes:
+    return _frame("chat.read", seq=seq, ref=ref)
 
 
 def pong(ref: Ref) -> bytes:

@@ -70,7 +70,7 @@ LINES: dict[str, Callable[[Fields], str]] = {
     "chat.deleted": _deleted,
     "chat.reaction": _reactions,
     "chat.history": lambda fields: f"Messages: {len(fields['messages'])}",  # that were asked for
-    "chat.read": lambda fields: f"Read up to {fields['pos']}",
+    "chat.read": lambda fields: f"Read up to {fields['seq']}",
     "presence.state": _here,
     "presence.joined": lambda fields: f"{fields['user']['name']} has joined",
     "presence.left": lambda fields: f"{fields['user']['name']} has left",

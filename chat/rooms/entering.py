@@ -41,7 +41,7 @@ def enter(slug: str, user: User, address: str) -> tuple[Room, Membership]:
     membership = mine.first()
     if membership is None and room.kind == Room.Kind.OPEN:
         is_member = join(room, user)
-        none_yet = Membership(room=room, user=user, joined_at=timezone.now())
+        none_yet = Membership(room=room, user=user, read_seq=0)
         membership = mine.first() if is_member else none_yet
     if membership is None:  # removed a moment ago
         raise NoSuchRoom

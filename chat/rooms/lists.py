@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, F, OuterRef, Q, Subquery, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, When
 
 from chat.models import Membership, Message, Room
 from chat.rooms.slugs import slug_for
@@ -27,6 +27,7 @@ class RoomLine:
     name: str
     topic: str
     kind: str
+    is_archived: bool
     unread: bool
     last_activity: datetime | None
     other: User | None  # of a direct room
@@ -50,16 +51,23 @@ class RoomLine:
 
 
 def rooms_of(user: Any) -> list[RoomLine]:
-    """The rooms that `user` belongs to, the liveliest first."""
+    """The rooms that `user` belongs to, the liveliest first, and last those that are archived."""
     if not user.is_authenticated:
         return []
-    memberships = Membership.objects.filter(user=user, room=OuterRef("pk"))
+    # By its `seq`, in order, and not as EXISTS: the plan can only be a walk up the (room, seq)
+    # index. What is unread stands at the end of the table; to find that there is some, PostgreSQL
+    # would read it from its beginning where it takes a room's messages for common.
+    read_seq = OuterRef("memberships__read_seq")
+    news = Message.objects.filter(room=OuterRef("pk")).unread_by(user, read_seq).order_by("seq")
+    first = When(
+        message_count__gt=F("memberships__read_seq"), then=Subquery(news.values("seq")[:1])
+    )
     rooms = _by_activity(
         _own(user)
         .select_related("direct_low", "direct_high")
-        .annotate(read_pos=Subquery(memberships.values("read_pos")[:1]))
+        .annotate(first_unread=Case(first, default=None))
     )
-    return [line_of(room, user, unread=room.head > room.read_pos) for room in rooms]
+    return [line_of(room, user, unread=room.first_unread is not None) for room in rooms]
 
 
 def rooms_beside(user: Any) -> list[RoomLine]:
@@ -79,16 +87,19 @@ def left_out(user: Any, yours: Sequence[RoomLine], others: Sequence[RoomLine]) -
 def found_by_name(name: str, user: Any) -> list[RoomLine]:
     """The room that `name` opens, if it is there, and others that have it in their name.
 
-    Those that `user` may see: one that is not for them looks like an address that is free.
+    Those that `user` may see: one that is not for them looks like an address that is free. An
+    archived one that is not theirs is only found by its whole name.
     """
     slug = slug_for(name)
     if not slug:
         return []
     named = Q(title__icontains=name) | Q(slug__icontains=slug)
     rooms = Room.objects.visible_to(user).not_vacant().exclude(kind=Room.Kind.DIRECT)
-    rooms = rooms.filter(Q(slug=slug) | Q(named, is_archived=False))
+    theirs = Membership.objects.filter(room=OuterRef("pk"), user=user.pk)
+    rooms = rooms.filter(Q(slug=slug) | named & (Q(is_archived=False) | Exists(theirs)))
     exact_first = Case(When(slug=slug, then=0), default=1)
-    return [line_of(room, user) for room in rooms.order_by(exact_first, "slug")[:FOUND_MAX]]
+    rooms = rooms.order_by(exact_first, "is_archived", "slug")
+    return [line_of(room, user) for room in rooms[:FOUND_MAX]]
 
 
 def told_apart(*lists: Sequence[RoomLine]) -> list[list[RoomLine]]:
@@ -100,7 +111,7 @@ def told_apart(*lists: Sequence[RoomLine]) -> list[list[RoomLine]]:
 
 def _own(user: Any) -> Any:
     rooms = Room.objects.visible_to(user).not_vacant()
-    return rooms.filter(is_archived=False, memberships__user=user)
+    return rooms.filter(memberships__user=user)
 
 
 def _beside(user: Any) -> Any:
@@ -111,7 +122,8 @@ def _beside(user: Any) -> Any:
 def _by_activity(rooms: Any) -> Iterable[Any]:
     last = Message.objects.filter(room=OuterRef("pk")).order_by("-seq").values("created_at")[:1]
     newest_first = F("last_activity").desc(nulls_last=True)
-    return rooms.annotate(last_activity=Subquery(last)).order_by(newest_first, "slug")[:LISTED_MAX]
+    rooms = rooms.annotate(last_activity=Subquery(last))
+    return rooms.order_by("is_archived", newest_first, "slug")[:LISTED_MAX]
 
 
 def line_of(room: Any, user: Any, *, unread: bool = False) -> RoomLine:
@@ -121,6 +133,7 @@ def line_of(room: Any, user: Any, *, unread: bool = False) -> RoomLine:
         name=name_for(room, user),
         topic=room.topic,
         kind=room.kind,
+        is_archived=room.is_archived,
         unread=unread,
         last_activity=getattr(room, "last_activity", None),
         other=other_of(room, user),

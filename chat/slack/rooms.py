@@ -47,7 +47,7 @@ def settle_members(
     else:  # the list knows of removals that left no entry
         wanted = wanted | (joined.keys() & listed)
     missing = sorted(wanted - set(room.memberships.values_list("user_id", flat=True)))
-    made = [Membership(room=room, user_id=user, read_pos=room.head) for user in missing]
+    made = [Membership(room=room, user_id=user) for user in missing]
     Membership.objects.bulk_create(made, batch_size=1_000)
     dated = [membership for membership in made if membership.user_id in joined]
     for membership in dated:

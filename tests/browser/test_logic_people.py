@@ -1,4 +1,4 @@
-"""Presence, typing, reading and what people write, without a page around them."""
+"""Presence, typing and what people write, without a page around them."""
 
 from typing import Any
 
@@ -126,77 +126,6 @@ def test_who_leaves_types_no_more(page: Page) -> None:
       return typing.people.map(({name}) => name);
     """
     assert run(page, "typing", script) == ["U9"]
-
-
-def test_the_line_stands_where_the_unread_begin(page: Page) -> None:
-    script = """
-      const joined = "2026-11-22T10:00:00Z";
-      const make = (readPos) => {
-        const reading = new all.Reading({me: 1, readPos, joined, tell: () => true});
-        const [edited, old, fresh] = [{pos: 9}, {pos: 3}, {pos: 10}];
-        reading.begin([message(1), message(2, edited), message(3, old), message(4, fresh)]);
-        return reading.line;
-      };
-      const away = new all.Reading({me: 1, readPos: 4, tell: () => true});
-      away.begin([message(1)]);
-      away.arrived([message(2, {user: {id: 1, name: "me"}})], false);
-      away.arrived([message(3)], false);
-      away.arrived([message(4)], false);
-      const counted = [away.line, away.unseen];
-      away.seen(4);
-      return [make(3), make(10), make(0), counted, away.unseen, away.line];
-    """
-    assert run(page, "reading", script) == [3, None, None, [2, 2], 0, 2]
-
-
-@pytest.mark.parametrize(
-    ("joined", "line"),
-    [
-        ("2026-11-20T00:00:00Z", 0),  # a member who never came
-        ("2026-11-22T09:30:00.500000+00:00", 2),  # came in between
-        ("2026-11-22T10:00:00Z", None),  # comes now, for the first time
-    ],
-)
-def test_where_nothing_was_read_what_came_since_one_joined_is_new(
-    page: Page, joined: str, line: int | None
-) -> None:
-    script = """
-      const reading = new all.Reading({me: 1, readPos: 0, joined: input, tell: () => true});
-      const later = {created: "2026-11-22T09:30:01Z"};
-      reading.begin([message(1), message(2), message(3, later), message(4, later)]);
-      return reading.line;
-    """
-    assert run(page, "reading", script, joined) == line
-
-
-class TestTellingWhatWasRead:
-    SET_UP = """
-      globalThis.told = [];
-      globalThis.open = true;
-      const tell = (pos) => open && (told.push(pos), true);
-      globalThis.reading = new all.Reading({me: 1, readPos: 0, tell});
-    """
-
-    def test_a_room_where_messages_flow_is_told_as_read_too(self, page: Page) -> None:
-        run(page, "reading", self.SET_UP)
-        for pos in range(1, 9):
-            page.evaluate(f"reading.seen({pos})")
-            page.clock.run_for(250)
-        assert page.evaluate("told") == [4, 8]
-
-    def test_a_page_that_is_left_tells_at_once_and_once(self, page: Page) -> None:
-        run(page, "reading", self.SET_UP)
-        page.evaluate("reading.seen(5); reading.tellNow(); reading.tellNow();")
-        page.clock.run_for(1_000)
-        assert page.evaluate("told") == [5]
-
-    def test_what_could_not_be_told_is_told_later(self, page: Page) -> None:
-        run(page, "reading", self.SET_UP)
-        page.evaluate("globalThis.open = false; reading.seen(5)")
-        page.clock.run_for(1_000)
-        page.evaluate("globalThis.open = true; reading.seen(5)")
-        page.clock.run_for(1_000)
-        assert page.evaluate("told") == [5]
 
 
 @pytest.mark.parametrize(

@@ -329,7 +329,7 @@ def test_each_command_is_answered_with_its_ref(chat: ChatServer, cast: Cast, ent
         ({"type": "chat.edit", "id": message["id"], "message": "hello, world"}, "chat.edited"),
         ({"type": "chat.react", "id": message["id"], "emoji": "👍"}, "chat.reaction"),
         ({"type": "chat.react", "id": message["id"], "emoji": "👍"}, "chat.reaction"),
-        ({"type": "chat.read", "pos": 1}, "chat.read"),
+        ({"type": "chat.read", "seq": 1}, "chat.read"),
         ({"type": "chat.delete", "id": message["id"]}, "chat.deleted"),
         ({"type": "chat.delete", "id": message["id"]}, "chat.deleted"),
         ({"type": "chat.history"}, "chat.history"),
@@ -403,10 +403,10 @@ def test_a_read_position_reaches_the_same_persons_other_tabs_and_nobody_else(
     other, elsewhere = enter(chat, cast.room, cast.owner), enter(chat, RoomFactory(), cast.member)
     tabs[0].asks(message="one")
     tabs[0].asks(message="two")
-    assert tabs[0].asks(type="chat.read", pos=2)["pos"] == 2
-    assert [tab.until("chat.read")["pos"] for tab in tabs[1:]] == [2, 2]
-    assert tabs[0].asks(type="chat.read", pos=1)["pos"] == 2
-    assert Membership.objects.get(room=cast.room, user=cast.member).read_pos == 2
+    assert tabs[0].asks(type="chat.read", seq=2)["seq"] == 2
+    assert [tab.until("chat.read")["seq"] for tab in tabs[1:]] == [2, 2]
+    assert tabs[0].asks(type="chat.read", seq=1)["seq"] == 2
+    assert Membership.objects.get(room=cast.room, user=cast.member).read_seq == 2
     for stranger in (other, elsewhere):
         assert not any(frame["type"] == "chat.read" for frame in stranger.meanwhile())
 

@@ -274,7 +274,9 @@ def test_the_list_shows_unread_rooms_and_the_liveliest_first(
         Membership.objects.create(room=Room.objects.create(slug=slug), user=member)
     lively = Room.objects.get(slug="lively")
     seq, pos = lively.reserve(messages=1)
-    Message.objects.create(room=lively, author=member, seq=seq, pos=pos, body="hello")
+    Message.objects.create(
+        room=lively, author=User.objects.create_user("other"), seq=seq, pos=pos, body="hello"
+    )
     Room.objects.create(slug="beside", topic="Not <b>mine</b>")
     with django_assert_max_num_queries(8):
         page = client.get("/chat/").content.decode()

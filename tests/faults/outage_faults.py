@@ -130,7 +130,7 @@ async def _tell_a_megabyte() -> None:
     from chat.live.bus import HUBS
     from core.redis.layers import CHAT
 
-    filling = {"type": "user.read", "room": 0, "user": 0, "pos": 0, "filling": "x" * COPIED}
+    filling = {"type": "user.read_up_to", "room": 0, "user": 0, "seq": 0, "filling": "x" * COPIED}
     bundle = {"type": "hub.bundle", "from": "", "messages": [filling]}
     layer = get_channel_layer(CHAT)
     for _ in range(2**20 // COPIED):

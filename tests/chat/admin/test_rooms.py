@@ -248,7 +248,7 @@ class TestManyAtOnce:
         assert set(archived) == {*rooms, done}
         assert left not in archived
         entries = AuditEntry.objects.filter(action="change room")
-        assert {entry.target for entry in entries} == set(map(str, rooms))
+        assert {entry.target for entry in entries} == set(map(str, archived)) - {str(done)}
         assert all(entry.detail["is_archived"] for entry in entries)
         assert "6 unarchived." in self.act(moderator, "unarchive", [*rooms, done, left])
         assert not archived.all()
@@ -365,7 +365,11 @@ def test_what_a_moderator_changes_is_in_the_audit_log(moderator: Client) -> None
     form = room_form(room, is_archived="on")
     moderator.post(f"/admin/chat/room/{room.pk}/change/", form, secure=True)
     action, target, detail = noted()
-    assert (action, target, detail["is_archived"]) == ("change room", "Lobby (lobby)", True)
+    assert (action, target, detail["is_archived"]) == (
+        "change room",
+        "Lobby (lobby, archived)",
+        True,
+    )
     form = {"user": person.pk, "kind": "ban", "reason": "shouting"}
     moderator.post("/admin/chat/sanction/add/", form, secure=True)
     action, target, detail = noted()
@@ -374,7 +378,7 @@ def test_what_a_moderator_changes_is_in_the_audit_log(moderator: Client) -> None
     one, other = MembershipFactory(room=room, user=person), MembershipFactory(room=room)
     delete = f"/admin/chat/membership/{one.pk}/delete/"
     moderator.post(delete, {"post": "yes"}, secure=True)
-    assert noted()[:2] == ("delete membership", f"{person} in Lobby (lobby) (member)")
+    assert noted()[:2] == ("delete membership", f"{person} in Lobby (lobby, archived) (member)")
     form = {"action": "delete_selected", "_selected_action": [other.pk], "post": "yes"}
     moderator.post("/admin/chat/membership/", form, secure=True)
     assert noted()[2]["id"] == other.pk

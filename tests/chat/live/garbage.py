@@ -31,7 +31,7 @@ MESSAGES: list[dict[str, Any]] = [
     {"type": "room.changes", "room": NOBODY, "changes": [change()]},
     {"type": "room.presence", "room": NOBODY, "changes": [["joined", "1", 1, 1, "Eve"]]},
     {"type": "room.update", "fields": ROOM},
-    {"type": "user.read", "room": NOBODY, "user": NOBODY, "pos": 1},
+    {"type": "user.read_up_to", "room": NOBODY, "user": NOBODY, "seq": 1},
     {"type": "user.typing", "room": NOBODY, "user": [NOBODY, "Eve"]},
     {"type": "user.changed", "user": NOBODY, "invisible": True},
     {"type": "user.renamed", "user": NOBODY, "name": "Eve"},

@@ -188,7 +188,7 @@ def test_the_rate_counts_edits_and_reactions_and_spares_everything_that_stores_n
     for _ in range(20):
         assert client.asks(type="ping")["type"] == "pong"
         assert client.asks(type="chat.history")["type"] == "chat.history"
-        assert client.asks(type="chat.read", pos=1)["type"] == "chat.read"
+        assert client.asks(type="chat.read", seq=1)["type"] == "chat.read"
 
 
 def test_the_rate_is_a_users_in_a_room(usual: ChatServer, cast: Cast, enter: Enter) -> None:

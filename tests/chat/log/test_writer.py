@@ -502,7 +502,7 @@ def _wait_for_lock(script: "psycopg.Connection[Any]") -> None:
 
 def test_read_positions_wait_for_no_rooms_lock_and_posts_for_no_read_position(cast: Cast) -> None:
     MessageFactory.create_batch(3, room=cast.room)
-    reads = [Write(cast.room.pk, user.pk, Read(pos=3)) for user in (cast.member, cast.owner)]
+    reads = [Write(cast.room.pk, user.pk, Read(seq=3)) for user in (cast.member, cast.owner)]
     with another() as elsewhere:
         elsewhere.execute("SELECT FROM chat_room WHERE id = %s FOR UPDATE", [cast.room.pk])
         assert outcomes(run(reads)) == [ReadTo(3), ReadTo(3)]
@@ -512,7 +512,7 @@ def test_read_positions_wait_for_no_rooms_lock_and_posts_for_no_read_position(ca
 
         async def submit() -> None:
             one = Writer(written.extend)
-            for n, write in enumerate([Write(*reads[0][:2], Read(pos=4)), *posts(cast, "x")]):
+            for n, write in enumerate([Write(*reads[0][:2], Read(seq=4)), *posts(cast, "x")]):
                 one.submit(write, n)
             async with asyncio.timeout(PATIENCE):
                 while not written:

@@ -67,7 +67,7 @@ def test_each_example_has_a_message_that_is_a_text_or_is_not_sent(example: str) 
             "A message from Alice was deleted",
         ),
         ({"type": "chat.edited", "user": ALICE, "message": "hi all"}, "Alice edited: hi all"),
-        ({"type": "chat.read", "pos": 3, "ref": 1}, "Read up to 3"),
+        ({"type": "chat.read", "seq": 3, "ref": 1}, "Read up to 3"),
         (
             {"type": "chat.reaction", "user": ALICE, "reactions": {"👍": [8, 9]}, "ref": 1},
             "Reactions to Alice: 👍 2",
@@ -194,7 +194,7 @@ def test_what_it_asks_with_a_ref_is_answered_and_has_a_line(
         post = page.say("hello")
         answers = [
             page.asks(type="chat.react", id=post["id"], emoji="👍"),
-            page.asks(type="chat.read", pos=post["pos"]),
+            page.asks(type="chat.read", seq=post["seq"]),
             page.asks(type="chat.history"),
             page.asks(type="presence.get"),
             page.asks(type="ping"),

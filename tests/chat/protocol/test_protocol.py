@@ -129,7 +129,7 @@ def _scene(server: ChatServer) -> list[Frame]:
         olga.asks(type="chat.react", id=posted["id"], emoji="👍")
         mia.asks(type="chat.react", id=posted["id"], emoji="👍")
         mia.asks(type="chat.delete", id=posted["id"])
-        mia.asks(type="chat.read", pos=3)
+        mia.asks(type="chat.read", seq=3)
         mia.asks(type="presence.get")
         mia.asks(type="chat.history", before=3)
         mia.asks(type="ping", ref=5)

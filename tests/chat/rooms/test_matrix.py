@@ -122,9 +122,9 @@ def react(at: Place) -> str:
 
 def read(at: Place) -> str:
     """A read position of somebody who is no member stays 0."""
-    outcome = _outcome(at, Read(pos=1), joins=not at.was_member)
+    outcome = _outcome(at, Read(seq=1), joins=not at.was_member)
     assert isinstance(outcome, ReadTo)
-    return "yes" if outcome.pos else "no"
+    return "yes" if outcome.seq else "no"
 
 
 def admin(at: Place) -> str:

@@ -94,7 +94,7 @@ class TestUntilItsFirstMessage:
         browser.get("/chat/new/")
         browser.get("/chat/new/")
         room = Room.objects.get()
-        assert apply([Write(room.pk, user.pk, Read(pos=7), True)]) == [ReadTo(0)]
+        assert apply([Write(room.pk, user.pk, Read(seq=7), True)]) == [ReadTo(0)]
         assert not Membership.objects.exists()
         post(room, user)
         assert room.memberships.get().user == user
@@ -109,14 +109,15 @@ class TestUntilItsFirstMessage:
         if how == "write":
             post(room, other)
         elif how == "read":
-            assert apply([Write(room.pk, other.pk, Read(pos=1), True)]) == [ReadTo(1)]
+            assert apply([Write(room.pk, other.pk, Read(seq=1), True)]) == [ReadTo(1)]
         else:
             browser.get("/chat/new/")
-        assert Membership.objects.get(user=other).read_pos == (how == "read")
+        # Who comes only now has it as read; who was there has not, by writing only.
+        assert Membership.objects.get(user=other).read_seq == (how != "write")
         post(room, other)
         page = browser.get("/chat/").content.decode()
         assert "/chat/new/" in page
-        assert "unread-dot" in page
+        assert ("unread-dot" in page) == (how == "write")
 
     def test_who_may_not_write_becomes_no_member_by_trying(self) -> None:
         room, private, user = entered(), RoomFactory(private=True), UserFactory()
@@ -125,7 +126,7 @@ class TestUntilItsFirstMessage:
         for place in (room, private):
             assert post(place, user).code == "forbidden"
         MessageFactory(room=room)
-        apply([Write(each.pk, user.pk, Read(pos=1), True) for each in (room, private)])
+        apply([Write(each.pk, user.pk, Read(seq=1), True) for each in (room, private)])
         assert not Membership.objects.filter(user=user).exists()
 
     def test_the_posts_of_members_are_written_as_if_there_were_no_such_rooms(
@@ -283,13 +284,13 @@ def test_two_browsers_at_any_address_talk(
     one.had("presence.joined", user=person_of(cast.outsider))
     other.send(type="chat.typing")
     one.until("chat.typing")
-    assert other.asks(type="chat.read", pos=0)["pos"] == 0
+    assert other.asks(type="chat.read", seq=0)["seq"] == 0
     assert not room.memberships.exists()
     one.say("hello")
     other.until("chat.message", message="hello")
     assert [each.user for each in room.memberships.all()] == [cast.member]
-    assert other.asks(type="chat.read", pos=1)["pos"] == 1
-    assert room.memberships.get(user=cast.outsider).read_pos == 1
+    assert other.asks(type="chat.read", seq=1)["seq"] == 1
+    assert room.memberships.get(user=cast.outsider).read_seq == 1
 
 
 def test_a_tab_that_sits_in_a_room_that_went_opens_it_again(
@@ -322,7 +323,7 @@ def test_who_is_no_member_leaves_a_room_that_turns_private_before_they_learn_of_
         case "types":
             stranger.send(type="chat.typing")
         case "reads nothing":
-            stranger.asks(type="chat.read", pos=0)
+            stranger.asks(type="chat.read", seq=0)
         case "is refused":
             assert stranger.asks(message="hello", reply_to=2**40)["type"] == "error"
     room = Room.objects.get(slug=slug)

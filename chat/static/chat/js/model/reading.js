@@ -1,75 +1,89 @@
-// How far we have read: where the "new" line stands, what to tell the server, how many are unread
-// while nobody looks. No DOM.
+// How far we have read: what is new to us, where the "new" line stands, what to tell the server.
+//
+// Nothing is counted up. What is new follows from the messages held and one position, so it stays
+// right whatever comes: a deletion, an edit, another tab that has read, a fresh page. No DOM.
 
 const TELL_MS = 800;
 
 export class Reading extends EventTarget {
   #me;
+  #history;
   #tell;
-  #joined;
-  #readPos;
-  #toldPos;
+  #readSeq;
+  #toldSeq;
+  #knownSeq; // the server has said so
   #timer = 0;
-  #lastSeq = 0; // the last message that was seen
+  #lastSeq = 0; // the last message that was held
 
   line = null; // the new messages begin after this seq; null: no line
-  unseen = 0; // from others, since the page was last looked at
 
-  /** `readPos` is how far the server knows we had read, `joined` when we became a member;
-   * `tell(pos)` sends chat.read, and returns whether it could. */
-  constructor({ me, readPos, joined, tell }) {
+  /** `readSeq` is how far the server knows we had read; `history` has the messages;
+   * `tell(seq)` sends chat.read, and returns whether it could. */
+  constructor({ me, readSeq, history, tell }) {
     super();
     this.#me = me;
-    this.#readPos = this.#toldPos = readPos;
-    this.#joined = new Date(joined);
+    this.#readSeq = this.#toldSeq = this.#knownSeq = readSeq;
+    this.#history = history;
     this.#tell = tell;
   }
 
-  /** The first page came: what stands after the last one we had read is new. */
-  begin(messages) {
-    let first = messages.length;
-    while (first > 0 && messages[first - 1].pos > this.#readPos) first -= 1;
-    // Where nothing was read yet, what was said before we came is no news: on a first visit that is
-    // all there is.
-    const since = ({ created }) => this.#readPos > 0 || new Date(created) > this.#joined;
-    const fresh = messages.slice(first).find((message) => this.#isNews(message) && since(message));
-    if (fresh) this.line = fresh.seq - 1;
-    this.#lastSeq = messages.at(-1)?.seq ?? 0;
+  /** How many of the messages held are new to us. */
+  get unseen() {
+    return this.#unread().length;
   }
 
-  /** Messages came while the page was (or was not) looked at, at its end; returns the news. */
+  /** The history holds a fresh page. */
+  begin() {
+    const last = this.#newest();
+    // A database that lost its last commits gives their places out once more.
+    this.#readSeq = Math.min(this.#readSeq, last);
+    this.#toldSeq = Math.min(this.#toldSeq, last);
+    this.#lastSeq = last;
+    this.#settle();
+  }
+
+  /** The history took in messages while the page was (or was not) looked at, at its end; returns
+   * those that were not held before, and are news. */
   arrived(messages, looking) {
-    const news = messages.filter((m) => this.#isNews(m) && m.seq > this.#lastSeq);
-    if (!looking && news.length) {
-      this.unseen += news.length;
-      this.line ??= Math.min(...news.map((message) => message.seq)) - 1;
-    }
-    const last = messages.reduce((most, message) => Math.max(most, message.seq), 0);
-    this.#lastSeq = Math.max(this.#lastSeq, last);
-    this.dispatchEvent(new Event("change"));
+    const news = messages.filter((message) => message.seq > this.#lastSeq && this.#isNews(message));
+    this.#lastSeq = this.#newest();
+    if (looking) this.seen();
+    else this.#settle();
     return news;
   }
 
-  /** The end of the room is being looked at, up to this pos. */
-  seen(pos) {
-    this.#noneUnseen();
-    if (pos !== null && pos > this.#readPos) this.#readPos = pos;
+  /** The end of the room is being looked at: all that is held is read. */
+  seen() {
+    const last = this.#newest();
+    if (last > this.#readSeq) {
+      this.#readSeq = last;
+      this.dispatchEvent(new Event("change"));
+    }
     // A timer that runs is not started anew: where messages flow it would never end.
-    if (this.#readPos > this.#toldPos) this.#timer ||= setTimeout(() => this.tellNow(), TELL_MS);
+    if (this.#readSeq > this.#toldSeq) this.#timer ||= setTimeout(() => this.tellNow(), TELL_MS);
   }
 
   /** Tell what is still to be told, without waiting: the page may be on its way out. */
   tellNow() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    if (this.#readPos > this.#toldPos && this.#tell(this.#readPos)) this.#toldPos = this.#readPos;
+    if (this.#readSeq > this.#toldSeq && this.#tell(this.#readSeq)) this.#toldSeq = this.#readSeq;
   }
 
-  /** Another tab of ours has read up to here. */
-  receive(frame) {
-    if (frame.type !== "chat.read" || frame.pos <= this.#readPos) return;
-    this.#readPos = this.#toldPos = frame.pos;
-    this.#noneUnseen();
+  /** What was told without an answer may be lost. */
+  disconnected() {
+    this.#toldSeq = this.#knownSeq;
+  }
+
+  /** The server knows that we have read up to here: this tab has told it, or another one. */
+  receive({ type, seq }) {
+    if (type !== "chat.read" || !Number.isInteger(seq)) return; // a server of before says `pos`
+    this.#knownSeq = Math.max(this.#knownSeq, seq);
+    this.#toldSeq = Math.max(this.#toldSeq, seq);
+    if (seq <= this.#readSeq) return;
+    if (this.#isLineAhead) this.line = null;
+    this.#readSeq = seq;
+    this.#settle();
   }
 
   /** The line has served: the person wrote, or left the page having read it. */
@@ -79,13 +93,32 @@ export class Reading extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  #noneUnseen() {
-    if (!this.unseen) return;
-    this.unseen = 0;
+  /** The line stands before what nobody has looked at yet, and not where somebody has begun to. */
+  get #isLineAhead() {
+    return this.line !== null && this.line >= this.#readSeq;
+  }
+
+  /** The line follows what is unread, until that is looked at. */
+  #settle() {
+    if (this.line === null || this.#isLineAhead) {
+      const [first] = this.#unread();
+      this.line = first ? first.seq - 1 : null;
+    }
     this.dispatchEvent(new Event("change"));
   }
 
-  #isNews(message) {
-    return message.user.id !== this.#me && !message.deleted && message.kind !== "notice";
+  #newest() {
+    return this.#history.messages.at(-1)?.seq ?? 0;
+  }
+
+  /** Those of the messages held that are new to us. The server says the same in chat/models/message.py. */
+  #unread() {
+    const { messages } = this.#history;
+    const read = messages.findLastIndex(({ seq }) => seq <= this.#readSeq);
+    return messages.slice(read + 1).filter((message) => this.#isNews(message));
+  }
+
+  #isNews({ user, deleted, kind }) {
+    return user.id !== this.#me && !deleted && kind !== "notice";
   }
 }

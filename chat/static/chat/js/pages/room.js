@@ -33,9 +33,10 @@ class RoomPage {
   #typing = new Typing(() => this.#send({ type: "chat.typing" }), this.#me.id);
   #reading = new Reading({
     me: this.#me.id,
-    readPos: Number(this.#room.readPos),
-    joined: this.#room.joined,
-    tell: (pos) => this.#send({ type: "chat.read", pos }),
+    readSeq: Number(this.#room.readSeq),
+    history: this.#history,
+    // `pos`: a server from before a deploy asks for it. 0 changes nothing there.
+    tell: (seq) => this.#send({ type: "chat.read", seq, pos: 0 }),
   });
   #drafts = new Drafts({
     storage: safeStorage("localStorage"),
@@ -99,6 +100,7 @@ class RoomPage {
       this.#history.forgetPage();
       this.#calls.disconnected();
       this.#drafts.disconnected();
+      this.#reading.disconnected();
       if (this.#socket.state === "closed") this.#end();
     });
     this.#history.addEventListener("change", ({ detail }) => this.#historyChanged(detail));
@@ -184,7 +186,7 @@ class RoomPage {
 
   #historyChanged({ reason, messages }) {
     messages.forEach(({ user }) => this.#names.hear(user));
-    if (reason === "reset") this.#reading.begin(messages);
+    if (reason === "reset") this.#reading.begin();
     else if (reason === "live" || reason === "since") {
       const news = this.#reading.arrived(messages, this.#isLooking());
       if (reason === "live") document.querySelector("spoken-news").say(news, this.#names);
@@ -239,7 +241,7 @@ class RoomPage {
   }
 
   #looked() {
-    if (this.#isLooking() && this.#history.loaded) this.#reading.seen(this.#history.cursor);
+    if (this.#isLooking() && this.#history.loaded) this.#reading.seen();
     this.#showNews();
   }
 

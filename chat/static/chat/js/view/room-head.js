@@ -6,7 +6,7 @@ export class RoomHead {
   #latest = document.getElementById("to-latest");
   #title = document.title;
 
-  describe({ title, slug, topic, kind }) {
+  describe({ title, slug, topic, kind, archived }) {
     this.#room.kind = kind;
     // A direct room is called after the other person, which only the page knows.
     const name = kind === "direct" ? this.#room.name : title || slug;
@@ -15,6 +15,7 @@ export class RoomHead {
     this.#title = this.#title.replace(/^.*(?= · )/u, () => called || name); // "$&" is no sign here
     document.getElementById("room-title").textContent = name;
     document.getElementById("room-topic").textContent = topic;
+    document.getElementById("room-archived").hidden = !archived;
   }
 
   moved(slug) {
