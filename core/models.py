@@ -44,6 +44,11 @@ class User(AbstractUser):
         """In the admin only a superuser may touch them."""
         return self.is_staff or self.is_superuser
 
+    @property
+    def mark(self) -> str:
+        """What stands beside their name, and no name can say; "" for most."""
+        return "staff" if self.has_power else "guest" if self.is_guest else ""
+
     def __str__(self) -> str:
         """For the admin: two people may call themselves the same."""
         return self.name if self.name == self.username else f"{self.name} ({self.username})"

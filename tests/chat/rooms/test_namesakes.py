@@ -11,7 +11,10 @@ from core.models import User
 
 pytestmark = pytest.mark.django_db
 
-ALIKE = ["Garden", "GARDEN", "Ｇａｒｄｅｎ", "Gar\u00adden", " Garden \u200b", "Garden\ufe0f"]
+ALIKE = [
+    *("Garden", "GARDEN", "Ｇａｒｄｅｎ", "Gar\u00adden", " Garden \u200b", "Garden\ufe0f"),
+    *("Gаrden", "GАRDEN"),  # with a Cyrillic letter
+]
 
 
 @pytest.fixture
@@ -90,3 +93,17 @@ def test_two_people_of_one_name_are_told_apart(client: Client, member: User) -> 
     for _ in range(2):
         RoomFactory(direct=True, direct_low=member, direct_high=UserFactory(display_name="Bob"))
     assert len(addresses(client, "/chat/")) == 2
+
+
+def test_whom_one_talks_with_carries_a_mark(client: Client, member: User) -> None:
+    for slug, fields in (("a", {"is_guest": True}), ("b", {"is_staff": True}), ("c", {})):
+        other = UserFactory(**fields)
+        RoomFactory(slug=slug, direct=True, direct_low=member, direct_high=other)
+    for path in ("/chat/", "/chat/?part=list"):
+        page = client.get(path, secure=True).content.decode()
+        assert sorted(re.findall('<span class="tag mark [a-z]+">([a-z]+)<', page)) == [
+            "guest",
+            "staff",
+        ]
+    head = client.get("/chat/a/", secure=True).content.decode().split("<h1>")[1].split("</h1>")[0]
+    assert '<span class="tag mark guest">guest</span>' in head
