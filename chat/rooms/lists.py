@@ -40,7 +40,7 @@ class RoomLine:
     @property
     def distinction(self) -> str:
         """What tells it from a room of the same name: its address, or the other's account."""
-        return self.slug if self.other is None else f"@{self.other.username}"
+        return self.slug if self.other is None else f"@{self.other.username.lower()}"
 
     @property
     def other_last_seen(self) -> datetime | None:

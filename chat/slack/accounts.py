@@ -16,7 +16,7 @@ from django.db.models.functions import Lower
 from chat.models import Imported
 from chat.slack.entries import Author
 from chat.slack.export import Person
-from core.accounts.names import cleaned
+from core.accounts.names import cleaned, is_disguised
 from core.models import User
 
 SOURCE = "slack"
@@ -102,7 +102,8 @@ def _unique(names: Iterable[str]) -> list[str]:
 
 def _username(name: str) -> str:
     name = re.sub(r"[^\w.@+-]+", "-", unicodedata.normalize("NFKC", cleaned(name)))
-    return name.strip("-")[:_USERNAME_MAX] or "slack-user"
+    name = name.strip("-")[:_USERNAME_MAX]
+    return "slack-user" if not name or is_disguised(name) else name
 
 
 def _in_use(lowered: list[str]) -> Iterable[str]:

@@ -3,7 +3,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import UserCreationForm
 
-from core.accounts.names import problem_with
+from core.accounts.names import problem_with, problem_with_username
 from core.models import User
 
 
@@ -12,9 +12,10 @@ class WithNames(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        for field in {"username", "display_name"} & set(self.changed_data):
+        rules = {"username": problem_with_username, "display_name": problem_with}
+        for field in rules.keys() & set(self.changed_data):
             name = cleaned.get(field)
-            if name and (problem := problem_with(name, has_power=self.instance.has_power)):
+            if name and (problem := rules[field](name, has_power=self.instance.has_power)):
                 self.add_error(field, problem)
         return cleaned
 

@@ -24,6 +24,7 @@ verifie verifiziert verificado superuser system support owner sysop webmaster
 मॉडरेटर مشرف مدير
 """
 _LONG = 8  # letters
+_HANDLE = re.compile(r"(?<!\S)@+")
 _WORD = re.compile(r"[^\W_]+")
 _CHECK_MARKS = re.compile("[\u221a\u2611\u2705\u2713\u2714\u2bbd\U0001f5f8\U0001f5f9]")
 
@@ -32,6 +33,8 @@ OF_OFFICE = (
     "A name cannot contain a check mark or a word like “admin” or “moderator”: staff and"
     " moderators are marked by the chat itself. Choose another."
 )
+WITH_HANDLE = "A name cannot have an “@” before a word: that is how usernames are shown."
+DISGUISED = "This username mixes letters of several scripts that look the same. Use one script."
 
 
 def problem_with(name: str, *, has_power: bool = False) -> str:
@@ -39,12 +42,25 @@ def problem_with(name: str, *, has_power: bool = False) -> str:
     say so in their name."""
     if not hides_nothing(name):
         return INVISIBLE
+    if _HANDLE.search(name):
+        return WITH_HANDLE
     return OF_OFFICE if not has_power and _claims_office(name) else ""
+
+
+def problem_with_username(name: str, *, has_power: bool = False) -> str:
+    """The same of a username, which is what tells people of one name apart."""
+    return problem_with(name, has_power=has_power) or (DISGUISED if is_disguised(name) else "")
+
+
+def is_disguised(name: str) -> bool:
+    """Whether it has letters of other scripts, and looks as if it had none."""
+    return not name.isascii() and all(look.isascii() for look in looks_of(name))
 
 
 def cleaned(name: str) -> str:
     """`name`, from elsewhere, without what nobody may choose; "" where nothing else is in it."""
     name = name if hides_nothing(name) else without_unseen(name)
+    name = _HANDLE.sub("", name)
     if _claims_office(name):
         plain = _CHECK_MARKS.sub("", name)
         kept = _WORD.sub(lambda word: "" if _claims_office(word[0]) else word[0], plain)

@@ -349,7 +349,7 @@ class TestNamesakes:
         """
         assert run(page, "people", script) == [
             ["", "", "", ""],
-            ["@al", "@Аlice", "@bob3", "@bob"],
+            ["@al", "@аlice", "@bob3", "@bob"],
             "Alice @al",
             "someone",
             "Alice @al and you",

@@ -1,11 +1,23 @@
 """What people may call themselves, and which names look the same."""
 
 import itertools
+import re
 
 import pytest
 
-from core.accounts.names import INVISIBLE, OF_OFFICE, alike, cleaned, looks_of, problem_with
+from core.accounts.names import (
+    DISGUISED,
+    INVISIBLE,
+    OF_OFFICE,
+    WITH_HANDLE,
+    alike,
+    cleaned,
+    looks_of,
+    problem_with,
+    problem_with_username,
+)
 
+_HANDLE_SHOWN = re.compile(r"(?<!\S)@")
 ALIKE = [
     ["Alice", "ALICE", "Аlice", "AIice", "A1ice", "Ａｌｉｃｅ", "𝐀𝐥𝐢𝐜𝐞", "alice"],
     ["Bob", "ВОВ", "B0b", "bob"],
@@ -78,3 +90,24 @@ def test_nobody_has_what_cannot_be_seen_in_their_name() -> None:
 def test_a_name_from_elsewhere_keeps_what_it_may(name: str, kept: str) -> None:
     assert cleaned(name) == kept
     assert not kept or problem_with(kept) == ""
+
+
+@pytest.mark.parametrize("name", ["@alice", "Alice @alice", "Bob\u00a0@bob"])
+def test_no_name_shows_another_one_s_username(name: str) -> None:
+    assert problem_with(name) in (WITH_HANDLE, INVISIBLE)
+    assert not _HANDLE_SHOWN.search(cleaned(name))
+
+
+def test_an_address_of_mail_is_a_username() -> None:
+    assert problem_with_username("alice@example.com") == ""
+
+
+@pytest.mark.parametrize("name", ["аlice", "раура1", "ѕсоре", "αlice"])
+def test_a_username_does_not_look_like_another_script(name: str) -> None:
+    assert problem_with_username(name) == DISGUISED
+    assert problem_with(name) == ""
+
+
+@pytest.mark.parametrize("name", ["иван", "山田", "müller", "김철수", "ελένη", "محمد", "राम"])
+def test_a_username_may_be_of_any_script(name: str) -> None:
+    assert problem_with_username(name) == ""

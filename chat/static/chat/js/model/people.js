@@ -71,7 +71,7 @@ export class Names extends EventTarget {
   handle(id) {
     const person = this.#person(id);
     if (!person || !looksOf(person).some((look) => this.#bearers.get(look).size > 1)) return "";
-    return `@${person.username ?? person.name}`;
+    return `@${(person.username ?? person.name).toLowerCase()}`; // a capital "I" is no "l" then
   }
 
   /** What no name can say: "staff", "moderator" or "guest"; else "". */
