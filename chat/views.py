@@ -31,8 +31,9 @@ _MODULES = """
     elements/all elements/chat-composer elements/connection-state elements/delete-dialog
     elements/message-list elements/message-menu elements/people-list elements/room-list
     elements/side-drawer elements/spoken-news elements/typing-line elements/visibility-choice
-    model/calls model/close model/drafts model/endings model/format model/history model/kept
-    model/people model/presence model/reading model/rows model/socket model/time model/typing
+    model/calls model/close model/drafts model/endings model/format model/history model/hosts
+    model/kept model/links model/people model/presence model/reading model/rows model/scripts
+    model/socket model/time model/typing
     view/dom view/focus view/fresh view/message-actions view/message-view view/room-head
     view/scroller
 """

@@ -29,7 +29,7 @@ class Names:
 
     def readable(self, text: str, *, at: str = "@") -> str:
         """`at` stands before a person's name; a notice ("Ann joined") does without."""
-        text = _MARKUP.sub(lambda m: self._token(m[1], at) if m[2] is None else _entity(m), text)
+        text = _MARKUP.sub(lambda m: self._replaced(m, at), text)
         pieces = _CODE.split(text)
         pieces[::2] = [with_emoji(piece) for piece in pieces[::2]]  # the odd ones are code
         return "".join(pieces)
@@ -41,6 +41,13 @@ class Names:
         if room_id in self.private:
             return "private-channel"
         return self.rooms.get(room_id) or label or "private-channel"
+
+    def _replaced(self, match: re.Match[str], at: str) -> str:
+        if match[2] is not None:
+            return _entity(match)
+        shown = self._token(match[1], at)
+        follows = match.string[match.end() : match.end() + 1]
+        return shown if match[1][0] in "@#!" else apart(shown, follows)
 
     def _token(self, token: str, at: str) -> str:
         target, _, label = token.partition("|")
@@ -69,6 +76,11 @@ def link(url: str, label: str) -> str:
     if label in (url, re.sub("^https?://", "", url)):  # the author typed "example.com"
         return label
     return f"{label} ({shown})"
+
+
+def apart(address: str, follows: str) -> str:
+    """The address with a space where what follows would be read as more of it."""
+    return f"{address} " if re.fullmatch(r"[\w/#%&+=@~$-]", follows) else address
 
 
 def _entity(match: re.Match[str]) -> str:

@@ -1,7 +1,7 @@
 // A message as elements.
 
 import { el } from "./dom.js";
-import { inline, parse, summary } from "../model/format.js";
+import { calledIn, inline, parse, summary } from "../model/format.js";
 import { hue, initials } from "../model/people.js";
 import { clock, full } from "../model/time.js";
 
@@ -32,7 +32,7 @@ function notice(message, { me, names }) {
   const text = el("span", { class: "body" });
   if (!named) text.append(el("span", { dir: "auto" }, name), " ");
   const parts = message.message.split("\n").flatMap((line) => inline(line));
-  text.append(...parts.map((each) => part(each, me, names)));
+  text.append(...parts.flatMap((each) => part(each, me, names)));
   return el("p", { class: "content" }, text, " ", time(message));
 }
 
@@ -91,7 +91,7 @@ function body(message, me, names) {
   const blocks = parse(message.message).map((block) =>
     block.type === "code"
       ? el("pre", { tabindex: "0" }, el("code", {}, block.text))
-      : el("p", { dir: "auto" }, ...block.parts.map((each) => part(each, me, names))),
+      : el("p", { dir: "auto" }, ...block.parts.flatMap((each) => part(each, me, names))),
   );
   box.append(...blocks);
   if (message.kind === "action") {
@@ -111,15 +111,23 @@ function body(message, me, names) {
   return box;
 }
 
+/** A part of a text as nodes. Each has its own direction: none turns what stands beside it. */
 function part({ type, text, href, name }, me, names) {
   switch (type) {
     case "link":
-      return el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow ugc" }, text);
+      return el(
+        "a",
+        { href, target: "_blank", rel: "noopener noreferrer nofollow ugc", dir: "ltr" },
+        text,
+      );
     case "code":
-      return el("code", {}, text);
-    case "mention":
-      if (!names.calls(name)) return text; // nobody, as far as we know
-      return el("span", { class: isMe(name, me) ? "mention mine" : "mention" }, text);
+      return el("code", { dir: "ltr" }, text);
+    case "mention": {
+      const called = calledIn(name, (each) => names.calls(each));
+      if (called === null) return text; // nobody, as far as we know
+      const style = isMe(called, me) ? "mention mine" : "mention";
+      return [el("span", { class: style, dir: "auto" }, `@${called}`), name.slice(called.length)];
+    }
     default:
       return text;
   }
