@@ -3,6 +3,7 @@
 // parse(text) → blocks: {type: "code", text} or {type: "text", parts}, where a part is
 // {type: "text" | "code" | "mention" | "link", text, href?, name?}.
 
+import { withoutTurns } from "./bidi.js";
 import { addressAt, START } from "./links.js";
 import { LETTERS, WITHOUT_SPACES } from "./scripts.js";
 
@@ -74,7 +75,7 @@ export function calledIn(word, calls) {
 /** One line for a quote: what a reader recognises a message by. */
 export function summary(message, length = 140) {
   if (message.deleted) return "This message was deleted.";
-  const line = message.message
+  const line = withoutTurns(message.message)
     .replace(/```\w*/g, "")
     .replace(/\s+/g, " ")
     .trim();

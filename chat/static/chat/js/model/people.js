@@ -1,5 +1,7 @@
 // Initials and colours for people, the same as the server's (core/templatetags/people.py).
 
+import { isolated } from "./bidi.js";
+
 const HUES = 12;
 
 /** 0 … 11; the style sheet has a colour for each, in both themes. */
@@ -65,7 +67,10 @@ export class Names extends EventTarget {
 
   /** "you, Bob and 2 others": those whose names are known, and how many more there are. */
   list(ids, me) {
-    const names = ids.map((id) => (id === me ? "you" : this.known(id))).filter(Boolean);
+    const names = ids
+      .map((id) => (id === me ? "you" : this.known(id)))
+      .filter(Boolean)
+      .map(isolated);
     const more = ids.length - names.length;
     if (!names.length) return more === 1 ? "1 person" : `${more.toLocaleString()} people`;
     if (more) names.push(more === 1 ? "1 other" : `${more.toLocaleString()} others`);

@@ -1,11 +1,13 @@
 // A message as elements.
 
 import { el } from "./dom.js";
+import { folding } from "./folding.js";
+import { endsOf } from "../model/bidi.js";
 import { calledIn, inline, parse, summary } from "../model/format.js";
 import { hue, initials } from "../model/people.js";
 import { clock, full } from "../model/time.js";
 
-/** The inside of a message's row. `context` is {me, names, target, grouped}. */
+/** The inside of a message's row. `context` is {me, names, target, grouped, open}. */
 export function viewOf(message, context) {
   if (message.kind === "notice") return [notice(message, context)];
   const { id } = message.user;
@@ -33,16 +35,16 @@ function notice(message, { me, names }) {
   if (!named) text.append(el("span", { dir: "auto" }, name), " ");
   const parts = message.message.split("\n").flatMap((line) => inline(line));
   text.append(...parts.flatMap((each) => part(each, me, names)));
-  return el("p", { class: "content" }, text, " ", time(message));
+  return el("p", { class: "content" }, text, ends(message.message), " ", time(message));
 }
 
-function content(message, { me, names, target, grouped }) {
+function content(message, { me, names, target, grouped, open }) {
   return el(
     "div",
     { class: "content" },
     message.kind === "action" && !message.deleted ? null : heading(message, me, names, grouped),
     message.reply_to == null || message.deleted ? null : quote(message, target, names),
-    body(message, me, names),
+    ...folding(body(message, me, names), message.deleted ? "" : message.message, open),
     message.deleted ? null : reactions(message, me, names),
   );
 }
@@ -91,7 +93,7 @@ function body(message, me, names) {
   const blocks = parse(message.message).map((block) =>
     block.type === "code"
       ? el("pre", { tabindex: "0" }, el("code", {}, block.text))
-      : el("p", { dir: "auto" }, ...block.parts.flatMap((each) => part(each, me, names))),
+      : el("p", { dir: "auto" }, ...block.parts.flatMap((each) => part(each, me, names)), ends(message.message)),
   );
   box.append(...blocks);
   if (message.kind === "action") {
@@ -105,10 +107,16 @@ function body(message, me, names) {
     const when = full(new Date(message.edited));
     (box.lastElementChild?.matches("p") ? box.lastElementChild : box).append(
       " ",
-      el("span", { class: "edited", title: when }, "(edited)"),
+      el("span", { class: "edited", title: when, dir: "ltr" }, "(edited)"),
     );
   }
   return box;
+}
+
+/** What keeps a text from turning what stands beside it; null where it cannot. Not copied with it. */
+function ends(text) {
+  const all = endsOf(text);
+  return all ? el("span", { class: "ends", "data-ends": all }) : null;
 }
 
 /** A part of a text as nodes. Each has its own direction: none turns what stands beside it. */
