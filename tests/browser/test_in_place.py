@@ -137,6 +137,14 @@ def test_names_from_right_to_left_stay_in_their_place_in_lines_of_text(
     assert other.locator("spoken-news bdi").count() == 2
 
 
+def test_a_title_is_the_same_before_the_script_has_come(new_context: NewContext) -> None:
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto("/chat/שלום/")
+    assert page.title().startswith("\u2068שלום\u2069 · ")
+    page.goto("/chat/lobby/")
+    assert page.title().startswith("Lobby · ")
+
+
 def test_stacked_marks_stay_in_their_message(told: Any) -> None:
     page, tell = told
     kept = ["plain before", "plain between", "plain behind"]

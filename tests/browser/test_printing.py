@@ -42,9 +42,9 @@ def test_the_conversation_is_printed_and_nothing_else(new_context: NewContext) -
     log = page.locator("#chat-log")
     read = log.evaluate("e => e.scrollTop")  # at its beginning, where the menu was opened
     page.emulate_media(media="print", color_scheme="dark")
-    for part in [".side", ".talk-foot", "#to-latest", "message-menu", ".fold", ".edge-row", ".skip"]:
-        for each in page.locator(part).all():
-            expect(each).to_be_hidden()
+    left_out = ".side, .talk-foot, #to-latest, message-menu, .fold, .edge-row, .skip"
+    for each in page.locator(left_out).all():
+        expect(each).to_be_hidden()
     for button in page.get_by_role("button").all():
         # What was said by them is printed: a reaction, a quote.
         expect(button).to_have_class(re.compile("chip|quote"))
