@@ -57,7 +57,7 @@ def _line(part: dict[str, Any], names: Names, left: LeftOut) -> str:
     for element in objects_of(part, "elements"):
         if text := _element(element, names, left):
             shown = text if plain else _marked(text, element.get("style"))
-            line = (apart(line, shown[0]) if address else line) + shown
+            line = (apart(line, shown) if address else line) + shown
             address = element.get("type") == "link"
     return line
 

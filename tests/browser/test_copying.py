@@ -85,6 +85,18 @@ def test_within_one_message_the_browser_copies(page: Page) -> None:
     assert "another" not in page.evaluate("navigator.clipboard.readText()")
 
 
+def test_what_is_folded_is_copied_too(new_context: NewContext) -> None:
+    context = new_context(permissions=["clipboard-read", "clipboard-write"])
+    tell = told_by_the_server(context)
+    page = enter(context, new_room())
+    long = "\n".join(f"line {number}" for number in range(100))
+    tell(frame_of(1, long), frame_of(2, "behind"))
+    expect(page.locator(".folded")).to_have_count(1)
+    page.locator("#chat-log").evaluate("e => getSelection().selectAllChildren(e)")
+    assert f"\n{long}\n" in copied(page)
+    assert "Show all" not in copied(page)
+
+
 def test_elsewhere_the_browser_copies(page: Page) -> None:
     page.locator("#room-title").evaluate("e => getSelection().selectAllChildren(e)")
     title = page.locator("#room-title").inner_text()

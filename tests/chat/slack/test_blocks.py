@@ -33,6 +33,7 @@ def text(text: str, **style: bool) -> dict[str, Any]:
 def test_what_follows_an_address_without_a_space_is_no_part_of_it() -> None:
     address = {"type": "link", "url": "https://a.test/x_(y)"}
     assert rich(section(address, text("を見て"))) == "https://a.test/x_(y) を見て"
+    assert rich(section(address, text("😄"))) == "https://a.test/x_(y) 😄"
     assert rich(section(address, text("。次"))) == "https://a.test/x_(y)。次"
     assert rich(section(address, address)) == "https://a.test/x_(y) https://a.test/x_(y)"
 

@@ -32,6 +32,10 @@ NAMES = Names(
             "<https://a.test/x>を見て、<https://a.test>。",
             "https://a.test/x を見て、https://a.test。",
         ),
+        (
+            "<https://a.test/:smile:/>:smile: <https://a.test>: 😄",
+            "https://a.test/:smile:/ 😄 https://a.test: 😄",
+        ),
         ("<https://a.test/x>s <https://a.test|it>s", "https://a.test/x s it (https://a.test) s"),
         ("<mailto:ann@a.test|ann@a.test>", "ann@a.test"),
         ("<mailto:ann@a.test|write to Ann>", "write to Ann (ann@a.test)"),
