@@ -58,7 +58,7 @@ def _line(part: dict[str, Any], names: Names, left: LeftOut) -> str:
         if text := _element(element, names, left):
             shown = text if plain else _marked(text, element.get("style"))
             line = (apart(line, shown) if address else line) + shown
-            address = element.get("type") == "link"
+            address = element.get("type") == "link" and not plain
     return line
 
 
