@@ -25,16 +25,17 @@ REACTIONS = ("👍", "❤️", "😂", "🎉", "😮", "😢", "👀", "✅")
 # What a room's page loads, so that the browser fetches all at once, not one import after the other.
 STYLE_SHEETS = [
     f"chat/css/{name}.css"
-    for name in ["body", "composer", "layout", "log", "menu", "message", "side"]
+    for name in ["body", "composer", "layout", "log", "menu", "message", "side", "print"]
 ]
 _MODULES = """
     elements/all elements/chat-composer elements/connection-state elements/delete-dialog
     elements/message-list elements/message-menu elements/people-list elements/room-list
     elements/side-drawer elements/spoken-news elements/typing-line elements/visibility-choice
-    model/calls model/close model/drafts model/endings model/format model/history model/kept
-    model/people model/presence model/reading model/rows model/socket model/time model/typing
-    view/dom view/focus view/fresh view/message-actions view/message-view view/person view/room-head
-    view/scroller
+    model/bidi model/calls model/close model/drafts model/endings model/format model/history
+    model/hosts model/kept model/links model/people model/presence model/reading model/rows
+    model/scripts model/socket model/time model/typing
+    view/copying view/dom view/focus view/folding view/fresh view/message-actions
+    view/message-view view/midnight view/person view/room-head view/scroller
 """
 MODULES = [f"chat/js/{name}.js" for name in _MODULES.split()]
 # Of one person: each is a coming or going that others are told of at once.

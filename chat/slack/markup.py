@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from unicodedata import category
 
 from chat.slack.emoji import with_emoji
 
@@ -12,7 +13,10 @@ _MARKUP = re.compile(
 )
 _ENTITY = re.compile(r"&(lt|gt|amp);")
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&"}
-_CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+# Code and addresses: no emoji is meant there.
+_VERBATIM = re.compile(r"(```.*?```|`[^`\n]*`|https?://[^\s)]+)", re.DOTALL)
+# What would be read as more of an address: letters, signs, an emoji by its name.
+_GOES_ON = re.compile(r"[\w/#%&+=@~$-]|:[\w+-]+:")
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,9 @@ class Names:
 
     def readable(self, text: str, *, at: str = "@") -> str:
         """`at` stands before a person's name; a notice ("Ann joined") does without."""
-        text = _MARKUP.sub(lambda m: self._token(m[1], at) if m[2] is None else _entity(m), text)
-        pieces = _CODE.split(text)
-        pieces[::2] = [with_emoji(piece) for piece in pieces[::2]]  # the odd ones are code
+        text = _MARKUP.sub(lambda m: self._replaced(m, at), text)
+        pieces = _VERBATIM.split(text)
+        pieces[::2] = [with_emoji(piece) for piece in pieces[::2]]
         return "".join(pieces)
 
     def user(self, user_id: str, label: str = "") -> str:
@@ -41,6 +45,12 @@ class Names:
         if room_id in self.private:
             return "private-channel"
         return self.rooms.get(room_id) or label or "private-channel"
+
+    def _replaced(self, match: re.Match[str], at: str) -> str:
+        if match[2] is not None:
+            return _entity(match)
+        shown = self._token(match[1], at)
+        return shown if match[1][0] in "@#!" else apart(shown, match.string[match.end() :])
 
     def _token(self, token: str, at: str) -> str:
         target, _, label = token.partition("|")
@@ -69,6 +79,12 @@ def link(url: str, label: str) -> str:
     if label in (url, re.sub("^https?://", "", url)):  # the author typed "example.com"
         return label
     return f"{label} ({shown})"
+
+
+def apart(address: str, follows: str) -> str:
+    """The address with a space where what follows would be read as more of it."""
+    goes_on = _GOES_ON.match(follows) or category(follows[:1] or " ") == "So"
+    return f"{address} " if goes_on else address
 
 
 def _entity(match: re.Match[str]) -> str:

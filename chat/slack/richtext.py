@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chat.slack.emoji import emoji
-from chat.slack.markup import Names, link
+from chat.slack.markup import Names, apart, link
 from chat.slack.tally import LeftOut
 from chat.slack.values import clean, objects_of, text_of, time_of, word
 
@@ -53,11 +53,13 @@ def _number(part: dict[str, Any], key: str) -> int:
 
 def _line(part: dict[str, Any], names: Names, left: LeftOut) -> str:
     plain = part.get("type") == "rich_text_preformatted"
-    return "".join(
-        text if plain else _marked(text, element.get("style"))
-        for element in objects_of(part, "elements")
-        if (text := _element(element, names, left))
-    )
+    line, address = "", False
+    for element in objects_of(part, "elements"):
+        if text := _element(element, names, left):
+            shown = text if plain else _marked(text, element.get("style"))
+            line = (apart(line, shown) if address else line) + shown
+            address = element.get("type") == "link" and not plain
+    return line
 
 
 def _marked(text: str, style: object) -> str:

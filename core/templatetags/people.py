@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from unicodedata import bidirectional
 
 from django import template
 from django.utils import timezone
@@ -39,6 +40,13 @@ def short_ago(time: datetime) -> str:
 @register.filter
 def hue(user_id: int) -> int:
     return user_id % HUES
+
+
+@register.filter
+def isolated(name: str) -> str:
+    """A name from right to left for a line without elements, as a title: it stays in its place."""
+    from_right = any(bidirectional(character) in ("R", "AL") for character in name)
+    return f"\u2068{name}\u2069" if from_right else name
 
 
 @register.filter

@@ -116,3 +116,18 @@ def leave_unsent(page: Page, client_id: str, text: str, **more: Any) -> None:
         }""",
         {"client_id": client_id, "message": text, "reply_to": None, "at": 1, **more},
     )
+
+
+def frame_of(seq: int, text: str, **more: Any) -> dict[str, Any]:
+    """A frame with a message by Ann, as the server sends it."""
+    return {
+        "type": "chat.message",
+        "id": 100 + seq,
+        "seq": seq,
+        "pos": seq,
+        "client_id": f"c{seq}",
+        "user": {"id": 9, "name": "Ann"},
+        "message": text,
+        "created": "2026-11-22T09:30:00Z",
+        **more,
+    }

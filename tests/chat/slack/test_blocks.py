@@ -30,6 +30,14 @@ def text(text: str, **style: bool) -> dict[str, Any]:
     return {"type": "text", "text": text} | ({"style": style} if style else {})
 
 
+def test_what_follows_an_address_without_a_space_is_no_part_of_it() -> None:
+    address = {"type": "link", "url": "https://a.test/x_(y)"}
+    assert rich(section(address, text("を見て"))) == "https://a.test/x_(y) を見て"
+    assert rich(section(address, text("😄"))) == "https://a.test/x_(y) 😄"
+    assert rich(section(address, text("。次"))) == "https://a.test/x_(y)。次"
+    assert rich(section(address, address)) == "https://a.test/x_(y) https://a.test/x_(y)"
+
+
 def items(style: str, *texts: str, **more: int) -> dict[str, Any]:
     elements = [section(text(one)) for one in texts]
     return {"type": "rich_text_list", "style": style, "elements": elements} | more

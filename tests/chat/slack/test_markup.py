@@ -28,6 +28,15 @@ NAMES = Names(
         ("<https://a.test|the &lt;page&gt;>", "the <page> (https://a.test)"),
         ("<https://a.test|https://a.test>", "https://a.test"),
         ("<http://a.test|a.test>", "a.test"),
+        (
+            "<https://a.test/x>を見て、<https://a.test>。",
+            "https://a.test/x を見て、https://a.test。",
+        ),
+        (
+            "<https://a.test/:smile:/>:smile: <https://a.test>: 😄",
+            "https://a.test/:smile:/ 😄 https://a.test: 😄",
+        ),
+        ("<https://a.test/x>s <https://a.test|it>s", "https://a.test/x s it (https://a.test) s"),
         ("<mailto:ann@a.test|ann@a.test>", "ann@a.test"),
         ("<mailto:ann@a.test|write to Ann>", "write to Ann (ann@a.test)"),
         ("1 &lt; 2 &amp;&amp; 3 &gt; 2", "1 < 2 && 3 > 2"),

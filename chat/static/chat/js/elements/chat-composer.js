@@ -2,7 +2,7 @@
 //
 // Events: "send" {text, replyTo}, "save" {message, text}, "typed", "edit-last".
 
-import { emit } from "../view/dom.js";
+import { el, emit } from "../view/dom.js";
 import { focusNow } from "../view/focus.js";
 import { summary } from "../model/format.js";
 
@@ -44,7 +44,8 @@ export class ChatComposer extends HTMLElement {
 
   reply(message) {
     this.#leave();
-    this.#enter("reply", message, `Replying to ${message.user.name}: ${summary(message, 80)}`);
+    const name = el("bdi", {}, message.user.name);
+    this.#enter("reply", message, ["Replying to ", name, ": ", el("bdi", {}, summary(message, 80))]);
   }
 
   edit(message) {
@@ -85,7 +86,7 @@ export class ChatComposer extends HTMLElement {
   #edit(message, text) {
     this.#leave();
     this.#aside = this.#input.value;
-    this.#enter("edit", message, `Editing: ${summary(message, 80)}`);
+    this.#enter("edit", message, ["Editing: ", el("bdi", {}, summary(message, 80))]);
     this.#write(text);
   }
 
@@ -113,13 +114,14 @@ export class ChatComposer extends HTMLElement {
     const line = this.querySelector(".unsaved");
     line.hidden = !next;
     if (!next) return;
-    line.querySelector("span").textContent = `Unsaved edit: ${summary({ message: next.text }, 80)}`;
+    const text = el("bdi", {}, summary({ message: next.text }, 80));
+    line.querySelector("span").replaceChildren("Unsaved edit: ", text);
   }
 
   #enter(type, message, label) {
     this.#mode = { type, message };
     this.querySelector(".mode").hidden = false;
-    this.querySelector(".mode span").textContent = label;
+    this.querySelector(".mode span").replaceChildren(...label);
     this.classList.toggle("editing", type === "edit");
     this.#input.focus();
   }

@@ -3,7 +3,10 @@
 // Events: "want-older", "moved" (the reader scrolled), "react" {id, emoji, on}.
 
 import { calm, clone, el, emit } from "../view/dom.js";
+import { hearCopies } from "../view/copying.js";
+import { Folds } from "../view/folding.js";
 import { classesOf, viewOf } from "../view/message-view.js";
+import { onNewDay } from "../view/midnight.js";
 import { rowsOf } from "../model/rows.js";
 import { Scroller } from "../view/scroller.js";
 
@@ -12,6 +15,8 @@ const SHOWN_KEPT = 400;
 
 export class MessageList extends HTMLElement {
   #nodes = new Map(); // key → {node, sign}
+  #rows = [];
+  #folds;
   #content = el("div", { class: "log-rows" });
   #scroller;
   #source;
@@ -22,9 +27,12 @@ export class MessageList extends HTMLElement {
     this.#source = source;
     this.append(this.#content);
     this.#scroller = new Scroller(this, this.#content, () => this.#moved());
+    this.#folds = new Folds(this, this.#scroller);
     this.addEventListener("click", (event) => this.#clicked(event));
     this.addEventListener("keydown", (event) => this.#steered(event));
     this.addEventListener("focusin", (event) => this.#entered(event));
+    hearCopies(this, () => this.#shown, source.names);
+    onNewDay(() => this.draw());
     source.history.addEventListener("change", ({ detail }) => this.#historyChanged(detail));
     source.drafts.addEventListener("change", () => this.draw());
     for (const each of [source.reading, source.names]) {
@@ -50,6 +58,7 @@ export class MessageList extends HTMLElement {
     const rows = rowsOf({ history, drafts: drafts.list, line: reading.line, me, names });
     this.querySelector(".skeleton")?.toggleAttribute("hidden", rows.length > 0);
     this.#scroller.keep(() => this.#place(rows));
+    this.#rows = rows;
     // Who is in the log keeps their place; a draft may have the focus before there is a message.
     if (!this.contains(document.activeElement) || !this.#inTabOrder) this.#rove(null);
   }
@@ -67,6 +76,11 @@ export class MessageList extends HTMLElement {
     node.classList.add("pointed-at");
     setTimeout(() => node.classList.remove("pointed-at"), 2_000);
     return true;
+  }
+
+  /** What stands in the log, from top to bottom. */
+  get #shown() {
+    return this.#rows.map((row) => ({ row, node: this.#nodes.get(row.key).node }));
   }
 
   #drawSoon() {
@@ -118,6 +132,7 @@ export class MessageList extends HTMLElement {
     const known = this.#nodes.get(row.key);
     if (known?.sign === row.sign) return known.node;
     const node = known?.node ?? el("div");
+    node.dataset.key = row.key;
     this.#fill(node, row);
     this.#nodes.set(row.key, { node, sign: row.sign });
     return node;
@@ -136,7 +151,7 @@ export class MessageList extends HTMLElement {
     // The menu stays where it is: moved, it would lose the focus.
     const menu = node.querySelector("message-menu");
     [...node.children].filter((child) => child !== menu).forEach((child) => child.remove());
-    node.prepend(...viewOf(message, { me, names, target, grouped }));
+    node.prepend(...viewOf(message, { me, names, target, grouped, open: this.#folds.isOpen(row.key) }));
     if (message.deleted) menu?.leave();
     if (row.type === "message") {
       node.dataset.id = message.id;

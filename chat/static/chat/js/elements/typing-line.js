@@ -6,8 +6,7 @@ export class TypingLine extends HTMLElement {
   start(typing, names) {
     typing.addEventListener("change", () => {
       const { people } = typing;
-      const called = people.map(({ id, name }) => [name, names.handle(id)].filter(Boolean).join(" "));
-      this.querySelector("span").textContent = sentence(called);
+      this.querySelector("span").textContent = sentence(people.map((one) => names.label(one.id, one)));
       this.classList.toggle("on", people.length > 0);
     });
   }

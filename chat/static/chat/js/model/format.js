@@ -3,15 +3,22 @@
 // parse(text) → blocks: {type: "code", text} or {type: "text", parts}, where a part is
 // {type: "text" | "code" | "mention" | "link", text, href?, name?}.
 
+import { withoutTurns } from "./bidi.js";
+import { addressAt, START } from "./links.js";
+import { LETTERS, WITHOUT_SPACES } from "./scripts.js";
+
 // A word right after the opening marks, alone on its line, names the language.
 const FENCE = /```(?:[\w+#.-]*[^\S\n]*\n)?([\s\S]+?)```/;
 const CODE = /`([^`\n]+)`/;
-// An address, or what everybody reads as one.
-const LINK = /(https?:\/\/[^\s<>"]+|(?<![\p{L}\p{N}_@./-])www\.[^\s<>"]+)/u;
 // "@name", but not the middle of a mail address.
-const MENTION = /(?<![\p{L}\p{N}_])@([\p{L}\p{N}](?:[\p{L}\p{N}_.-]*[\p{L}\p{N}_])?)/u;
+const MENTION = new RegExp(
+  `(?:(?<=[${WITHOUT_SPACES}])|(?<![${LETTERS}_]))@([${LETTERS}](?:[${LETTERS}_.-]*[${LETTERS}_])?)`,
+  "u",
+);
 const MENTIONS = new RegExp(MENTION, "gu");
-const INLINE = new RegExp([CODE, LINK, MENTION].map(({ source }) => source).join("|"), "giu");
+const INLINE = new RegExp(`${CODE.source}|(${START})|${MENTION.source}`, "giu");
+const GOES_ON = new RegExp(`[${WITHOUT_SPACES}]`, "u");
+const NAME_MAX = 80; // code units of a name that is looked for within a longer word
 
 export function parse(text) {
   const blocks = [];
@@ -38,48 +45,37 @@ function pushText(blocks, text) {
 export function inline(text) {
   const parts = [];
   let at = 0;
-  for (const match of text.matchAll(INLINE)) {
-    const [whole, code, url, name] = match;
-    const mention = { type: "mention", text: whole, name };
-    const part = code ? { type: "code", text: code } : url ? link(url) : mention;
-    if (!part) continue;
+  INLINE.lastIndex = 0;
+  for (let match = INLINE.exec(text); match; match = INLINE.exec(text)) {
+    const [whole, code, start, name] = match;
+    const address = start && addressAt(text, match.index, start);
+    if (start && !address) continue;
     if (match.index > at) parts.push({ type: "text", text: text.slice(at, match.index) });
-    parts.push(part);
-    at = match.index + (url ? part.text : whole).length;
+    if (address) parts.push({ type: "link", text: address.text, href: address.href });
+    else parts.push(code ? { type: "code", text: code } : { type: "mention", text: whole, name });
+    at = address ? address.end : INLINE.lastIndex;
+    INLINE.lastIndex = at;
   }
   if (at < text.length) parts.push({ type: "text", text: text.slice(at) });
   return parts;
 }
 
-function link(url) {
-  let text = url;
-  // What ends a sentence is not part of the address, nor a bracket that opened before it.
-  const surplus = {};
-  for (const [open, shut] of ["()", "[]", "{}"])
-    surplus[shut] = count(url, shut) - count(url, open);
-  while (surplus[text.at(-1)] > 0 || ".,;:!?'\"*_~".includes(text.at(-1))) {
-    surplus[text.at(-1)] -= 1;
-    text = text.slice(0, -1);
+/**
+ * The name that "@word" calls, or null: all of it, or what stands before letters that follow a name
+ * without a space ("@bobさん"). `calls(name)` says whether somebody is called so.
+ */
+export function calledIn(word, calls) {
+  if (calls(word)) return word;
+  for (let end = Math.min(word.length - 1, NAME_MAX); end > 0; end--) {
+    if (GOES_ON.test(word[end]) && calls(word.slice(0, end))) return word.slice(0, end);
   }
-  try {
-    const bare = /^www\./i.test(text);
-    const { protocol, href, hostname } = new URL(bare ? `https://${text}` : text);
-    if (bare && !/^www\.[^.]+\.[^.]/.test(hostname)) return null;
-    if ((protocol !== "http:" && protocol !== "https:") || !hostname) return null;
-    return { type: "link", text, href };
-  } catch {
-    return null;
-  }
-}
-
-function count(text, character) {
-  return text.split(character).length - 1;
+  return null;
 }
 
 /** One line for a quote: what a reader recognises a message by. */
 export function summary(message, length = 140) {
   if (message.deleted) return "This message was deleted.";
-  const line = message.message
+  const line = withoutTurns(message.message)
     .replace(/```\w*/g, "")
     .replace(/\s+/g, " ")
     .trim();

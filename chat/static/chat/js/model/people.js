@@ -1,5 +1,7 @@
 // Initials and colours for people, the same as the server's (core/templatetags/people.py).
 
+import { isolated } from "./bidi.js";
+
 const HUES = 12;
 
 /** 0 … 11; the style sheet has a colour for each, in both themes. */
@@ -80,9 +82,9 @@ export class Names extends EventTarget {
     return mark !== "staff" && this.#moderators.has(id) ? "moderator" : mark;
   }
 
-  /** Name and handle in one text. */
-  label(id) {
-    return [this.of(id), this.handle(id)].filter(Boolean).join(" ");
+  /** Name and handle for a line of text; `name` is what to call somebody who is not known. */
+  label(id, { name = "someone" } = {}) {
+    return [this.known(id) ?? name, this.handle(id)].filter(Boolean).map(isolated).join(" ");
   }
 
   #person(id) {

@@ -1,7 +1,7 @@
 // What stands in the log, from top to bottom, as plain data: the list draws each row once and
 // draws it again only when its `sign` has changed. No DOM.
 
-import { mentioned } from "./format.js";
+import { calledIn, mentioned } from "./format.js";
 import { dayKey, dayName } from "./time.js";
 
 const GROUP_MS = 5 * 60_000; // a later message of the same author begins a new group
@@ -62,7 +62,7 @@ function reacted({ reactions = {} }, names) {
 
 /** Which of those whom the text calls are known: that too may come long after. */
 function called({ message }, names) {
-  return mentioned(message).map((name) => names.calls(name));
+  return mentioned(message).map((word) => calledIn(word, (name) => names.calls(name)));
 }
 
 function edge(history) {

@@ -1,14 +1,16 @@
 // A message as elements.
 
 import { el } from "./dom.js";
-import { inline, parse, summary } from "../model/format.js";
+import { folding } from "./folding.js";
+import { endsOf } from "../model/bidi.js";
+import { calledIn, inline, parse, summary } from "../model/format.js";
 import { hue, initials } from "../model/people.js";
 import { clock, full } from "../model/time.js";
 import { nameOf } from "./person.js";
 
 const PLAIN = { classes: "", coloured: false }; // a name in a line of text
 
-/** The inside of a message's row. `context` is {me, names, target, grouped}. */
+/** The inside of a message's row. `context` is {me, names, target, grouped, open}. */
 export function viewOf(message, context) {
   if (message.kind === "notice") return [notice(message, context)];
   const { id } = message.user;
@@ -34,17 +36,17 @@ function notice(message, { me, names }) {
   const text = el("span", { class: "body" });
   if (!named) text.append(...nameOf(message.user.id, names, PLAIN), " ");
   const parts = message.message.split("\n").flatMap((line) => inline(line));
-  text.append(...parts.map((each) => part(each, me, names)));
-  return el("p", { class: "content" }, text, " ", time(message));
+  text.append(...parts.flatMap((each) => part(each, me, names)));
+  return el("p", { class: "content" }, text, ends(message.message), " ", time(message));
 }
 
-function content(message, { me, names, target, grouped }) {
+function content(message, { me, names, target, grouped, open }) {
   return el(
     "div",
     { class: "content" },
     message.kind === "action" && !message.deleted ? null : heading(message, me, names, grouped),
     message.reply_to == null || message.deleted ? null : quote(message, target, names),
-    body(message, me, names),
+    ...folding(body(message, me, names), message.deleted ? "" : message.message, open),
     message.deleted ? null : reactions(message, me, names),
   );
 }
@@ -93,7 +95,7 @@ function body(message, me, names) {
   const blocks = parse(message.message).map((block) =>
     block.type === "code"
       ? el("pre", { tabindex: "0" }, el("code", {}, block.text))
-      : el("p", { dir: "auto" }, ...block.parts.map((each) => part(each, me, names))),
+      : el("p", { dir: "auto" }, ...block.parts.flatMap((each) => part(each, me, names)), ends(message.message)),
   );
   box.append(...blocks);
   if (message.kind === "action") {
@@ -106,21 +108,35 @@ function body(message, me, names) {
     const when = full(new Date(message.edited));
     (box.lastElementChild?.matches("p") ? box.lastElementChild : box).append(
       " ",
-      el("span", { class: "edited", title: when }, "(edited)"),
+      el("span", { class: "edited", title: when, dir: "ltr" }, "(edited)"),
     );
   }
   return box;
 }
 
+/** What keeps a text from turning what stands beside it; null where it cannot. Not copied with it. */
+function ends(text) {
+  const all = endsOf(text);
+  return all ? el("span", { class: "ends", "data-ends": all }) : null;
+}
+
+/** A part of a text as nodes. Each has its own direction: none turns what stands beside it. */
 function part({ type, text, href, name }, me, names) {
   switch (type) {
     case "link":
-      return el("a", { href, target: "_blank", rel: "noopener noreferrer nofollow ugc" }, text);
+      return el(
+        "a",
+        { href, target: "_blank", rel: "noopener noreferrer nofollow ugc", dir: "ltr" },
+        text,
+      );
     case "code":
-      return el("code", {}, text);
-    case "mention":
-      if (!names.calls(name)) return text; // nobody, as far as we know
-      return el("span", { class: isMe(name, me) ? "mention mine" : "mention" }, text);
+      return el("code", { dir: "ltr" }, text);
+    case "mention": {
+      const called = calledIn(name, (each) => names.calls(each));
+      if (called === null) return text; // nobody, as far as we know
+      const style = isMe(called, me) ? "mention mine" : "mention";
+      return [el("span", { class: style, dir: "auto" }, `@${called}`), name.slice(called.length)];
+    }
     default:
       return text;
   }

@@ -1,5 +1,7 @@
 // What the page says of its room: what it is called, and how much in it is new.
 
+import { isolated } from "../model/bidi.js";
+
 export class RoomHead {
   #room = document.getElementById("room").dataset;
   #address = document.getElementById("room-address");
@@ -11,8 +13,8 @@ export class RoomHead {
     // A direct room is called after the other person, which only the page knows.
     const name = kind === "direct" ? this.#room.name : title || slug;
     const address = this.#address.textContent;
-    const called = address && `${name} (${address})`; // as another room is
-    this.#title = this.#title.replace(/^.*(?= · )/u, () => called || name); // "$&" is no sign here
+    const called = address && `${isolated(name)} (${address})`; // as another room is
+    this.#title = this.#title.replace(/^.*(?= · )/u, () => called || isolated(name)); // "$&" is no sign here
     document.getElementById("room-title").textContent = name;
     document.getElementById("room-topic").textContent = topic;
     document.getElementById("room-archived").hidden = !archived;

@@ -51,6 +51,16 @@ export class Scroller {
     this.#restore();
   }
 
+  /** Run `change`; `element` stays where it is on the screen, also if what is below it goes or comes. */
+  hold(element, change) {
+    const top = () => element.getBoundingClientRect().top;
+    const before = top();
+    change();
+    this.#box.scrollTop += top() - before;
+    this.#gliding = false;
+    this.#look();
+  }
+
   /** Go to the end in a movement that can be followed. */
   glideToEnd(behavior) {
     this.atEnd = true;

@@ -1,0 +1,34 @@
+// How a host is shown. Letters that look alike can make one site pass for another.
+
+import { anyOf } from "./scripts.js";
+
+// What a label may be written with, as UTS 39 has it ("highly restrictive"): one of the scripts
+// that are in everyday use, or what Chinese, Japanese and Korean mix with each other and with Latin.
+const TOGETHER = `
+  Latin Han Hiragana Katakana, Latin Han Hangul, Latin Han Bopomofo, Arabic, Armenian, Bengali,
+  Cyrillic, Devanagari, Ethiopic, Georgian, Greek, Gujarati, Gurmukhi, Hebrew, Kannada, Khmer, Lao,
+  Malayalam, Myanmar, Oriya, Sinhala, Tamil, Telugu, Thaana, Thai, Tibetan`
+  .trim()
+  .split(/,\s+/)
+  .map((scripts) => new RegExp(`^[${anyOf(`Common Inherited ${scripts}`)}]*$`, "u"));
+// Whole words can be written with these that look Latin: Cyrillic, then Greek.
+const LOOKS_LATIN = /^(?:[аеорсухіјѕһӏԁԛԝԍѵѡьъгпҽ\d-]+|[αγικνορτυωχϲϳ\d-]+)$/iu;
+// What looks like a stroke between Latin letters makes one label look like a host and its path.
+const LIKE_A_STROKE = /[\d\p{sc=Latin}][ノンソゾ丶丿〳〵][\d\p{sc=Latin}]/u;
+const ASCII = /^[\0-\x7f]*$/;
+
+/** `host` as it can be shown: as it was typed, or in its ASCII form where it may deceive. */
+export function shownHost(host, ascii) {
+  const labels = host.normalize("NFC").split(".");
+  const doubtful = ASCII.test(labels.at(-1)) ? mayDeceive : mixes;
+  return labels.some(doubtful) ? ascii : host;
+}
+
+function mixes(label) {
+  return !TOGETHER.some((one) => one.test(label)) || LIKE_A_STROKE.test(label);
+}
+
+/** The same under an ASCII top-level domain, where readers expect Latin. */
+function mayDeceive(label) {
+  return mixes(label) || (!ASCII.test(label) && LOOKS_LATIN.test(label));
+}
