@@ -10,8 +10,8 @@ const LENGTH = 500; // characters of each; all of it is in the log
 export class SpokenNews extends HTMLElement {
   say(messages, names) {
     for (const message of messages) {
-      const name = el("bdi", {}, names.label(message.user.id));
-      this.append(el("p", {}, name, ": ", el("bdi", {}, summary(message, LENGTH))));
+      const said = el("bdi", {}, summary(message, LENGTH));
+      this.append(el("p", {}, `${names.label(message.user.id)}: `, said));
     }
     while (this.childElementCount > KEPT) this.firstElementChild.remove();
   }
