@@ -16,7 +16,14 @@ from django.utils.functional import cached_property
 
 
 class Autocomplete(AutocompleteSelect):
-    """Shows no choice where the value cannot be a row. Django's looks for its row, and fails."""
+    """Shows no choice where the value cannot be a row. Django's looks for its row, and fails.
+
+    And it shows the placeholder that it was given, in place of which Django's puts an empty one.
+    """
+
+    def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
+        attrs = super().build_attrs(base_attrs, extra_attrs)
+        return attrs | {"data-placeholder": base_attrs.get("data-placeholder", "")}
 
     def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
         model = self.field.remote_field.model

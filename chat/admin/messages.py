@@ -33,6 +33,7 @@ AROUND = 25  # messages after this one, when it is shown in its talk
 
 class RevisionInline(admin.TabularInline):
     model = Revision
+    template = "admin/chat/message/revisions.html"
     fields = ("created_at", "kind", "by", "reason", "text")
     readonly_fields = fields
     can_delete = False

@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.acting import (
@@ -31,17 +30,6 @@ LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtenges
 WIDEST = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
 
 
-def no_serious_violations(page: Page) -> None:
-    page.wait_for_load_state()  # with its style sheets: else links are dark on dark
-    found = Axe().run(page).response["violations"]
-    serious = [
-        (rule["id"], [node["html"][:200] for node in rule["nodes"]])
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-
-
 def fill(page: Page) -> None:
     """Something of everything."""
     say(page, LONG)
@@ -58,47 +46,6 @@ def fill(page: Page) -> None:
     page.fill(INPUT, "a reply, @alice")
     page.press(INPUT, "Enter")
     expect(stored(page, "a reply").locator(".quote")).to_have_count(1)
-
-
-# Axe takes a second of the processor for a page; `make long` looks at the other two.
-@pytest.mark.parametrize(
-    ("size", "scheme"),
-    [
-        pytest.param(DESK, "light", id="desk-light"),
-        pytest.param(PHONE, "dark", id="phone-dark"),
-        pytest.param(DESK, "dark", id="desk-dark", marks=pytest.mark.long),
-        pytest.param(PHONE, "light", id="phone-light", marks=pytest.mark.long),
-    ],
-)
-def test_nothing_serious_for_axe(new_context: NewContext, scheme: str, size: Any) -> None:
-    context = new_context(**size, color_scheme=scheme, reduced_motion="reduce")
-    page = sign_in(context, "alice", new_room())
-    fill(page)
-    no_serious_violations(page)
-    stored(page, LONG[:20]).hover()
-    page.locator('message-menu [data-do="react"]').click()
-    no_serious_violations(page)
-    for path in ("/chat/", "/accounts/sign-in/"):  # signing up is for visitors, below
-        page.goto(path)
-        no_serious_violations(page)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_of_visitors_have_nothing_serious_for_axe(
-    new_context: NewContext, scheme: str
-) -> None:
-    page = new_context(color_scheme=scheme).new_page()
-    page.goto("/accounts/sign-up/")
-    page.get_by_role("button", name="Sign up").click()
-    no_serious_violations(page)
-    page.goto("/accounts/sign-in/")
-    page.fill("#id_username", "nobody")
-    page.fill("#id_password", "wrong")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    no_serious_violations(page)
-    page = enter(page.context, new_room())
-    no_serious_violations(page)
 
 
 def test_a_narrow_screen_does_not_scroll_sideways(new_context: NewContext) -> None:

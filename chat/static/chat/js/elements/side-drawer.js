@@ -53,6 +53,8 @@ export class SideDrawer extends HTMLElement {
   }
 
   #hold(inert) {
+    this.role = inert ? "dialog" : "complementary";
+    this.ariaModal = inert ? "true" : null;
     for (let inside = this; inside !== document.body; inside = inside.parentElement) {
       for (const other of inside.parentElement.children) {
         if (other !== inside) other.inert = inert;
