@@ -31,10 +31,11 @@ _MODULES = """
     elements/all elements/chat-composer elements/connection-state elements/delete-dialog
     elements/message-list elements/message-menu elements/people-list elements/room-list
     elements/side-drawer elements/spoken-news elements/typing-line elements/visibility-choice
-    model/calls model/close model/drafts model/endings model/format model/history model/kept
-    model/people model/presence model/reading model/rows model/socket model/time model/typing
-    view/dom view/focus view/fresh view/message-actions view/message-view view/room-head
-    view/scroller
+    model/calls model/close model/composing model/drafts model/endings model/format model/history
+    model/kept model/people model/presence model/reading model/rows model/sendable model/slash
+    model/socket model/time model/typing
+    view/dom view/files view/focus view/fresh view/message-actions view/message-view
+    view/other-text view/room-head view/scroller
 """
 MODULES = [f"chat/js/{name}.js" for name in _MODULES.split()]
 # Of one person: each is a coming or going that others are told of at once.

@@ -1,6 +1,7 @@
 // The room's page: brings the socket, what it tells, and the elements together.
 
 import { Calls } from "../model/calls.js";
+import { Composing } from "../model/composing.js";
 import { Drafts } from "../model/drafts.js";
 import "../elements/all.js";
 import { History, messagesIn } from "../model/history.js";
@@ -45,6 +46,7 @@ class RoomPage {
     user: this.#me.id,
     send: this.#send,
   });
+  #composing = new Composing(this.#drafts.kept);
 
   #log = document.getElementById("chat-log");
   #composer = document.querySelector("chat-composer");
@@ -62,6 +64,7 @@ class RoomPage {
       reading: this.#reading,
       calls: this.#calls,
       log: this.#log,
+      composing: this.#composing,
       composer: this.#composer,
       state: this.#state,
     };
@@ -72,7 +75,7 @@ class RoomPage {
     document.querySelector("people-list").start(this.#presence, this.#me);
     document.querySelector("typing-line").start(this.#typing);
     this.#state.start(this.#socket, this.#me);
-    this.#composer.start(this.#drafts.kept);
+    this.#composer.start(this.#composing);
     hearActions(page);
     this.#hearPage();
     this.#hearBrowser();
@@ -88,7 +91,7 @@ class RoomPage {
       if (!page || decodeURI(new URL(page.url).pathname) !== decodeURI(location.pathname)) continue;
       if (this.#socket.state === "closed") return; // the next page takes them
       this.#drafts.adopt(slug);
-      this.#composer.restore();
+      this.#composing.restore();
     }
   }
 
@@ -126,6 +129,7 @@ class RoomPage {
     this.#reading.receive(frame);
     this.#history.receive(frame);
     this.#drafts.confirm(messagesIn(frame));
+    this.#composing.hear(messagesIn(frame));
     if (frame.type === "chat.history" && frame.ref == null) {
       this.#drafts.flush();
       this.#looked();
@@ -200,7 +204,9 @@ class RoomPage {
     this.#log.addEventListener("want-older", () => {
       const page = Number(this.#room.historyPage);
       const command = this.#socket.isOpen && this.#history.pageBefore(this.#calls.newRef(), page);
-      if (command && this.#send(command)) this.#log.draw();
+      if (!command) return;
+      this.#calls.call(command).catch(() => this.#history.refused(command));
+      this.#log.draw();
     });
     this.#log.addEventListener("moved", () => this.#looked());
     this.#rooms.addEventListener("fresh", ({ detail: page }) => {
