@@ -56,7 +56,7 @@ export class MessageList extends HTMLElement {
 
   /** Scroll by a page: -1 is up, 1 down. */
   page(by) {
-    this.#scroller.page(by, calm() ? "instant" : "smooth");
+    this.#scroller.page(by);
   }
 
   toEnd() {

@@ -60,9 +60,11 @@ export class Scroller {
   }
 
   /** Scroll by a page: -1 is up, 1 down. */
-  page(by, behavior) {
+  page(by) {
     this.#gliding = false;
-    this.#box.scrollBy({ top: by * PAGE * this.#box.clientHeight, behavior });
+    // At once: on the way, what is drawn meanwhile would pull it back to an end that is still near.
+    this.#box.scrollBy({ top: by * PAGE * this.#box.clientHeight, behavior: "instant" });
+    this.#look();
   }
 
   /** The pixels below what is seen. */
