@@ -149,7 +149,7 @@ class TestComposing:
         assert self.ask(page, script) is None
 
     def test_what_was_looked_up_counts_whatever_its_place(self, page: Page) -> None:
-        """A database that was put back may give a lower one; a conflict must be shown all the same."""
+        """A database that was put back may give a lower one; a conflict is shown all the same."""
         script = """
           one.edit(edited(3, "new"));
           const edit = one.save("mine");
