@@ -34,8 +34,8 @@ _MODULES = """
     model/calls model/close model/composing model/drafts model/endings model/format model/history
     model/kept model/people model/presence model/reading model/rows model/sendable model/slash
     model/socket model/time model/typing
-    view/dom view/files view/focus view/fresh view/message-actions view/message-view
-    view/other-text view/room-head view/scroller
+    view/dom view/files view/focus view/fresh view/left-drafts view/message-actions
+    view/message-view view/other-text view/room-head view/scroller
 """
 MODULES = [f"chat/js/{name}.js" for name in _MODULES.split()]
 # Of one person: each is a coming or going that others are told of at once.

@@ -264,6 +264,21 @@ def test_a_moderators_reason_is_still_there_when_the_deletion_fails(
     expect(stored(page, "something rude")).to_have_count(0)
 
 
+def test_older_messages_that_do_not_come_are_asked_for_again(new_context: NewContext) -> None:
+    context = new_context()
+    context.clock.install()
+    line = Line(context)
+    page = said(context, "the first", "the second")
+    line.first_page = 1
+    reload(page)
+    expect(page.get_by_text("Loading older messages")).to_be_visible()
+    until_swallowed(page, line)
+    line.first_page = 0
+    for _ in range(2):  # until the time is out, and until it asks again
+        page.clock.fast_forward(12_500)
+    expect(stored(page, "the first")).to_have_count(1)
+
+
 # -- a browser that keeps nothing -------------------------------------------------------------
 
 FORBIDDEN = """

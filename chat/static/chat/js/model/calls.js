@@ -1,7 +1,7 @@
 // Commands that are answered: each carries a ref, and its promise ends with the frame that has it.
 // Each ends: by its answer, with the connection, or when no answer has come for too long.
 
-const ANSWER_MS = 12_000;
+export const ANSWER_MS = 12_000; // then nobody waits any longer
 const UNSURE = "It is not known whether this was saved.";
 
 /** `code` is the server's, or "unsent" (it was not sent), or "unsure" (nobody knows what came of it). */

@@ -11,6 +11,7 @@ import { Presence } from "../model/presence.js";
 import { Reading } from "../model/reading.js";
 import { ChatSocket } from "../model/socket.js";
 import { Typing } from "../model/typing.js";
+import { adoptDrafts } from "../view/left-drafts.js";
 import { hearActions } from "../view/message-actions.js";
 import { RoomHead } from "../view/room-head.js";
 
@@ -80,19 +81,7 @@ class RoomPage {
     this.#hearPage();
     this.#hearBrowser();
     this.#socket.connect();
-    this.#adoptDrafts();
-  }
-
-  /** Pages of before kept drafts by the room's address, which may have become another one since. */
-  async #adoptDrafts() {
-    for (const slug of this.#drafts.kept.leftBehind) {
-      const address = `/chat/${encodeURIComponent(slug)}/`;
-      const page = await fetch(address, { method: "HEAD" }).catch(() => null);
-      if (!page || decodeURI(new URL(page.url).pathname) !== decodeURI(location.pathname)) continue;
-      if (this.#socket.state === "closed") return; // the next page takes them
-      this.#drafts.adopt(slug);
-      this.#composing.restore();
-    }
+    adoptDrafts({ drafts: this.#drafts, composing: this.#composing, socket: this.#socket });
   }
 
   #hearSocket() {
