@@ -174,7 +174,11 @@ class RoomConsumer(AsyncConsumer):
             case commands.Read():
                 self.process.submit(connection, command)
             case _:
-                wait = self.process.post_rates.take((connection.user.id, connection.room_id))
+                who = (connection.user.id, connection.room_id)
+                if isinstance(command, commands.Edit):
+                    wait = self.process.edit_rates.take(who)
+                    _check_rate(wait, "You are editing messages too quickly. Wait a moment.")
+                wait = self.process.post_rates.take(who)
                 _check_rate(wait, "You are sending messages too quickly. Wait a moment.")
                 self.process.submit(connection, command)
 

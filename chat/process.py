@@ -57,6 +57,9 @@ class Process:
         self.post_rates = Buckets(
             settings.CHAT_RATE_MESSAGES / settings.CHAT_RATE_SECONDS, settings.CHAT_RATE_BURST
         )
+        # As many at once: each keeps a text of before, for ever, and makes everybody look again.
+        edits = settings.CHAT_RATE_EDITS
+        self.edit_rates = Buckets(edits / settings.CHAT_RATE_SECONDS, edits)
         # A person's, over all their connections: twenty tabs must not be twenty times as fast.
         rate = settings.CHAT_FRAMES_PER_SECOND
         self.frame_rates = Buckets(rate, 5 * rate)

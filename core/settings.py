@@ -207,6 +207,8 @@ CHAT_CATCH_UP_MAX = env.limit("CHAT_CATCH_UP_MAX", default=500, most=10_000)
 CHAT_RATE_MESSAGES = env.limit("CHAT_RATE_MESSAGES", default=10, least=0)
 CHAT_RATE_SECONDS = env.limit("CHAT_RATE_SECONDS", default=10, most=DAY)
 CHAT_RATE_BURST = env.limit("CHAT_RATE_BURST", default=20)
+# Of these, edits: so many in RATE_SECONDS, and at once; 0 = no limit.
+CHAT_RATE_EDITS = env.limit("CHAT_RATE_EDITS", default=5, least=0)
 # Frames of any kind a second from one person, and five times that at once; 0 = no limit.
 CHAT_FRAMES_PER_SECOND = env.limit("CHAT_FRAMES_PER_SECOND", default=20, least=0)
 CHAT_CONNECTIONS_MAX = env.limit("CHAT_CONNECTIONS_MAX", default=20)  # a user

@@ -11,7 +11,10 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
+from msgspec import UNSET
 
+from chat.log.posts import as_kind
+from chat.log.slow_edits import SlowEdits
 from chat.log.write import Write
 from chat.models import Message, Reaction, Revision, Room
 from chat.models.emoji import spelled
@@ -52,6 +55,7 @@ class Edits:
         for reaction in Reaction.objects.filter(message__in=ids):
             self._reactions[reaction.message_id].append(reaction)
         self._permissions = Permissions(rooms, users)
+        self._slow_edits = SlowEdits(self._rooms.values(), users)
         self._changed: dict[int, Message] = {}
         self._rewritten: dict[int, Message] = {}
         self._revisions: list[Revision] = []
@@ -130,10 +134,16 @@ class Edits:
             raise Refused("forbidden", "Only the author can edit a message.")
         if message.is_deleted:
             raise Refused("not_found", "The message was deleted.")
-        if message.body == command.message:
+        is_action = message.kind == Message.Kind.ACTION
+        body = as_kind(command.message)[1] if is_action else command.message
+        if message.body == body:  # also where the answer to the same edit was lost
             return False
+        if command.based_on is not UNSET and command.based_on != message.edited_at:
+            raise Refused("conflict", "This message was edited in the meantime.")
+        if not self._permissions.moderates(room, user):
+            self._slow_edits.take(room, user)
         self._rewrite(message, Revision.Kind.EDIT, user)
-        message.body, message.edited_at = command.message, timezone.now()
+        message.body, message.edited_at = body, timezone.now()
         return True
 
     def _delete(self, room: Room, message: Message, user: int, command: commands.Delete) -> bool:

@@ -1,5 +1,8 @@
 """Untrusted frame → typed command. No database here: a frame is judged by itself alone."""
 
+import json
+import re
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -15,6 +18,9 @@ Ref = Annotated[str, msgspec.Meta(max_length=64)] | int | None
 # PostgreSQL's bigint would be an error in the database, not an empty answer.
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Reason = Annotated[str, msgspec.Meta(max_length=500)]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 # A frame over the limit is still read for its `ref`, so that its error can name it, up to so many
 # times the limit: the longest message, with each character escaped, makes three times of it.
@@ -35,6 +41,9 @@ class Post(Command):
 class Edit(Command):
     id: Number
     message: str
+    # Which text it was made from: the message's `edited`, None where it had not been edited. An
+    # edit that does not say so is put over whatever is there.
+    based_on: Time | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Delete(Command):
@@ -106,11 +115,15 @@ class _Reference(msgspec.Struct):
     client_id: Any = None
 
 
-def _reference(text: str) -> dict[str, Any]:
+def _reference(text: str) -> Any:
     try:
         return msgspec.structs.asdict(msgspec.json.decode(text, type=_Reference))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return {}
+        pass
+    try:
+        return json.loads(text)  # takes lone surrogates: who sent one waits for an answer, too
+    except (ValueError, RecursionError):
+        return None
 
 
 def decode(text: str | None) -> Command:
@@ -119,14 +132,15 @@ def decode(text: str | None) -> Command:
         raise Undecodable("bad_json", "Send text frames; this one was binary.")
     size, most = len(text.encode("utf-8", "surrogatepass")), settings.CHAT_FRAME_IN_MAX
     if size > most:
-        named = _reference(text) if size <= NAMED_WITHIN * most else {}
+        named = _reference(text) if size <= NAMED_WITHIN * most else None
         raise Undecodable(
             "too_long", f"This is too large to send. The limit is {most:,} bytes.", named
         )
     try:
         frame = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):  # lone surrogates end here too
-        raise Undecodable("bad_json", "The frame is not valid JSON.") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        detail = "The frame is not valid JSON, or its text is not valid Unicode (a lone surrogate)."
+        raise Undecodable("bad_json", detail, _reference(text)) from None
     if not isinstance(frame, dict):
         raise Undecodable("bad_json", "The frame is not a JSON object.")
     command = _typed(frame)
@@ -169,5 +183,5 @@ def _check_text(text: str, frame: dict[str, Any]) -> None:
 def _echo(value: Any) -> str | int | None:
     """What of a bad frame's reference is safe to send back."""
     if isinstance(value, str):
-        return value[:64]
+        return None if _SURROGATE.search(value) else value[:64]
     return value if isinstance(value, int) and not isinstance(value, bool) else None

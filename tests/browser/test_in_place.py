@@ -110,7 +110,6 @@ def test_a_quote_stays_in_its_place(told: Any, turn: str) -> None:
     expect(quote).to_have_text("see this")
     choose(page, "see", "reply")
     expect(page.locator(".mode span")).to_have_text("Replying to Ann: see this")
-    assert page.locator(".mode bdi").count() == 2
 
 
 def test_names_from_right_to_left_stay_in_their_place_in_lines_of_text(

@@ -14,6 +14,7 @@ from tests.browser.acting import (
     new_room,
     online,
     say,
+    send,
     sign_in,
     stored,
     told_by_the_server,
@@ -44,7 +45,7 @@ def fill(page: Page) -> None:
     page.click('message-menu [data-emoji="👍"]')
     choose(page, "inline", "reply")
     page.fill(INPUT, "a reply, @alice")
-    page.press(INPUT, "Enter")
+    send(page)
     expect(stored(page, "a reply").locator(".quote")).to_have_count(1)
 
 

@@ -29,6 +29,7 @@ ENV = {
     "ALLOWED_HOSTS": "127.0.0.1",
     "ORIGINS": "http://127.0.0.1",
     "CHAT_RATE_MESSAGES": "0",
+    "CHAT_RATE_EDITS": "0",
     "CHAT_FRAMES_PER_SECOND": "0",
     "CHAT_GUESTS_PER_ADDRESS": "",
     "CHAT_NEW_ROOMS_PER_ADDRESS": "",

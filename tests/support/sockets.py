@@ -40,6 +40,7 @@ Frame = dict[str, Any]
 # What one person sends in a test would be too fast for people.
 UNLIMITED = {
     "CHAT_RATE_MESSAGES": "0",
+    "CHAT_RATE_EDITS": "0",
     "CHAT_FRAMES_PER_SECOND": "0",
     "CHAT_CONNECTIONS_MAX": "500",
 }

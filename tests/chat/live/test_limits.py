@@ -47,6 +47,7 @@ def test_the_limits_are_those_of_the_design() -> None:
     assert (settings.CHAT_HISTORY_PAGE, settings.CHAT_HISTORY_MAX) == (50, 100)
     assert (settings.CHAT_RATE_MESSAGES, settings.CHAT_RATE_SECONDS) == (10, 10)
     assert (settings.CHAT_RATE_BURST, settings.CHAT_CONNECTIONS_MAX) == (20, 20)
+    assert settings.CHAT_RATE_EDITS == 5
     assert (settings.CHAT_OUTBOX_FRAMES, settings.CHAT_OUTBOX_BYTES) == (256, 1_048_576)
     assert settings.CHAT_CATCH_UP_MAX == 500
 
@@ -189,6 +190,22 @@ def test_the_rate_counts_edits_and_reactions_and_spares_everything_that_stores_n
         assert client.asks(type="ping")["type"] == "pong"
         assert client.asks(type="chat.history")["type"] == "chat.history"
         assert client.asks(type="chat.read", seq=1)["type"] == "chat.read"
+
+
+def test_edits_have_a_rate_of_their_own(
+    chat_database: str, template_database: str, cast: Cast, enter: Enter
+) -> None:
+    env = {**UNLIMITED, "DATABASE_URL": chat_database, "CHAT_RATE_EDITS": "3"}
+    with servers.chat_server(template_database, env=env) as server:
+        client, tab = enter(server, cast.room, cast.member), enter(server, cast.room, cast.member)
+        message = client.asks(message="hello")
+        for n in range(3):
+            client.asks(type="chat.edit", id=message["id"], message=str(n))
+        error = tab.asks(type="chat.edit", id=message["id"], message="from another tab")
+        assert (error["code"], 0 < error["retry_after"] <= 4) == ("rate_limited", True)
+        assert tab.asks(message="not an edit")["type"] == "chat.message"
+    bodies = Message.objects.filter(room=cast.room).order_by("seq").values_list("body", flat=True)
+    assert list(bodies) == ["2", "not an edit"]
 
 
 def test_the_rate_is_a_users_in_a_room(usual: ChatServer, cast: Cast, enter: Enter) -> None:

@@ -1,6 +1,7 @@
 """Whatever a client sends becomes a typed command, or a refusal that names what was wrong."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +50,18 @@ def a_frame(**fields: Any) -> str:
         (
             {"type": "chat.edit", "id": 4, "message": "b", "ref": "x"},
             Edit(id=4, message="b", ref="x"),
+        ),
+        (
+            {"type": "chat.edit", "id": 4, "message": "b", "based_on": None},
+            Edit(id=4, message="b", based_on=None),
+        ),
+        (
+            {"type": "chat.edit", "id": 4, "message": "b", "based_on": "2026-11-22T10:00:00.12Z"},
+            Edit(
+                id=4,
+                message="b",
+                based_on=datetime(2026, 11, 22, 10, microsecond=120_000, tzinfo=UTC),
+            ),
         ),
         ({"type": "chat.delete", "id": 4}, Delete(id=4)),
         ({"type": "chat.delete", "id": 4, "reason": "why"}, Delete(id=4, reason="why")),
@@ -182,6 +195,10 @@ def test_a_type_that_is_no_text_is_a_bad_command(name: Any) -> None:
         {"type": "chat.edit", "id": -1, "message": "a"},
         {"type": "chat.edit", "id": 10**30, "message": "a"},
         {"type": "chat.edit", "id": 1},
+        {"type": "chat.edit", "id": 1, "message": "a", "based_on": ""},
+        {"type": "chat.edit", "id": 1, "message": "a", "based_on": 7},
+        {"type": "chat.edit", "id": 1, "message": "a", "based_on": "2026-11-22T10:00:00"},
+        {"type": "chat.edit", "id": 1, "message": "a", "based_on": "2026-11-31T10:00:00Z"},
         {"type": "chat.delete"},
         {"type": "chat.delete", "id": True},
         {"type": "chat.delete", "id": 1, "reason": 5},
@@ -260,7 +277,6 @@ def test_a_frame_that_is_too_long_is_refused_by_its_name(settings: Settings, tim
         '{"ref": 1, "message": "%s"' % ("x" * 20_000),
         '["%s", {"ref": 1}]' % ("x" * 20_000),
         '{"ref": 1, "message": ' + "[" * 20_000 + "]" * 20_000 + "}",
-        '{"ref": 1, "message": "\ud800%s"}' % ("x" * 20_000),
         '{"ref": [1], "client_id": true, "message": "%s"}' % ("x" * 20_000),
         '{"ref": 1, "message": "%s"}' % ("x" * 200_000),  # nobody reads so much for a name
     ],
@@ -268,6 +284,33 @@ def test_a_frame_that_is_too_long_is_refused_by_its_name(settings: Settings, tim
 def test_what_has_no_name_that_can_be_read_is_too_long_all_the_same(frame: str) -> None:
     refused = refusal(frame)
     assert (refused.code, refused.ref, refused.client_id) == ("too_long", None, None)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"type": "chat.edit", "id": 1, "message": "a\\ud800", "ref": 1, "client_id": "c"}',
+        '{"message": "\\udc00 and more", "ref": 1, "client_id": "c"}',
+        '{"ref": 1, "client_id": "c", "type": "chat.delete", "id": 1, "reason": "\\ud83d\\ud83d"}',
+        '{"ref": 1, "client_id": "c", "message": "a", "other": {"deep": ["\\ud800"]}}',
+        '{"ref": 1, "client_id": "c", "message": "\ud800"}',
+        '{"ref": 1, "client_id": "c", "message": "a", "other": 1e400}',
+    ],
+)
+def test_what_is_no_unicode_is_refused_by_its_name(frame: str) -> None:
+    refused = refusal(frame)
+    assert (refused.code, refused.ref, refused.client_id) == ("bad_json", 1, "c")
+
+
+def test_a_frame_that_is_too_long_and_no_unicode_is_refused_by_its_name() -> None:
+    refused = refusal('{"message": "\\ud800%s", "ref": 1}' % ("x" * 20_000))
+    assert (refused.code, refused.ref) == ("too_long", 1)
+
+
+def test_a_name_that_is_no_unicode_is_left_out_and_not_the_other() -> None:
+    refused = refusal('{"message": "a", "ref": "\\ud800", "client_id": "c"}')
+    assert (refused.code, refused.ref, refused.client_id) == ("bad_json", None, "c")
+    json.loads(frames.error(refused, ref=refused.ref, client_id=refused.client_id))
 
 
 def test_a_frame_is_too_long_by_its_bytes_and_not_its_characters(settings: Settings) -> None:

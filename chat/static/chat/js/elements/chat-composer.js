@@ -1,70 +1,57 @@
 // <chat-composer>: where messages are written, answered and edited.
 //
-// Events: "send" {text, replyTo}, "save" {message, text}, "typed", "edit-last".
+// Events: "send" {text, replyTo}, "save" (an edit, as Composing has it), "typed", "edit-last",
+// "page" {by} (the log is to scroll by a page, up or down).
 
-import { el, emit } from "../view/dom.js";
+import { emit } from "../view/dom.js";
+import { hearFiles } from "../view/files.js";
 import { focusNow } from "../view/focus.js";
+import { choices, showOther } from "../view/other-text.js";
+import { isolated } from "../model/bidi.js";
+import { tidy } from "../model/composing.js";
 import { summary } from "../model/format.js";
+import { unknownCommand } from "../model/slash.js";
+import { canBeSeen } from "../model/visible.js";
 
 const NEAR_LIMIT = 200; // characters left from which on the number is shown
 const NOTE_MS = 8_000;
+const TOUCH = matchMedia("(hover: none) and (pointer: coarse)"); // the keyboard is on the screen
+const PAGES = { PageUp: -1, PageDown: 1 };
 
 export class ChatComposer extends HTMLElement {
   #max = Number(this.dataset.max);
   #input;
-  #kept;
-  #mode = null; // {type: "reply" | "edit", message}
-  #aside = ""; // what was being written when an edit began
-  #unsaved = []; // {message, text} of edits that wait to be gone on with
+  #composing;
+  #asked = ""; // the text that looks like a command, about which we have asked
   #noteTimer = 0;
   #barred = null; // why nothing can be written
 
-  /** `kept` has the text that was not sent. */
-  start(kept) {
-    this.#kept = kept;
+  /** `composing` is what is written here. */
+  start(composing) {
+    this.#composing = composing;
     this.#input = this.querySelector("textarea");
-    this.#input.addEventListener("input", () => this.#changed());
+    this.#input.addEventListener("input", () => this.#typed());
     this.#input.addEventListener("keydown", (event) => this.#pressed(event));
-    this.querySelector(".send").addEventListener("click", () => this.#submit());
-    this.querySelector(".mode button").addEventListener("click", () => this.cancel());
-    this.querySelector(".unsaved button").addEventListener("click", () => this.#goOn());
-    this.restore();
+    hearFiles(this.#input, () => this.note("Pictures and other files cannot be sent here yet."));
+    this.#hearButtons({
+      ".send": () => this.#submit(),
+      ".mode button": () => composing.cancel(),
+      ".unsaved button": () => composing.goOn(),
+      ".take": () => composing.takeOther(),
+      ".overrule": () => this.#overrule(),
+      ".send-anew": () => this.#post(tidy(composing.text)),
+    });
+    const asEnter = () => (this.#input.enterKeyHint = TOUCH.matches ? "enter" : "send");
+    TOUCH.addEventListener("change", asEnter);
+    asEnter();
+    composing.addEventListener("change", () => this.#draw());
+    if (this.#input.value) composing.begin(this.#input.value); // from before this script came
+    else this.#draw();
     focusNow(this.#input);
-  }
-
-  /** Show what was kept, unless something is written here, as before this script came. */
-  restore() {
-    if (!this.#input.value) this.#input.value = this.#kept.text;
-    this.#fit();
   }
 
   focus() {
     this.#input.focus();
-  }
-
-  reply(message) {
-    this.#leave();
-    const name = el("bdi", {}, message.user.name);
-    this.#enter("reply", message, ["Replying to ", name, ": ", el("bdi", {}, summary(message, 80))]);
-  }
-
-  edit(message) {
-    if (this.#mode?.type === "edit" && this.#mode.message.id === message.id) this.focus();
-    else this.#edit(message, asTyped(message));
-  }
-
-  /** Saving this edit has failed. It comes back, but not over what is being written. */
-  notSaved(message, text) {
-    if (this.#mode || this.#input.value) this.#keepEdit(message, text);
-    else this.#edit(message, text);
-  }
-
-  /** Leave reply or edit; what was written before an edit comes back. */
-  cancel() {
-    if (this.#mode?.type === "edit") this.#write(this.#aside);
-    this.#mode = null;
-    this.querySelector(".mode").hidden = true;
-    this.classList.remove("editing");
   }
 
   /** Say why nothing can be written here; null: it can. What is there can still be copied. */
@@ -83,100 +70,108 @@ export class ChatComposer extends HTMLElement {
     if (text) this.#noteTimer = setTimeout(() => this.note(""), NOTE_MS);
   }
 
-  #edit(message, text) {
-    this.#leave();
-    this.#aside = this.#input.value;
-    this.#enter("edit", message, ["Editing: ", el("bdi", {}, summary(message, 80))]);
-    this.#write(text);
-  }
-
-  /** Make way for another mode; what was changed in an edit is kept. */
-  #leave() {
-    const { type, message } = this.#mode ?? {};
-    const text = this.#input.value;
-    if (type === "edit" && text.trim() && text !== asTyped(message)) this.#keepEdit(message, text);
-    this.cancel();
-  }
-
-  #keepEdit(message, text) {
-    this.#unsaved.push({ message, text });
-    this.#showUnsaved();
-  }
-
-  #goOn() {
-    const { message, text } = this.#unsaved.shift();
-    this.#edit(message, text);
-    this.#showUnsaved();
-  }
-
-  #showUnsaved() {
-    const next = this.#unsaved[0];
-    const line = this.querySelector(".unsaved");
-    line.hidden = !next;
-    if (!next) return;
-    const text = el("bdi", {}, summary({ message: next.text }, 80));
-    line.querySelector("span").replaceChildren("Unsaved edit: ", text);
-  }
-
-  #enter(type, message, label) {
-    this.#mode = { type, message };
-    this.querySelector(".mode").hidden = false;
-    this.querySelector(".mode span").replaceChildren(...label);
-    this.classList.toggle("editing", type === "edit");
-    this.#input.focus();
+  #hearButtons(actions) {
+    for (const [selector, act] of Object.entries(actions)) {
+      this.querySelector(selector).addEventListener("click", act);
+    }
   }
 
   #pressed(event) {
     if (event.isComposing || event.keyCode === 229) return; // an input method is at work
-    if (event.key === "Enter" && !event.shiftKey && !event.altKey) {
-      event.preventDefault();
-      this.#submit();
-    } else if (event.key === "Escape" && this.#mode) {
-      this.cancel();
-    } else if (event.key === "ArrowUp" && !this.#input.value && !this.#mode) {
-      event.preventDefault();
-      emit(this, "edit-last");
-    }
+    const { key, shiftKey, altKey, ctrlKey, metaKey } = event;
+    const isPlain = !shiftKey && !altKey && !ctrlKey && !metaKey;
+    const breaksLine = shiftKey || altKey || (TOUCH.matches && isPlain);
+    if (key === "Enter" && !breaksLine) this.#submit();
+    else if (key === "Escape" && this.#composing.mode) this.#composing.cancel();
+    else if (key === "ArrowUp" && this.#isEmpty && isPlain) emit(this, "edit-last");
+    else if (PAGES[key] && !this.#input.value && isPlain) emit(this, "page", { by: PAGES[key] });
+    else return;
+    event.preventDefault();
+  }
+
+  get #isEmpty() {
+    return !this.#input.value && !this.#composing.mode;
   }
 
   #submit() {
-    const text = this.#input.value.replaceAll("\0", "").trimEnd();
-    if (this.#barred !== null || !text.trim()) return;
-    if (this.#left(text) < 0) {
-      const over = excess(-this.#left(text));
-      this.note(`Not sent: ${over}. The limit is ${this.#max.toLocaleString()}.`);
-      return;
+    const text = tidy(this.#input.value);
+    const { mode } = this.#composing;
+    if (!this.#mayGo(text)) return;
+    if (mode?.now) this.note(`Not saved. ${choices(mode.now)}`);
+    else if (mode?.type !== "edit") {
+      if (!this.#asks(text)) this.#post(text);
+    } else {
+      this.note("");
+      const edit = this.#composing.save(text);
+      if (edit) emit(this, "save", edit);
     }
+  }
+
+  #overrule() {
+    this.#composing.overrule();
+    this.#submit();
+  }
+
+  #post(text) {
+    if (!this.#mayGo(text)) return;
     this.note("");
-    if (this.#mode?.type === "edit") {
-      const { message } = this.#mode;
-      this.cancel();
-      if (text !== asTyped(message)) emit(this, "save", { message, text });
-      return;
-    }
-    const replyTo = this.#mode?.message.id ?? null;
-    this.cancel();
-    this.#write("");
-    emit(this, "send", { text, replyTo });
+    const { mode } = this.#composing;
+    emit(this, "send", { text, replyTo: mode?.type === "reply" ? mode.message.id : null });
+    this.#composing.sent();
+    this.focus();
   }
 
-  #write(text) {
-    this.#input.value = text;
-    this.#changed({ typed: false });
+  #mayGo(text) {
+    if (this.#barred !== null || !text.trim()) return false;
+    const left = this.#left(text);
+    if (left < 0) this.note(`Not sent: ${excess(-left)}. The limit is ${this.#max.toLocaleString()}.`);
+    else if (!canBeSeen(text)) this.note("Not sent: nothing in it can be seen.");
+    else return true;
+    return false;
   }
 
-  #changed({ typed = true } = {}) {
+  /** A word that looks like a command is sent when it is sent again. */
+  #asks(text) {
+    const word = unknownCommand(text);
+    if (!word || this.#asked === text) return false;
+    this.#asked = text;
+    this.note(`Not sent: there is no command ${word} here. Send it again to post it as it stands.`);
+    clearTimeout(this.#noteTimer); // the question stands
+    return true;
+  }
+
+  #typed() {
     const { value } = this.#input;
-    if (this.#mode?.type !== "edit") this.#kept.text = value;
-    if (typed && value.trim()) emit(this, "typed");
+    this.#composing.text = value;
+    if (this.#asked) this.note("");
+    this.#asked = "";
+    if (value.trim()) emit(this, "typed");
     this.#fit();
+    this.#guard();
+  }
+
+  #draw() {
+    const { mode, text, label, unsaved } = this.#composing;
+    if (this.#input.value !== text) this.#input.value = text;
+    this.classList.toggle("editing", mode?.type === "edit");
+    this.#showLine(".mode", label);
+    this.#showLine(".unsaved", unsaved && `Unsaved edit: ${isolated(summary({ message: unsaved.text }, 80))}`);
+    showOther(this, mode?.now ?? null);
+    this.#fit();
+    this.#guard();
+  }
+
+  #showLine(selector, words) {
+    const line = this.querySelector(selector);
+    line.hidden = words === null;
+    line.querySelector("span").textContent = words ?? "";
   }
 
   /** As tall as its text (the style sheet sets the most), with the characters left near the end. */
   #fit() {
     this.#input.style.height = "auto";
     this.#input.style.height = `${this.#input.scrollHeight}px`;
-    const left = this.#left(this.#input.value.trimEnd());
+    const left = this.#left(tidy(this.#input.value));
     const counter = document.getElementById("composer-counter");
     const near = left <= NEAR_LIMIT ? `${left.toLocaleString()} left` : "";
     counter.textContent = left < 0 ? excess(-left) : near;
@@ -192,12 +187,18 @@ export class ChatComposer extends HTMLElement {
   #left(text) {
     return this.#max - (text.length > this.#max - NEAR_LIMIT ? [...text].length : text.length);
   }
+
+  /** Where the browser keeps nothing for us, it can at least ask before the page is left. */
+  #guard() {
+    if (this.#composing.isAtRisk) addEventListener("beforeunload", this.#ask);
+    else removeEventListener("beforeunload", this.#ask); // its mere presence makes leaving slower
+  }
+
+  #ask = (event) => {
+    if (this.#composing.isAtRisk) event.preventDefault();
+  };
 }
 
 function excess(count) {
   return count === 1 ? "1 character too many" : `${count.toLocaleString()} characters too many`;
-}
-
-function asTyped({ kind, message }) {
-  return kind === "action" ? `/me ${message}` : message;
 }

@@ -35,15 +35,22 @@ export class ConnectionState extends HTMLElement {
 
   #changed() {
     clearTimeout(this.#timer);
-    const { state } = this.#socket;
+    const state = this.#state;
+    const mayPass = state === "connecting" || state === "waiting";
     if (state === "open") this.hidden = true;
-    else if (this.hidden && state !== "closed") this.#timer = setTimeout(() => this.#show(), HUSH_MS);
+    else if (this.hidden && mayPass) this.#timer = setTimeout(() => this.#show(), HUSH_MS);
     else this.#show();
+  }
+
+  /** As it is shown: the socket's, unless the browser is offline and nobody answers. */
+  get #state() {
+    return this.#socket.isDoubtful ? "offline" : this.#socket.state;
   }
 
   #show() {
     clearTimeout(this.#timer);
-    const { state, retryAt, code } = this.#socket;
+    const state = this.#state;
+    const { retryAt, code } = this.#socket;
     const way = this.ending?.way;
     this.hidden = false;
     this.dataset.state = state;

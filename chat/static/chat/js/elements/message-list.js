@@ -63,6 +63,11 @@ export class MessageList extends HTMLElement {
     if (!this.contains(document.activeElement) || !this.#inTabOrder) this.#rove(null);
   }
 
+  /** Scroll by a page: -1 is up, 1 down. */
+  page(by) {
+    this.#scroller.page(by);
+  }
+
   toEnd() {
     this.#scroller.glideToEnd(calm() ? "instant" : "smooth");
   }

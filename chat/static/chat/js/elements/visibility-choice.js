@@ -1,5 +1,7 @@
 // <visibility-choice>: a switch for not being seen. Without this script it is a form.
 
+import { ANSWER_MS } from "../model/calls.js";
+
 export class VisibilityChoice extends HTMLElement {
   #form = this.querySelector("form");
   #button = this.querySelector("button");
@@ -37,7 +39,8 @@ export class VisibilityChoice extends HTMLElement {
     const body = new FormData(this.#form);
     body.set("invisible", this.#button.value);
     const headers = { Accept: "application/json" };
-    const response = await fetch(this.#form.action, { method: "POST", body, headers });
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const response = await fetch(this.#form.action, { method: "POST", body, headers, signal });
     return response.ok ? await response.json() : null;
   }
 

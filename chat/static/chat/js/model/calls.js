@@ -1,4 +1,16 @@
 // Commands that are answered: each carries a ref, and its promise ends with the frame that has it.
+// Each ends: by its answer, with the connection, or when no answer has come for too long.
+
+export const ANSWER_MS = 12_000; // then nobody waits any longer
+const UNSURE = "It is not known whether this was saved.";
+
+/** `code` is the server's, or "unsent" (it was not sent), or "unsure" (nobody knows what came of it). */
+export class CallError extends Error {
+  constructor(code, detail) {
+    super(detail);
+    this.code = code;
+  }
+}
 
 export class Calls {
   #send;
@@ -14,30 +26,43 @@ export class Calls {
     return `c${this.#next++}`;
   }
 
-  /** Send a command; resolves with the frame that answers it, rejects with an Error that says why not. */
+  /** Send a command; resolves with the frame that answers it, rejects with a CallError that says why not. */
   call(command) {
-    const ref = this.newRef();
+    const ref = command.ref ?? this.newRef();
     return new Promise((resolve, reject) => {
       if (!this.#send({ ...command, ref })) {
-        reject(new Error("Not connected. Try again in a moment."));
+        reject(new CallError("unsent", "Not connected. Try again in a moment."));
         return;
       }
-      this.#open.set(ref, { resolve, reject });
+      const timer = setTimeout(
+        () => this.#lose(ref, `The server has not answered. ${UNSURE} Try again in a moment.`),
+        ANSWER_MS,
+      );
+      this.#open.set(ref, { resolve, reject, timer });
     });
   }
 
   receive(frame) {
-    const open = this.#open.get(frame.ref);
-    if (!open) return;
-    this.#open.delete(frame.ref);
-    if (frame.type === "error") open.reject(new Error(frame.detail));
-    else open.resolve(frame);
+    const call = this.#take(frame.ref);
+    if (!call) return;
+    if (frame.type === "error") call.reject(new CallError(frame.code, frame.detail));
+    else call.resolve(frame);
   }
 
   disconnected() {
-    for (const { reject } of this.#open.values()) {
-      reject(new Error("The connection was lost. Try again."));
+    for (const ref of this.#open.keys()) {
+      this.#lose(ref, `The connection was lost. ${UNSURE} Try again.`);
     }
-    this.#open.clear();
+  }
+
+  #lose(ref, detail) {
+    this.#take(ref)?.reject(new CallError("unsure", detail));
+  }
+
+  #take(ref) {
+    const call = this.#open.get(ref);
+    clearTimeout(call?.timer);
+    this.#open.delete(ref);
+    return call;
   }
 }

@@ -1,7 +1,8 @@
 // What somebody has written in a room, as the browser keeps it. No DOM.
 //
 // Messages that are not confirmed are in localStorage, one entry a message: two tabs would overwrite
-// each other's list. The text in the composer belongs to its tab: two tabs of a room write two texts.
+// each other's list. The text in the composer belongs to its tab, and so do replies and edits: two tabs
+// of a room write two texts.
 //
 // They are kept by the room's id: its address may become another one, even while the page is open.
 
@@ -10,6 +11,7 @@ export class Kept {
   #session;
   #user;
   #room;
+  #unheld = new Set(); // keys of what no storage has taken
 
   /**
    * `storage` outlives the tab, `session` is its own. `room` is an id; `slug` is the room's address,
@@ -27,7 +29,13 @@ export class Kept {
   follow(room) {
     const before = this.#room;
     this.#room = `#${room}`;
+    this.#unheld.clear();
     this.take(before);
+  }
+
+  /** Whether something is lost when the page is left: the storage is full, or forbidden. */
+  get isAtRisk() {
+    return this.#unheld.size > 0;
   }
 
   /** The addresses by which pages kept something of this person that no room has taken over. */
@@ -47,6 +55,7 @@ export class Kept {
     for (const storage of [this.#storage, this.#session]) {
       rename(storage, `chat:draft:${before}:${this.#user}`, this.#textKey);
     }
+    rename(this.#session, `chat:composing:${before}:${this.#user}`, this.#composingKey);
   }
 
   /** The messages, oldest first: {client_id, message, reply_to, at, detail?}. */
@@ -57,15 +66,13 @@ export class Kept {
 
   keep({ client_id, message, reply_to, at, detail }) {
     const value = JSON.stringify({ client_id, message, reply_to, at, detail });
-    try {
-      this.#storage.setItem(this.#prefix + client_id, value);
-    } catch {
-      // The storage is full: it is sent all the same, and lost only if this page is closed.
-    }
+    // Where it is not held it is sent all the same, and lost only if this page is closed before.
+    this.#note(this.#prefix + client_id, put(this.#storage, this.#prefix + client_id, value));
   }
 
   remove(clientId) {
     this.#storage.removeItem(this.#prefix + clientId);
+    this.#note(this.#prefix + clientId, true);
   }
 
   /** The text in the composer: what this tab last had, or else what one that was closed left. */
@@ -78,12 +85,32 @@ export class Kept {
     if (!value && this.#storage.getItem(this.#textKey) === this.text) {
       this.#storage.removeItem(this.#textKey);
     }
+    // "" too, or another tab's would come to us.
+    const forTab = put(this.#session, this.#textKey, value);
+    const forAll = value !== "" && put(this.#storage, this.#textKey, value);
+    if (forAll && !forTab) this.#session.removeItem(this.#textKey); // it is older
+    this.#note(this.#textKey, !value || forTab || forAll);
+  }
+
+  /** What this tab is replying to and editing (as Composing has it), or null. */
+  get composing() {
     try {
-      this.#session.setItem(this.#textKey, value); // "" too, or another tab's would come to us
-      if (value) this.#storage.setItem(this.#textKey, value);
+      const { mode, unsaved, saving } = JSON.parse(this.#session.getItem(this.#composingKey));
+      return { mode, unsaved: [...unsaved], saving: [...saving] };
     } catch {
-      // The storage is full; the text is still in the composer.
+      return null; // there is none, or it is not ours
     }
+  }
+
+  set composing(value) {
+    const key = this.#composingKey;
+    if (value === null) this.#session.removeItem(key);
+    this.#note(key, value === null || put(this.#session, key, JSON.stringify(value)));
+  }
+
+  #note(key, isHeld) {
+    if (isHeld) this.#unheld.delete(key);
+    else this.#unheld.add(key);
   }
 
   get #prefix() {
@@ -92,6 +119,10 @@ export class Kept {
 
   get #textKey() {
     return `chat:draft:${this.#room}:${this.#user}`;
+  }
+
+  get #composingKey() {
+    return `chat:composing:${this.#room}:${this.#user}`;
   }
 
   #keysWith(prefix) {
@@ -106,6 +137,16 @@ export class Kept {
       return null; // not ours
     }
   }
+}
+
+/** True where it is held from now on, also when the page is left. */
+function put(storage, key, value) {
+  try {
+    storage.setItem(key, value);
+  } catch {
+    return false; // The storage is full. What was there before is better than nothing.
+  }
+  return !(storage instanceof MemoryStorage);
 }
 
 function rename(storage, before, after) {

@@ -1,6 +1,6 @@
 // One room's WebSocket: connects, notices when it died, comes back with the cursor. No DOM.
 //
-// Events: "frame" (detail: one decoded object), "state" (no detail; read `state`, `retryAt`, …).
+// Events: "frame" (detail: one decoded object), "state" (no detail; read `state`, `isDoubtful`, …).
 //
 //   connecting   on its way, or waiting for the first history
 //   open         history has come; commands may be sent
@@ -9,11 +9,13 @@
 //   closed       the server said not to come back; `code` and `reason` say why
 
 import { CLOSE } from "./close.js";
+import { sendable } from "./sendable.js";
 
 const SUBPROTOCOL = "chat.v1";
 const CONNECT_MS = 15_000; // from new WebSocket to the first history
 const QUIET_MS = 20_000; // silence after which we ask whether anybody is there
 const PONG_MS = 8_000;
+const DOUBT_MS = 1_500; // as PONG_MS, where the browser has lost its network
 const STEADY_MS = 10_000; // a connection that lived this long was a good one
 const DELAY_LEAST_MS = 200;
 const DELAY_FIRST_MS = 2_500; // at most: those who are back within 8 s are not shown as having left
@@ -57,6 +59,7 @@ export class ChatSocket extends EventTarget {
   #ping = 0;
 
   state = "closed";
+  isDoubtful = false; // open, as far as we know; but the browser has no network, and nobody answers
   retryAt = 0;
   code = 0;
   reason = "";
@@ -97,7 +100,9 @@ export class ChatSocket extends EventTarget {
   /** True where the frame was handed to an open connection (not: that it arrived). */
   send(frame) {
     if (!this.isOpen || this.#socket.readyState !== 1) return false;
-    this.#socket.send(JSON.stringify(frame));
+    this.#socket.send(JSON.stringify(frame, (_, value) =>
+      typeof value === "string" ? sendable(value) : value,
+    ));
     return true;
   }
 
@@ -109,12 +114,16 @@ export class ChatSocket extends EventTarget {
 
   /** The browser lost its network. What is lost is found out by asking; do not throw it away. */
   networkLost() {
-    if (this.isOpen) this.#ask();
+    if (this.isOpen) {
+      this.#ask();
+      this.#after(DOUBT_MS, () => this.#doubt());
+    } else if (this.state === "connecting") this.#after(DOUBT_MS, () => this.#lost());
     else if (this.state === "waiting") this.#waitOffline();
   }
 
   #received(socket, data) {
     if (socket !== this.#socket) return;
+    if (this.isDoubtful) this.#become(this.state);
     for (const frame of decode(data)) {
       if (frame.type === "error" && frame.retry_after) this.#leaveMs = frame.retry_after * 1000;
       if (frame.type === "chat.history" && this.state === "connecting") {
@@ -131,6 +140,12 @@ export class ChatSocket extends EventTarget {
     this.#ping += 1;
     this.send({ type: "ping", ref: this.#ping });
     this.#after(PONG_MS, () => this.#lost());
+  }
+
+  #doubt() {
+    this.isDoubtful = true;
+    this.dispatchEvent(new Event("state"));
+    this.#after(PONG_MS - DOUBT_MS, () => this.#lost());
   }
 
   #closed(socket, event) {
@@ -181,6 +196,7 @@ export class ChatSocket extends EventTarget {
 
   #become(state) {
     this.state = state;
+    this.isDoubtful = false;
     this.dispatchEvent(new Event("state"));
   }
 }

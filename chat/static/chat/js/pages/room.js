@@ -1,6 +1,7 @@
 // The room's page: brings the socket, what it tells, and the elements together.
 
 import { Calls } from "../model/calls.js";
+import { Composing } from "../model/composing.js";
 import { Drafts } from "../model/drafts.js";
 import "../elements/all.js";
 import { History, messagesIn } from "../model/history.js";
@@ -10,6 +11,7 @@ import { Presence } from "../model/presence.js";
 import { Reading } from "../model/reading.js";
 import { ChatSocket } from "../model/socket.js";
 import { Typing } from "../model/typing.js";
+import { adoptDrafts } from "../view/left-drafts.js";
 import { hearActions } from "../view/message-actions.js";
 import { RoomHead } from "../view/room-head.js";
 
@@ -46,6 +48,7 @@ class RoomPage {
     user: this.#me.id,
     send: this.#send,
   });
+  #composing = new Composing(this.#drafts.kept, this.#names);
 
   #log = document.getElementById("chat-log");
   #composer = document.querySelector("chat-composer");
@@ -63,6 +66,7 @@ class RoomPage {
       reading: this.#reading,
       calls: this.#calls,
       log: this.#log,
+      composing: this.#composing,
       composer: this.#composer,
       state: this.#state,
     };
@@ -73,24 +77,12 @@ class RoomPage {
     document.querySelector("people-list").start(this.#presence, this.#names, this.#me);
     document.querySelector("typing-line").start(this.#typing, this.#names);
     this.#state.start(this.#socket, this.#me);
-    this.#composer.start(this.#drafts.kept);
+    this.#composer.start(this.#composing);
     hearActions(page);
     this.#hearPage();
     this.#hearBrowser();
     this.#socket.connect();
-    this.#adoptDrafts();
-  }
-
-  /** Pages of before kept drafts by the room's address, which may have become another one since. */
-  async #adoptDrafts() {
-    for (const slug of this.#drafts.kept.leftBehind) {
-      const address = `/chat/${encodeURIComponent(slug)}/`;
-      const page = await fetch(address, { method: "HEAD" }).catch(() => null);
-      if (!page || decodeURI(new URL(page.url).pathname) !== decodeURI(location.pathname)) continue;
-      if (this.#socket.state === "closed") return; // the next page takes them
-      this.#drafts.adopt(slug);
-      this.#composer.restore();
-    }
+    adoptDrafts({ drafts: this.#drafts, composing: this.#composing, socket: this.#socket });
   }
 
   #hearSocket() {
@@ -128,6 +120,7 @@ class RoomPage {
     this.#reading.receive(frame);
     this.#history.receive(frame);
     this.#drafts.confirm(messagesIn(frame));
+    this.#composing.hear(messagesIn(frame));
     if (frame.type === "chat.history" && frame.ref == null) {
       this.#drafts.flush();
       this.#looked();
@@ -203,7 +196,9 @@ class RoomPage {
     this.#log.addEventListener("want-older", () => {
       const page = Number(this.#room.historyPage);
       const command = this.#socket.isOpen && this.#history.pageBefore(this.#calls.newRef(), page);
-      if (command && this.#send(command)) this.#log.draw();
+      if (!command) return;
+      this.#calls.call(command).catch(() => this.#history.refused(command));
+      this.#log.draw();
     });
     this.#log.addEventListener("moved", () => this.#looked());
     this.#rooms.addEventListener("fresh", ({ detail: page }) => {

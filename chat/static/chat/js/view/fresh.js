@@ -1,6 +1,7 @@
 // What shows how things stood when the page came, fetched anew now and then while it is looked at.
 
 const EVERY_MS = 20_000; // in the mean
+const ANSWER_MS = 12_000; // then nobody waits any longer
 
 /**
  * Milliseconds until the next look. Pages that came together (a link that was passed round, a
@@ -13,10 +14,12 @@ export function pause(first, random = Math.random) {
 
 /** Fetch a page or a part of one; null where it does not come as asked for. */
 export async function fetchPage(address) {
-  const response = await fetch(address).catch(() => null);
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  const response = await fetch(address, { signal }).catch(() => null);
   if (!response?.ok || response.redirected) return null;
+  const text = await response.text().catch(() => null); // it may stop in the middle
   // Our own server's page, where names are escaped; a parsed document runs no scripts.
-  return new DOMParser().parseFromString(await response.text(), "text/html");
+  return text === null ? null : new DOMParser().parseFromString(text, "text/html");
 }
 
 /** Fetch what `source()` names now and then, and hand it to `show` as a document. */

@@ -1,30 +1,71 @@
 // What people do with messages: write, react, edit, delete, copy.
 
+const OVERTAKEN = new Set(["conflict", "not_found"]); // the message is not what it was
+
 /** `can(what)` tells what this person may do here; the rest are parts of the room's page. */
 export function hearActions(page) {
-  const { me, can, history, drafts, reading, calls, log, composer, state } = page;
+  const { me, can, history, drafts, reading, calls, log, composing, composer, state } = page;
   const dialog = document.querySelector("delete-dialog");
 
+  /** As calls.call; why it failed is said in the composer, too. */
   async function call(command) {
     try {
-      await calls.call(command);
-      return true;
+      return await calls.call(command);
     } catch (error) {
-      composer.note(state.ending?.words ?? error.message);
-      return false;
+      if (state.ending) error.message = state.ending.words;
+      composer.note(error.message);
+      throw error;
     }
   }
 
-  async function save({ message, text }) {
-    const saved = await call({ type: "chat.edit", id: message.id, message: text });
-    if (!saved) composer.notSaved(message, text);
+  async function save(edit) {
+    const { message, text } = edit;
+    const based_on = message.edited ?? null;
+    try {
+      await call({ type: "chat.edit", id: message.id, message: text, based_on });
+      composing.saved(edit);
+    } catch ({ code }) {
+      composing.notSaved(edit, OVERTAKEN.has(code) ? await look(message) : null);
+    }
+  }
+
+  /** A message as it is by now, also one that is too old to be shown; null where nobody says. */
+  async function look(message) {
+    try {
+      const { messages } = await calls.call({
+        type: "chat.history",
+        before: message.seq + 1,
+        limit: 1,
+      });
+      const found = messages.find(({ id }) => id === message.id);
+      return found ?? { ...message, pos: message.pos + 1, deleted: new Date().toISOString() };
+    } catch {
+      return null;
+    }
+  }
+
+  /** What is edited or answered may have changed while nobody told us. */
+  async function lookAtOld() {
+    const old = composing.messages.filter(({ id }) => !history.get(id));
+    const states = await Promise.all(old.map((message) => look(message)));
+    composing.hear(states.filter(Boolean));
+  }
+
+  function remove(message, reason) {
+    const command = { type: "chat.delete", id: message.id };
+    return call(reason ? { ...command, reason } : command);
+  }
+
+  function begin(how, message) {
+    composing[how](message);
+    composer.focus();
   }
 
   const isOwn = ({ user, deleted, kind }) => user.id === me.id && !deleted && kind !== "notice";
 
   function editLast() {
     const message = can("post") && history.messages.findLast(isOwn);
-    if (message) composer.edit(message);
+    if (message) begin("edit", message);
   }
 
   async function copy({ message }) {
@@ -35,22 +76,25 @@ export function hearActions(page) {
     }
   }
 
-  log.addEventListener("reply", ({ detail }) => composer.reply(detail.message));
-  log.addEventListener("react", ({ detail }) => call({ type: "chat.react", ...detail }));
-  log.addEventListener("edit", ({ detail }) => composer.edit(detail.message));
+  log.addEventListener("reply", ({ detail }) => begin("reply", detail.message));
+  log.addEventListener("react", ({ detail }) =>
+    call({ type: "chat.react", ...detail }).catch(() => {}), // it was said
+  );
+  log.addEventListener("edit", ({ detail }) => begin("edit", detail.message));
   log.addEventListener("delete", ({ detail: { message } }) =>
     dialog.ask(message, message.user.id === me.id),
   );
   log.addEventListener("copy-text", ({ detail }) => copy(detail.message));
+  history.addEventListener("change", ({ detail: { reason } }) => {
+    if (reason === "reset") lookAtOld();
+  });
   composer.addEventListener("send", ({ detail: { text, replyTo } }) => {
     reading.clearLine();
-    drafts.add(text.toWellFormed?.() ?? text, replyTo);
+    drafts.add(text, replyTo);
     log.toEnd();
   });
   composer.addEventListener("save", ({ detail }) => save(detail));
   composer.addEventListener("edit-last", editLast);
-  dialog.addEventListener("confirmed", ({ detail: { message, reason } }) => {
-    const command = { type: "chat.delete", id: message.id };
-    call(reason ? { ...command, reason } : command);
-  });
+  composer.addEventListener("page", ({ detail: { by } }) => log.page(by));
+  dialog.start(remove);
 }

@@ -2,6 +2,7 @@
 
 const NEAR_END = 48; // pixels that still count as the end
 const NEAR_START = 800; // from here on, older messages are fetched
+const PAGE = 0.875; // of the height, as browsers have it: the last lines are seen again
 const TAKES_OVER = ["wheel", "pointerdown", "keydown"]; // the reader wants to go elsewhere
 
 export class Scroller {
@@ -66,6 +67,14 @@ export class Scroller {
     this.atEnd = true;
     this.#gliding = behavior === "smooth" && this.#left > 1;
     this.#toEnd();
+  }
+
+  /** Scroll by a page: -1 is up, 1 down. */
+  page(by) {
+    this.#gliding = false;
+    // At once: on the way, what is drawn meanwhile would pull it back to an end that is still near.
+    this.#box.scrollBy({ top: by * PAGE * this.#box.clientHeight, behavior: "instant" });
+    this.#look();
   }
 
   /** The pixels below what is seen. */
