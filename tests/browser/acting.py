@@ -134,7 +134,7 @@ def frame_of(seq: int, text: str, **more: Any) -> dict[str, Any]:
         "seq": seq,
         "pos": seq,
         "client_id": f"c{seq}",
-        "user": {"id": 9, "name": "Ann"},
+        "user": {"id": 10**9, "name": "Ann"},  # nobody of the database
         "message": text,
         "created": "2026-11-22T09:30:00Z",
         **more,

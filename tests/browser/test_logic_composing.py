@@ -14,7 +14,8 @@ class TestComposing:
     SET_UP = """
       const storage = new all.MemoryStorage(), session = new all.MemoryStorage();
       const keptIn = (tab, room = "r") => new all.Kept({storage, session: tab, room, user: 7});
-      const open = (tab = session) => new all.Composing(keptIn(tab), {label: (id, {name}) => name});
+      const NAMES = {label: (id, {name}) => name};
+      const open = (tab = session) => new all.Composing(keptIn(tab), NAMES);
       const one = open();
       const look = ({mode, text, unsaved}) =>
         [mode?.type ?? null, mode?.message.id ?? null, text, unsaved?.text ?? null];
@@ -232,7 +233,7 @@ class TestComposing:
           one.text = "mine";
           const kept = keptIn(session);
           kept.follow("r2");
-          return [keptIn(session).composing, look(new all.Composing(keptIn(session, "r2"), {label: (id, {name}) => name}))];
+          return [keptIn(session).composing, look(new all.Composing(keptIn(session, "r2"), NAMES))];
         """
         assert self.ask(page, script) == [None, ["edit", 103, "mine", None]]
 
@@ -284,7 +285,7 @@ class TestKeeping:
     def test_what_cannot_be_kept_is_written_all_the_same(self, page: Page) -> None:
         script = """
           const kept = keep(new Full(0), new Full(0));
-          const one = new all.Composing(kept, {label: (id, {name}) => name});
+          const one = new all.Composing(kept, NAMES);
           one.text = "a thought";
           one.edit(message(3));
           one.text = "mine";
