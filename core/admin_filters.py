@@ -18,8 +18,8 @@ from django.utils.functional import cached_property
 class Autocomplete(AutocompleteSelect):
     """Shows no choice where the value cannot be a row. Django's looks for its row, and fails.
 
-    And it shows the placeholder that it was given, in place of which Django's puts an empty one, and
-    opens its list in the page's main part; at the end of the page it would be outside all of them.
+    And it shows the placeholder that it was given, where Django's puts an empty one, and opens its
+    list in the page's main part; at the end of the page it would be outside all of them.
     """
 
     def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:

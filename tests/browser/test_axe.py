@@ -200,6 +200,7 @@ def test_what_the_admin_shows_when_one_does_something(
     found = flaws(page)
     page = signed_in(page.context, "boss")
     page.goto("/admin/chat/membership/")
+    expect(page.locator(".select2-selection__placeholder").first).to_have_text("all")
     page.locator("#changelist-filter .select2-selection").first.click()
     expect(page.locator(".select2-results__option[role=option]").first).to_be_visible()
     found += flaws(page)
