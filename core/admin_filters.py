@@ -18,12 +18,14 @@ from django.utils.functional import cached_property
 class Autocomplete(AutocompleteSelect):
     """Shows no choice where the value cannot be a row. Django's looks for its row, and fails.
 
-    And it shows the placeholder that it was given, in place of which Django's puts an empty one.
+    And it shows the placeholder that it was given, where Django's puts an empty one, and opens its
+    list in the page's main part; at the end of the page it would be outside all of them.
     """
 
     def build_attrs(self, base_attrs: Any, extra_attrs: Any = None) -> dict[str, Any]:
         attrs = super().build_attrs(base_attrs, extra_attrs)
-        return attrs | {"data-placeholder": base_attrs.get("data-placeholder", "")}
+        attrs["data-placeholder"] = base_attrs.get("data-placeholder", "")
+        return attrs | {"data-dropdown-parent": "#content"}
 
     def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
         model = self.field.remote_field.model

@@ -15,7 +15,9 @@ from tests.browser.test_admin import MAKE_BOSS, links_of, signed_in
 from tests.browser.test_looks import DESK, LONG, PHONE, fill
 from tests.support.servers import ChatServer
 
-SCHEMES = ["light", "dark"]
+# The dark theme has other colours, and nothing else.
+OF_COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+THEMES = {"light": None, "dark": OF_COLOURS}
 LISTED = """
 from chat.models import Membership, Message, Room
 from chat.factories import MembershipFactory, MessageFactory, RoomFactory
@@ -57,11 +59,11 @@ def filled(server: ChatServer) -> ChatServer:
 def flaws(page: Page) -> list[Any]:
     """What axe finds, as it is in both themes."""
     found = []
-    for scheme in SCHEMES:
+    for scheme, options in THEMES.items():
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.wait_for_load_state()  # with its style sheets: else links are dark on dark
         page.evaluate(COLOURED)
-        for rule in Axe().run(page).response["violations"]:
+        for rule in Axe().run(page, options=options).response["violations"]:
             where = [(node["target"], node["html"][:200]) for node in rule["nodes"]]
             found.append((urlsplit(page.url).path, scheme, rule["id"], rule["impact"], where))
     return found
@@ -104,7 +106,8 @@ def test_a_room_that_is_archived_has_news_or_lost_its_server(
     found += flaws(page)
     context.set_offline(True)
     expect(page.locator("connection-state")).to_contain_text("offline", timeout=20_000)
-    assert [*found, *flaws(page)] == []
+    found += flaws(page)
+    assert found == [], json.dumps(found, indent=1)
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -120,7 +123,8 @@ def test_the_lists_of_rooms(new_context: NewContext, filled: ChatServer, size: A
     found += flaws(page)
     page.goto("/chat/?name=!!")
     expect(page.get_by_role("alert")).to_be_visible()
-    assert [*found, *flaws(page)] == []
+    found += flaws(page)
+    assert found == [], json.dumps(found, indent=1)
 
 
 def test_the_pages_of_visitors(new_context: NewContext) -> None:
@@ -138,7 +142,8 @@ def test_the_pages_of_visitors(new_context: NewContext) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
     found += flaws(page)
     page = enter(page.context, new_room())
-    assert [*found, *flaws(page)] == []
+    found += flaws(page)
+    assert found == [], json.dumps(found, indent=1)
 
 
 def test_the_pages_that_say_what_went_wrong(new_context: NewContext, server: ChatServer) -> None:
@@ -160,6 +165,7 @@ def test_the_pages_that_say_what_went_wrong(new_context: NewContext, server: Cha
     assert found == [], json.dumps(found, indent=1)
 
 
+@pytest.mark.long
 def test_every_page_of_the_admin(new_context: NewContext, filled: ChatServer) -> None:
     """Walks from the first page over lists, forms, histories and deletions: some 35 pages."""
     page = signed_in(new_context(**DESK), "boss")
@@ -177,7 +183,7 @@ def test_every_page_of_the_admin(new_context: NewContext, filled: ChatServer) ->
     models = {"room", "message", "membership", "sanction", "auditentry"}
     kinds = {f"/admin/chat/{one}/{page}" for one in models for page in ("", "N/change/")}
     kinds |= {f"/admin/chat/{one}/add/" for one in ("room", "membership", "sanction")}
-    kinds |= {f"/admin/chat/{one}/N/delete/" for one in ("membership", "sanction")}
+    kinds.add("/admin/chat/membership/N/delete/")
     assert kinds <= seen
 
 
@@ -194,6 +200,7 @@ def test_what_the_admin_shows_when_one_does_something(
     found = flaws(page)
     page = signed_in(page.context, "boss")
     page.goto("/admin/chat/membership/")
+    expect(page.locator(".select2-selection__placeholder").first).to_have_text("all")
     page.locator("#changelist-filter .select2-selection").first.click()
     expect(page.locator(".select2-results__option[role=option]").first).to_be_visible()
     found += flaws(page)
@@ -211,7 +218,7 @@ def test_what_the_admin_shows_when_one_does_something(
     expect(page.get_by_text("Are you sure")).to_be_visible()
     found += flaws(page)
     page.goto(f"/admin/chat/room/?q={room}")
-    page.locator("#result_list th a").first.click()
+    page.locator("#result_list tbody th a").first.click()
     page.locator("table.online a").first.click()
     expect(page.get_by_role("button", name="Disconnect")).to_be_visible()
     found += flaws(page)
@@ -220,4 +227,5 @@ def test_what_the_admin_shows_when_one_does_something(
     found += flaws(page)
     page.locator("[name=_save]").click()
     expect(page.locator(".messagelist")).to_be_visible()
-    assert [*found, *flaws(page)] == []
+    found += flaws(page)
+    assert found == [], json.dumps(found, indent=1)

@@ -15,8 +15,11 @@ function nameChooser(select) {
 /** The field and the list that a chooser opens; they are made anew each time. */
 function nameOpened({ target }) {
   if (!target.matches(".select2-search__field")) return;
-  target.setAttribute("aria-label", "Search");
-  target.closest(".select2-dropdown").querySelector("[role=listbox]").ariaLabel = "Found";
+  const list = target.closest(".select2-dropdown").querySelector("[role=listbox]");
+  const chooser = document.querySelector("[role=combobox][aria-expanded=true]");
+  target.ariaLabel = "Search";
+  list.ariaLabel = "Found";
+  chooser?.setAttribute("aria-controls", list.id);
 }
 
 // Django's scripts do their work when jQuery says that the page is ready, or when it has loaded.
