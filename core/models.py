@@ -1,8 +1,10 @@
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils.crypto import get_random_string
+
+Mark = Literal["staff", "guest"]
 
 
 class ChatUserManager(UserManager["User"]):
@@ -45,9 +47,9 @@ class User(AbstractUser):
         return self.is_staff or self.is_superuser
 
     @property
-    def mark(self) -> str:
-        """What stands beside their name, and no name can say; "" for most."""
-        return "staff" if self.has_power else "guest" if self.is_guest else ""
+    def mark(self) -> Mark | None:
+        """What stands beside their name, and no name can say; None for most."""
+        return "staff" if self.has_power else "guest" if self.is_guest else None
 
     def __str__(self) -> str:
         """For the admin: two people may call themselves the same."""

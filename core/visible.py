@@ -3,6 +3,8 @@ js/model/visible.js has the same."""
 
 from unicodedata import bidirectional, category, combining
 
+import emoji
+
 # Default_Ignorable_Code_Point of Unicode 17: shows nothing, whatever kind of character it is. And
 # format controls that are younger than Python's tables.
 _IGNORABLE = [
@@ -12,9 +14,12 @@ _IGNORABLE = [
     *((0x13430, 0x1343F), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
 ]
 _UNSEEN = {chr(code) for first, last in _IGNORABLE for code in range(first, last + 1)}
-_UNSEEN.add("\u2800")  # a sign of Braille without a dot
+# Signs that are drawn, and drawn blank: of Braille, of music, of hieroglyphs, of Khitan.
+_UNSEEN |= set("\u2800\U0001d159\U00013441\U00013442\U00016fe4")
 _UNSEEN_KINDS = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}
+# They choose the form of a letter: of an ideograph, of a Mongolian one.
 _SELECTORS = {chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}
+_SELECTORS |= set("\u180b\u180c\u180d\u180f")
 _JOINERS = "\u200c\u200d"
 _VIRAMA = 9  # the combining class of the marks that some scripts of India join letters by
 
@@ -32,8 +37,10 @@ def can_be_seen(text: str) -> bool:
 def hides_nothing(name: str) -> bool:
     """Whether it can be seen, and all of it can: a name could else pass for another.
 
-    Spaces and joiners may stand where they do something.
+    Spaces, joiners and selectors may stand where they do something, as in an emoji.
     """
+    for match in reversed(emoji.emoji_list(name)):
+        name = f"{name[: match['match_start']]}★{name[match['match_end'] :]}"
     return any(shows(each) and category(each)[0] != "M" for each in name) and all(
         _joins(name, place) if each in _JOINERS else each == " " or _shows_in(name, place)
         for place, each in enumerate(name)
@@ -47,20 +54,17 @@ def without_unseen(text: str) -> str:
 
 
 def _shows_in(name: str, place: int) -> bool:
-    # A variation selector chooses a form of a sign or of an ideograph: ❤️ is ❤ and one.
     if name[place] in _SELECTORS:
-        return place > 0 and category(name[place - 1]) in ("So", "Sm", "Po", "Nd", "Lo")
+        return place > 0 and category(name[place - 1]) == "Lo"
     return shows(name[place])
 
 
 def _joins(name: str, place: int) -> bool:
     """Whether the joiner there does something: between letters of a script that has it (the rule of
-    RFC 5892, A.1 and A.2, which is that of addresses), or within an emoji."""
+    RFC 5892, A.1 and A.2, which is that of addresses)."""
     before, after = name[place - 1 : place], name[place + 1 : place + 2]
     if not before or not after:
         return False
-    if category(after) == "So":
-        return category(before) in ("So", "Sk") or before == "\ufe0f"
     if combining(before) == _VIRAMA:
         return category(after)[0] == "L"
     return bidirectional(before) in ("AL", "NSM") and bidirectional(after) == "AL"

@@ -15,13 +15,12 @@ from msgspec import Meta
 
 from chat.models.emoji import spelled
 from core.accounts.names import looks_of
-from core.models import User
+from core.models import Mark, User
 
 encode = msgspec.json.Encoder().encode
 
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]  # of a row, or a place in a room's log
 Word = Annotated[str, Meta(max_length=1_000)]
-Mark = Literal["staff", "guest"]
 Kind = Literal["chat.message", "chat.edited", "chat.deleted", "chat.reaction"]
 
 POSTED: Final = "chat.message"
@@ -52,12 +51,11 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
 @lru_cache(20_000)
 def person(pk: int, username: str, display_name: str, has_power: bool, is_guest: bool) -> Person:
     """Of a row, as User.person_sql gives it."""
-    name = display_name or username
-    looks = looks_of(name)
+    user = User(username=username, display_name=display_name, is_staff=has_power, is_guest=is_guest)
+    name, looks = user.name, looks_of(user.name)
     if name.isascii() and looks == (name.lower(),):
         looks = ()
-    mark: Mark | None = "staff" if has_power else "guest" if is_guest else None
-    return Person(pk, name, None if name == username else username, looks, mark)
+    return Person(pk, name, None if name == username else username, looks, user.mark)
 
 
 class MessageState(msgspec.Struct, omit_defaults=True):

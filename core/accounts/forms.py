@@ -8,14 +8,19 @@ from core.models import User
 
 
 class WithNames(forms.ModelForm):
-    """Says what is wrong with the names that are chosen. Those from before stay."""
+    """Says what is wrong with the names that are chosen. Those from before stay; but a name that
+    somebody had for their power goes with it."""
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         rules = {"username": problem_with_username, "display_name": problem_with}
-        for field in rules.keys() & set(self.changed_data):
+        user = self.instance
+        power = (cleaned.get(each, getattr(user, each)) for each in ("is_staff", "is_superuser"))
+        has_power = any(power)
+        loses_it = user.has_power and not has_power
+        for field in rules if loses_it else rules.keys() & set(self.changed_data):
             name = cleaned.get(field)
-            if name and (problem := rules[field](name, has_power=self.instance.has_power)):
+            if name and (problem := rules[field](name, has_power=has_power)):
                 self.add_error(field, problem)
         return cleaned
 

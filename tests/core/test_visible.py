@@ -11,6 +11,7 @@ UNSEEN = [
     *("\u115f", "\u1160", "\u17b4", "\u17b5", "\u180e", "\u2800", "\u3164", "\uffa0"),
     *("\u200b", "\u200d", "\u202e", "\u2060", "\u2066", "\ufe0f", "\ufeff", "\ufff0"),
     *("\U0001d173", "\U000e0001", "\U000e0041", "\U000e0100", "\u2065"),
+    *("\U0001d159", "\U00013441", "\U00013442", "\U00016fe4"),
     "\u2800 \u3164\u200b\n\x1b",
 ]
 
@@ -39,6 +40,11 @@ def test_everything_else_can(text: str) -> None:
         "می\u200cخواهم",  # Persian, which needs the non-joiner
         "ශ්\u200dරී",  # Sinhala, which needs the joiner
         "क्\u200cष",
+        *(
+            "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+            "🙂\u200d↔️ Bo",
+            "ᠮᠣᠩᠭᠣᠯ\u180b",
+        ),
         *("👩🏽\u200d🚀", "🏳️\u200d🌈", "👨\u200d👩\u200d👧 at home", "I ❤️ Mo", "1️⃣"),
     ],
 )

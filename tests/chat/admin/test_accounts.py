@@ -106,3 +106,16 @@ def test_a_name_from_before_stays_until_it_is_changed(client: Client, root: User
     assert client.post(address, form | {"is_active": "on"}, secure=True).status_code == 302
     answer = client.post(address, form | {"display_name": "Mod"}, secure=True)
     assert "marked by the chat itself" in answer.content.decode()
+
+
+def test_a_name_of_office_comes_and_goes_with_the_power(client: Client, root: User) -> None:
+    person = UserFactory(username="person")
+    address = f"/admin/core/user/{person.pk}/change/"
+    form = {"username": "person", "display_name": "Admin Ann", "is_active": "on"}
+    assert client.post(address, form | {"is_staff": "on"}, secure=True).status_code == 302
+    answer = client.post(address, form, secure=True)
+    assert "marked by the chat itself" in answer.content.decode()
+    renamed = form | {"display_name": "Ann"}
+    assert client.post(address, renamed, secure=True).status_code == 302
+    person.refresh_from_db()
+    assert (person.name, person.is_staff) == ("Ann", False)
