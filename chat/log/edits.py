@@ -141,7 +141,7 @@ class Edits:
         if command.based_on is not UNSET and command.based_on != message.edited_at:
             raise Refused("conflict", "This message was edited in the meantime.")
         if not self._permissions.moderates(room, user):
-            self._slow_edits.take(room, user)
+            self._slow_edits.take(room, user, message)
         self._rewrite(message, Revision.Kind.EDIT, user)
         message.body, message.edited_at = body, timezone.now()
         return True

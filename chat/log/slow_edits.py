@@ -7,15 +7,16 @@ from math import ceil
 from django.db.models import Max
 from django.utils import timezone
 
-from chat.models import Revision, Room
+from chat.models import Message, Revision, Room
 from chat.protocol.errors import Refused
 
 
 class SlowEdits:
-    """When these people (pks) last edited something in those of `rooms` that are in slow mode. The
-    rooms must be locked: then no other process edits there in between.
+    """When these people (pks) last edited something in those of `rooms` that are in slow mode, as
+    their revisions say. The rooms must be locked: then no other process edits there in between.
 
-    It is read from what edits leave behind. So the first edit after a message is free.
+    One's latest message may be corrected once without a wait. To edit an older one is to wait as
+    for a new message.
     """
 
     def __init__(self, rooms: Collection[Room], users: Collection[int]) -> None:
@@ -33,12 +34,16 @@ class SlowEdits:
         latest = edits.order_by().values_list("message__room", "by").annotate(Max("created_at"))
         self._last = {(room, user): at for room, user, at in latest}
 
-    def take(self, room: Room, user: int) -> None:
-        """Count an edit as made now. Raises Refused where it is too early."""
+    def take(self, room: Room, user: int, message: Message) -> None:
+        """Count an edit of their `message` as made now. Raises Refused where it is too early."""
         if not room.slow_mode_seconds:
             return
         now = timezone.now()
         last = self._last.get((room.pk, user))
+        said = Message.objects.filter(room=room, author=user).order_by("-id")
+        pk, posted = said.values_list("pk", "created_at")[0]
+        if pk != message.pk:
+            last = posted if last is None else max(last, posted)
         if last is not None:
             passed = (now - last).total_seconds()
             # Another machine's clock may be ahead of ours.

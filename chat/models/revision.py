@@ -36,6 +36,12 @@ class Revision(models.Model):
         indexes = [
             # a deleted message has no words of its own any more
             GinIndex(_WORDS, name="revision_deleted_words", condition=models.Q(kind="delete")),
+            # slow mode asks when somebody last edited something
+            models.Index(
+                fields=["by", "-created_at"],
+                name="revision_edits",
+                condition=models.Q(kind="edit"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -144,9 +144,10 @@ def test_slow_mode_counts_edits_of_one_batch(slow: Cast, message: Message) -> No
 def test_slow_mode_counts_edits_of_whatever_message_in_the_room(
     slow: Cast, message: Message
 ) -> None:
-    other = MessageFactory(room=slow.room, author=slow.member)
-    assert codes(do(slow, *edits_of(message, "one"))) == ["Change"]
-    assert codes(do(slow, *edits_of(other, "one"))) == ["slow_mode"]
+    latest = MessageFactory(room=slow.room, author=slow.member)
+    Message.objects.update(created_at=timezone.now() - timedelta(seconds=30))
+    assert codes(do(slow, *edits_of(latest, "one"))) == ["Change"]
+    assert codes(do(slow, *edits_of(message, "one"))) == ["slow_mode"]
 
 
 def test_slow_mode_ends_for_edits_too(slow: Cast, message: Message) -> None:
@@ -169,18 +170,33 @@ def test_slow_mode_counts_no_edit_that_was_refused_or_changed_nothing(
     slow: Cast, message: Message
 ) -> None:
     gone = MessageFactory(room=slow.room, author=slow.member, deleted=True)
+    Message.objects.update(created_at=timezone.now() - timedelta(seconds=30))
     conflict = Edit(id=message.pk, message="x", based_on=timezone.now())
     refused = do(slow, *edits_of(gone, "x"), conflict, *edits_of(message, "before"))
     assert codes(refused) == ["not_found", "conflict", "Repeated"]
     assert codes(do(slow, *edits_of(message, "one"))) == ["Change"]
 
 
-def test_slow_mode_counts_neither_posts_nor_deletions_nor_edits_elsewhere_or_of_others(
+def test_slow_mode_takes_the_edit_of_an_older_message_as_a_new_one(
+    slow: Cast, message: Message
+) -> None:
+    latest = MessageFactory(room=slow.room, author=slow.member)
+    MessageFactory(room=RoomFactory(), author=slow.member)
+    assert codes(do(slow, *edits_of(message, "one"))) == ["slow_mode"]
+    assert codes(do(slow, *edits_of(latest, "one"))) == ["Change"]
+    long_ago = timezone.now() - timedelta(seconds=30)
+    Message.objects.filter(pk=latest.pk).update(created_at=long_ago)
+    Revision.objects.update(created_at=long_ago)
+    assert codes(do(slow, *edits_of(message, "one"))) == ["Change"]
+
+
+def test_slow_mode_counts_neither_deletions_nor_edits_elsewhere_or_of_others(
     slow: Cast, message: Message
 ) -> None:
     elsewhere = MessageFactory(room=RoomFactory(slow=True), author=slow.member)
     others = MessageFactory(room=slow.room, author=slow.outsider)
     second = MessageFactory(room=slow.room, author=slow.member)
+    Message.objects.update(created_at=timezone.now() - timedelta(seconds=30))
     for one, user in ((elsewhere, slow.member), (others, slow.outsider)):
         edit = Edit(id=one.pk, message="edited")
         assert codes(apply.apply([Write(one.room_id, user.pk, edit)])) == ["Change"]
