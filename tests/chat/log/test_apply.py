@@ -23,17 +23,6 @@ from tests.support.sockets import Cast, cast_of
 pytestmark = pytest.mark.usefixtures("db")
 
 
-@pytest.fixture
-def cast() -> Cast:
-    return cast_of()
-
-
-@pytest.fixture
-def message(cast: Cast) -> Message:
-    """Mia's."""
-    return MessageFactory(room=cast.room, author=cast.member, body="before")
-
-
 def do(room: Room, user: User, command: Command) -> Any:
     (outcome,) = apply.apply([Write(room.pk, user.pk, command)])
     return outcome

@@ -14,20 +14,9 @@ from chat.models import Message, Revision, Room
 from chat.protocol.changes import Change, Repeated
 from chat.protocol.commands import Delete, Edit, Post, React
 from chat.protocol.errors import Refused
-from tests.support.sockets import Cast, cast_of
+from tests.support.sockets import Cast
 
 pytestmark = pytest.mark.usefixtures("db")
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return cast_of()
-
-
-@pytest.fixture
-def message(cast: Cast) -> Message:
-    """Mia's."""
-    return MessageFactory(room=cast.room, author=cast.member, body="before")
 
 
 def do(cast: Cast, *commands: Any, who: str = "member") -> list[Any]:

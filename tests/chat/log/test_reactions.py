@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chat.factories import MessageFactory, UserFactory
+from chat.factories import UserFactory
 from chat.log import apply, history
 from chat.log.write import Write
 from chat.models import Message, Reaction
@@ -14,19 +14,9 @@ from chat.protocol.changes import Change, Repeated
 from chat.protocol.commands import React
 from chat.protocol.errors import Refused
 from core.models import User
-from tests.support.sockets import Cast, cast_of
+from tests.support.sockets import Cast
 
 pytestmark = pytest.mark.usefixtures("db")
-
-
-@pytest.fixture
-def cast() -> Cast:
-    return cast_of()
-
-
-@pytest.fixture
-def message(cast: Cast) -> Message:
-    return MessageFactory(room=cast.room, author=cast.member)
 
 
 def react(message: Message, user: User, emoji: str, on: bool = True) -> Any:
