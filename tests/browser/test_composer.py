@@ -44,6 +44,27 @@ def test_enter_on_a_desk_sends_and_says_so(new_context: NewContext) -> None:
     expect(stored(page, "one")).to_contain_text("two")
 
 
+def test_who_writes_several_lines_stays_at_the_end_of_the_log(new_context: NewContext) -> None:
+    """Measuring the box must not move the log. Two people, and some sixty keys."""
+    room = new_room()
+    page, other = enter(new_context(), room), enter(new_context(), room)
+    for number in range(12):
+        say(other, f"one\ntwo\nmessage {number}")
+    expect(stored(page, "message 11")).to_be_visible()
+    left = (
+        "(e => e.scrollHeight - e.scrollTop - e.clientHeight)(document.getElementById('chat-log'))"
+    )
+    page.focus(INPUT)
+    for _ in range(6):
+        page.keyboard.type("a word")
+        until(page, f"{left} <= 1")
+        page.keyboard.press("Shift+Enter")
+    page.keyboard.type("the end")
+    say(other, "what comes is seen")
+    expect(stored(page, "what comes is seen")).to_be_in_viewport()
+    expect(page.locator("#to-latest")).to_be_hidden()
+
+
 # -- files ------------------------------------------------------------------------------------
 
 PASTE_OR_DROP = """([type, text, target]) => {

@@ -158,7 +158,7 @@ def test_a_reply_whose_target_is_deleted_says_so_and_keeps_its_text(
     choose(one, "as it was", "reply")
     one.fill(INPUT, "an answer")
     delete(other, "as it was")
-    gone = "The message that you are replying to was deleted."
+    gone = "Replying to a deleted message"
     expect(one.locator(".mode")).to_contain_text(gone)
     one.press(INPUT, "Enter")
     expect(stored(other, "an answer")).to_have_count(1)

@@ -199,7 +199,7 @@ class TestComposing:
           one.hear([gone(3)]);
           return [one.label, look(one), open().label];
         """
-        gone = "The message that you are replying to was deleted."
+        gone = "Replying to a deleted message"
         assert self.ask(page, script) == [gone, ["reply", 103, "mine", None], gone]
 
     @pytest.mark.parametrize("begin", ["reply", "edit"])

@@ -71,22 +71,22 @@ def test_guests_staff_and_moderators_carry_a_mark(
     say(alice, "from alice")
     bob = sign_in(new_context(), "bob", room)
     say(bob, "from bob")
-    expect(heading(bob, "from a guest").locator(".mark")).to_have_text("guest")
-    expect(heading(bob, "from bob").locator(".mark")).to_have_count(0)
-    was = heading(bob, "from alice").locator(".mark")
+    expect(heading(bob, "from a guest").locator(".badge")).to_have_text("guest")
+    expect(heading(bob, "from bob").locator(".badge")).to_have_count(0)
+    was = heading(bob, "from alice").locator(".badge")
     expect(was).to_have_count(0)
     role = f"Membership.objects.get(user__username='alice', room__slug={room!r})"
     script = f"member = {role}; member.role = 'moderator'; member.save()"
     server.manage("shell", "--no-imports", "-c", MAKE.format(script=script))
     expect(was).to_have_text("moderator")
-    expect(bob.locator("people-list .person", has_text="Alice").locator(".mark")).to_have_text(
+    expect(bob.locator("people-list .person", has_text="Alice").locator(".badge")).to_have_text(
         "moderator"
     )
     script = "User.objects.filter(username='bob').update(is_staff=True)"
     server.manage("shell", "--no-imports", "-c", MAKE.format(script=script))
     try:
         bob.reload()
-        expect(heading(bob, "from bob").locator(".mark")).to_have_text("staff")
+        expect(heading(bob, "from bob").locator(".badge")).to_have_text("staff")
     finally:
         script = "User.objects.filter(username='bob').update(is_staff=False)"
         server.manage("shell", "--no-imports", "-c", MAKE.format(script=script))
@@ -95,11 +95,11 @@ def test_guests_staff_and_moderators_carry_a_mark(
 def test_a_mark_is_no_text_that_a_name_could_have(new_context: NewContext) -> None:
     page = enter(new_context(), new_room())
     say(page, "from a guest")
-    mark = heading(page, "from a guest").locator(".mark")
-    box = "getComputedStyle(document.querySelector('.heading .mark'))"
+    mark = heading(page, "from a guest").locator(".badge")
+    box = "getComputedStyle(document.querySelector('.heading .badge'))"
     expect(mark).to_have_text("guest")
     until(page, f"parseFloat({box}.borderTopWidth) > 0")
-    assert page.evaluate("document.querySelector('.heading .name .mark')") is None
+    assert page.evaluate("document.querySelector('.heading .name .badge')") is None
 
 
 def test_a_name_of_office_is_refused_where_it_is_chosen(new_context: NewContext) -> None:

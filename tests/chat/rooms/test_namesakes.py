@@ -101,9 +101,9 @@ def test_whom_one_talks_with_carries_a_mark(client: Client, member: User) -> Non
         RoomFactory(slug=slug, direct=True, direct_low=member, direct_high=other)
     for path in ("/chat/", "/chat/?part=list"):
         page = client.get(path, secure=True).content.decode()
-        assert sorted(re.findall('<span class="tag mark [a-z]+">([a-z]+)<', page)) == [
+        assert sorted(re.findall('<span class="tag badge [a-z]+">([a-z]+)<', page)) == [
             "guest",
             "staff",
         ]
     head = client.get("/chat/a/", secure=True).content.decode().split("<h1>")[1].split("</h1>")[0]
-    assert '<span class="tag mark guest">guest</span>' in head
+    assert '<span class="tag badge guest">guest</span>' in head

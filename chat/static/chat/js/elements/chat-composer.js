@@ -135,7 +135,7 @@ export class ChatComposer extends HTMLElement {
     const word = unknownCommand(text);
     if (!word || this.#asked === text) return false;
     this.#asked = text;
-    this.note(`Not sent: there is no command ${word} here. Send it again to post it as it stands.`);
+    this.note(`Not sent: there is no command ${word} here. Send it again to post it as text.`);
     clearTimeout(this.#noteTimer); // the question stands
     return true;
   }
@@ -169,8 +169,12 @@ export class ChatComposer extends HTMLElement {
 
   /** As tall as its text (the style sheet sets the most), with the characters left near the end. */
   #fit() {
+    // What is around it keeps its height meanwhile: a log that grows and shrinks loses its place.
+    const row = this.#input.parentElement;
+    row.style.height = `${row.offsetHeight}px`;
     this.#input.style.height = "auto";
     this.#input.style.height = `${this.#input.scrollHeight}px`;
+    row.style.height = "";
     const left = this.#left(tidy(this.#input.value));
     const counter = document.getElementById("composer-counter");
     const near = left <= NEAR_LIMIT ? `${left.toLocaleString()} left` : "";

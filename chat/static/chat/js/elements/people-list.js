@@ -17,8 +17,12 @@ export class PeopleList extends HTMLElement {
         "li",
         { class: "person" },
         avatar(user),
-        ...nameOf(user.id, names, { classes: "cut", coloured: false }),
-        user.id === me.id ? el("span", { class: "tag" }, "you") : null,
+        el(
+          "span",
+          { class: "person-name", title: user.name },
+          ...nameOf(user.id, names, { classes: "cut", coloured: false }),
+          user.id === me.id ? el("span", { class: "tag" }, "you") : null,
+        ),
       ),
     );
     if (presence.unnamed) {

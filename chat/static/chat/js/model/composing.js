@@ -72,7 +72,7 @@ export class Composing extends EventTarget {
     const { type, message } = this.#mode;
     const said = isolated(summary(message, 80));
     if (type === "edit") return `Editing: ${said}`;
-    if (message.deleted) return "The message that you are replying to was deleted.";
+    if (message.deleted) return "Replying to a deleted message";
     return `Replying to ${this.#names.label(message.user.id, message.user)}: ${said}`;
   }
 

@@ -101,7 +101,7 @@ function body(message, me, names) {
   if (message.kind === "action") {
     if (!blocks[0]?.matches("p")) box.prepend(el("p"));
     const name = nameOf(message.user.id, names, { classes: "name" });
-    box.firstElementChild.prepend(...name.flatMap((each) => [each, " "]));
+    box.firstElementChild.prepend(...name, " ");
     box.firstElementChild.append(" ", time(message));
   }
   if (message.edited) {

@@ -11,7 +11,8 @@ export function nameOf(id, names, { classes = "name cut", coloured = true } = {}
   const parts = [
     el("span", { class: `${classes}${colour}`.trim() || null, dir: "auto" }, names.of(id)),
     handle ? el("bdi", { class: "handle" }, handle) : null,
-    mark ? el("span", { class: `tag mark ${mark}` }, mark) : null,
+    mark ? el("span", { class: `tag badge ${mark}` }, mark) : null,
   ];
-  return parts.filter(Boolean);
+  // The spaces are for who copies the line, or has it read out.
+  return parts.filter(Boolean).flatMap((part, place) => (place ? [" ", part] : [part]));
 }
