@@ -14,8 +14,12 @@ _IGNORABLE = [
     *((0x13430, 0x1343F), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
 ]
 _UNSEEN = {chr(code) for first, last in _IGNORABLE for code in range(first, last + 1)}
-# Signs that are drawn, and drawn blank: of Braille, of music, of hieroglyphs, of Khitan.
-_UNSEEN |= set("\u2800\U0001d159\U00013441\U00013442\U00016fe4")
+# Signs that are drawn, and drawn blank: of Braille, of music, of hieroglyphs, of Khitan, and for an
+# object that is not there.
+_UNSEEN |= set("\u2800\ufffc\U0001d159\U00013441\U00013442\U00016fe4")
+# No characters at all, and never to be any.
+_UNSEEN |= {chr(plane | last) for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF)}
+_UNSEEN |= {chr(code) for code in range(0xFDD0, 0xFDF0)}
 _UNSEEN_KINDS = {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"}
 # They choose the form of a letter: of an ideograph, of a Mongolian one.
 _SELECTORS = {chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))}

@@ -4,17 +4,18 @@ from functools import cache
 
 import emoji
 
-_COLOURFUL = "\ufe0f"  # the selector that some spellings of an emoji have, and some have not
+# They ask for a colourful or a plain look. Some spellings of an emoji have one, and some have not.
+_SELECTORS = str.maketrans("", "", "\ufe0e\ufe0f")
 
 
 def spelled(text: str) -> str:
     """One spelling for all of an emoji: ❤ is ❤️. Other text as it is."""
-    return _spellings().get(text.replace(_COLOURFUL, ""), text)
+    return _spellings().get(text.translate(_SELECTORS), text)
 
 
 def is_emoji(text: str) -> bool:
     """Whether it is one emoji, and nothing else."""
-    return text.replace(_COLOURFUL, "") in _spellings()
+    return text.translate(_SELECTORS) in _spellings()
 
 
 @cache
@@ -22,4 +23,4 @@ def _spellings() -> dict[str, str]:
     """The fully-qualified spelling by what is left without selectors. Not parts, as a skin tone."""
     full = emoji.STATUS["fully_qualified"]
     listed = (sign for sign, about in emoji.EMOJI_DATA.items() if about["status"] == full)
-    return {sign.replace(_COLOURFUL, ""): sign for sign in listed}
+    return {sign.translate(_SELECTORS): sign for sign in listed}

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from chat.models.emoji import spelled
-from core.accounts.names import looks_of
+from core.accounts.looks import looks_of
 from core.models import Mark, User
 
 encode = msgspec.json.Encoder().encode

@@ -9,7 +9,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, When
 
 from chat.models import Membership, Message, Room
 from chat.rooms.slugs import slug_for
-from core.accounts.names import alike
+from core.accounts.looks import alike
 from core.models import User
 
 LISTED_MAX = 200

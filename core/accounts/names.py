@@ -1,37 +1,36 @@
-"""What people may call themselves, and which names look the same.
-
-Nobody is refused for sharing a name: those whose names look alike are shown with their usernames.
-But no name may claim an office, or hide a part of itself.
-"""
+"""What people may call themselves: no name may claim an office, show a username, or hide a part of
+itself. Nobody is refused for sharing a name (core/accounts/looks.py)."""
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from functools import lru_cache
 
 from confusable_homoglyphs.categories import alias
-from confusable_homoglyphs.confusables import confusables_data
 
+from core.accounts.looks import looks_of
 from core.visible import hides_nothing, without_unseen
 
-# What people are called who have a say here. Of the long ones a part of a word is enough, and of
-# those in scripts that write words together.
+# What people are called who have a say here …
 _WORDS = """
-admin admins sysadmin administrator administrators administrador administrateur administratrice
-amministratore administratorin moderator moderators mod mods moderador moderadora moderateur
-moderatrice moderatore moderatorin staff staffer official officiel offiziell oficial verified
-verifie verifiziert verificado superuser system support owner sysop webmaster
-админ админы администратор администрация модератор модераторы поддержка официальный официально
-管理员 管理員 版主 客服 官方 管理者 管理人 運営 公式 モデレーター 관리자 운영자 모더레이터
-मॉडरेटर مشرف مدير
+admin admins superadmin sysadmin mod mods supermod chatmod modbot modteam staff staffer official
+officiel offiziell oficial verified verifie verifiziert verificado superuser system support owner
+sysop webmaster
+админ админы стафф мод модер поддержка
 """
-_LONG = 8  # letters
+# … and what is also in the middle of words: stems, and words of scripts that write them together.
+_STEMS = """
+administra amministra moderat moderad админист модерат официальн 管理员 管理員 版主 客服 官方 管理者
+管理人 運営 公式 モデレーター 관리자 운영자 모더레이터 मॉडरेटर مشرف مدير
+"""
 _HANDLE = re.compile(r"(?<!\w)@+")
 _DRESSED = re.compile(
     r"(LATIN LETTER SMALL CAPITAL|SQUARED LATIN CAPITAL LETTER|SYMBOL LETTER) \w$"
 )
+# Between the words of "TheAdmin2".
+_BOUNDARY = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _WORD = re.compile(r"[^\W_]+")
-_CHECK_MARKS = re.compile("[\u221a\u2611\u2705\u2713\u2714\u2bbd\U0001f5f8\U0001f5f9]")
+_CHECK_MARKS = re.compile(
+    "[\u221a\u237b\u23b7\u2611\u2705\u2713\u2714\u2bbd\U00010102\U0001f5f8\U0001f5f9\U0001fbb1]"
+)
 
 INVISIBLE = "A name cannot contain invisible characters."
 OF_OFFICE = (
@@ -80,53 +79,11 @@ def cleaned(name: str) -> str:
     return name if hides_nothing(name) and not _claims_office(name) else ""
 
 
-@lru_cache(20_000)
-def looks_of(name: str) -> tuple[str, ...]:
-    """Two names that share one of these are taken for the same: "Alice", "ALICE", "AIice", and
-    "Аlice" with a Cyrillic letter. Not to be shown.
-
-    The skeleton of UTS 39 (section 4), without capitals: once they go first, so that "ИВАН" is
-    "Иван", and once they are compared first, so that "ВОВ", which is Cyrillic, is "BOB". The
-    skeleton takes "I" for "l", and small letters make "i" of it: here all three are one.
-    """
-    plain = unicodedata.normalize("NFKC", name)
-    small = _skeleton(plain.casefold())
-    large = _skeleton(_skeleton(plain).casefold())
-    return (small,) if small == large else (small, large)
-
-
-def alike(names: Iterable[str]) -> set[str]:
-    """Those of `names` that look like another one of them, or stand there twice."""
-    bearers: dict[str, list[str]] = {}
-    for name in names:
-        for look in looks_of(name):
-            bearers.setdefault(look, []).append(name)
-    return {name for several in bearers.values() if len(several) > 1 for name in several}
-
-
-def _skeleton(text: str) -> str:
-    seen = unicodedata.normalize("NFD", without_unseen(text))
-    return unicodedata.normalize("NFC", "".join(map(_prototype, seen))).replace("i", "l")
-
-
-def _prototype(character: str) -> str:
-    """The one that stands for all that look like `character`.
-
-    The library lists, for each, those that it looks like: for a prototype all of the others, for
-    another only its prototype.
-    """
-    similar = confusables_data.get(character, ())
-    if len(similar) != 1:
-        return character
-    other: str = similar[0]["c"]
-    # Of a pair either would do, if it is one letter that may be looked up in its turn.
-    is_pair = len(other) == 1 and len(confusables_data.get(other, ())) == 1
-    return min(character, other) if is_pair else other
-
-
 def _claims_office(name: str) -> bool:
-    spelled = "".join(map(_letter, name))
-    looks = {*looks_of(name), *looks_of(spelled)}
+    # As it stands, with letters for small capitals, and "TheAdmin2" in its parts.
+    spelled = "".join(map(_letter, name.replace("|", " ")))
+    parts = _BOUNDARY.sub(" ", spelled)
+    looks = {look for each in (name, spelled, parts) for look in looks_of(each)}
     return bool(_CHECK_MARKS.search(name)) or any(map(_is_of_office, looks))
 
 
@@ -141,7 +98,7 @@ def _is_of_office(look: str) -> bool:
 def _plain(look: str) -> str:
     """Letters, digits and spaces; without accents."""
     signs = unicodedata.normalize("NFKD", look)
-    letters = (each for each in signs if unicodedata.category(each)[0] != "M")
+    letters = (_letter(each) for each in signs if unicodedata.category(each)[0] != "M")
     return "".join(each if each.isalnum() else " " for each in letters).replace("rn", "m")
 
 
@@ -151,5 +108,7 @@ def _letter(sign: str) -> str:
     return name[-1].lower() if _DRESSED.search(name) else sign
 
 
-_OFFICES = {_plain(look) for word in _WORDS.split() for look in looks_of(word)}
-_WITHIN = {each for each in _OFFICES if len(each) >= _LONG or each.upper() == each.lower()}
+_OFFICES, _WITHIN = (
+    {_plain(look) for word in words.split() for look in looks_of(word)}
+    for words in (_WORDS + _STEMS, _STEMS)
+)

@@ -107,6 +107,6 @@ def test_a_person_s_share_leaves_room_for_others() -> None:
 
 
 def test_every_emoji_of_the_library_has_one_spelling() -> None:
-    for spelling in ("❤", "❤️", "❤\ufe0f\ufe0f"):
+    for spelling in ("❤", "❤️", "❤\ufe0e", "❤\ufe0f\ufe0f"):
         assert (spelled(spelling), is_emoji(spelling)) == ("❤️", True)
     assert spelled(":heart:") == ":heart:"

@@ -32,7 +32,7 @@ function transcript(range, shown, names) {
     const time = clock(new Date(message.created));
     // These name their author themselves.
     const named = !message.deleted && (message.kind === "action" || message.kind === "notice");
-    pieces.push(named ? `${text} (${time})` : `${names.of(message.user.id)}, ${time}\n${text}`);
+    pieces.push(named ? `${text} (${time})` : `${names.label(message.user.id)}, ${time}\n${text}`);
   }
   return messages > 1 ? pieces.join("\n\n") : null;
 }
