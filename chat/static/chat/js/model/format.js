@@ -24,7 +24,7 @@ export function parse(text) {
   const blocks = [];
   let rest = text;
   for (let match = FENCE.exec(rest); match; match = FENCE.exec(rest)) {
-    pushText(blocks, rest.slice(0, match.index).replace(/\s+$/, ""));
+    pushText(blocks, rest.slice(0, match.index).trimEnd());
     blocks.push({ type: "code", text: match[1].replace(/\n$/, "") });
     rest = rest.slice(match.index + match[0].length).replace(/^[^\S\n]*\n/, "");
   }
@@ -49,7 +49,10 @@ export function inline(text) {
   for (let match = INLINE.exec(text); match; match = INLINE.exec(text)) {
     const [whole, code, start, name] = match;
     const address = start && addressAt(text, match.index, start);
-    if (start && !address) continue;
+    if (address && !address.href) {
+      INLINE.lastIndex = address.end;
+      continue;
+    }
     if (match.index > at) parts.push({ type: "text", text: text.slice(at, match.index) });
     if (address) parts.push({ type: "link", text: address.text, href: address.href });
     else parts.push(code ? { type: "code", text: code } : { type: "mention", text: whole, name });
