@@ -129,9 +129,25 @@ def test_what_follows_a_name_without_a_space_is_no_part_of_it(page: Page) -> Non
 
 
 SLOW = ["(", "「", '"', "“", "http://", "http://a", "http://a:", "http://x(((", "“https://a.b/"]
-SLOW += ["https://a.b/:~:", "https://漢a.", "https://a.com漢", "https://a_", "www.a.", "@漢", "\u202e"]
+SLOW += [
+    "https://a.b/:~:",
+    "https://漢a.",
+    "https://a.com漢",
+    "https://a_",
+    "www.a.",
+    "@漢",
+    "\u202e",
+]
 # What fails, and could be tried again from within.
-SLOW += ["漢www.", "漢www.a.b", "漢www.a-", "www.a.漢", "漢http://", "漢http://www.", "https://a.b:99999/"]
+SLOW += [
+    "漢www.",
+    "漢www.a.b",
+    "漢www.a-",
+    "www.a.漢",
+    "漢http://",
+    "漢http://www.",
+    "https://a.b:99999/",
+]
 SLOW += ["http://xn--a/", "http://a@", "漢@a.", "`", "`a\n", "```", "```a", " ", "\n "]
 # What stands behind all that, once and as often.
 ENDS = ["", ")", ".", "(", "@", "://", "`", "```a```"]

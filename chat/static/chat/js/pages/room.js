@@ -219,6 +219,9 @@ class RoomPage {
     addEventListener("online", () => this.#socket.wake());
     addEventListener("offline", () => this.#socket.networkLost());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#socket.wake());
+    addEventListener("storage", ({ key }) => {
+      if (this.#drafts.kept.isOfEdits(key)) this.#composing.lookAgain();
+    });
     addEventListener("pagehide", () => this.#reading.tellNow());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) {
