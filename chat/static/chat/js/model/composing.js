@@ -3,7 +3,7 @@
 // Event "change". All of it is kept for the tab (Kept), also an edit that is on its way: it is there
 // until the server has confirmed it. Edits (edits.js) that were closed with another tab are offered.
 
-import { asTyped, compare, editAfter, editOf, isChanged, stateOf, tidy } from "./edits.js";
+import { compare, editAfter, editOf, isChanged, stateOf, tidy } from "./edits.js";
 import { labelOf } from "./mode-label.js";
 
 export class Composing extends EventTarget {
@@ -192,8 +192,8 @@ export class Composing extends EventTarget {
     this.#unsaved = compared.filter(Boolean);
     // One that went on from another on its way is sent as made from what that came to.
     for (const edit of this.#saving) {
-      const { message, own } = (concerns(edit) && compare(edit, state)) || edit;
-      if (own === null) Object.assign(edit, { message, own });
+      const after = (concerns(edit) && compare(edit, state)) || edit;
+      if (after.own === null) Object.assign(edit, { message: after.message, own: null });
     }
   }
 
