@@ -123,6 +123,23 @@ def test_another_edit_is_shown_while_one_still_types(new_context: NewContext) ->
     expect(stored(other, "mine")).to_have_count(1)
 
 
+def test_two_tabs_that_edit_one_message_leave_both_edits(new_context: NewContext) -> None:
+    context = new_context()
+    one, other, _ = two_tabs(context)
+    begin_edit(one, "as it was", "mine")
+    begin_edit(other, "as it was", "mine, too")
+    address = one.url
+    one.close()
+    other.close()
+    page = context.new_page()
+    page.goto(address)
+    offered = set()
+    for _ in range(2):
+        page.get_by_role("button", name="Continue editing").click()
+        offered.add(page.locator(INPUT).input_value())
+    assert offered == {"mine", "mine, too"}
+
+
 def test_a_reaction_refuses_no_edit(new_context: NewContext) -> None:
     one, other, _ = two_tabs(new_context())
     begin_edit(one, "as it was", "mine")

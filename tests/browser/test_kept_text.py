@@ -191,27 +191,100 @@ def test_an_edit_that_is_not_answered_comes_back_and_can_be_saved(new_context: N
 
 
 @pytest.mark.parametrize("meanwhile", ["a reload", "a time-out"])
+@pytest.mark.parametrize(
+    ("said_first", "typed", "shown"),
+    [
+        ("as it was", "as it should be", "as it should be"),
+        ("/me waves", "/me  waves twice", "waves twice"),
+        ("/me waves", "waves twice", "waves twice"),
+    ],
+    ids=["a text", "an action", "an action without its word"],
+)
 def test_an_edit_that_was_saved_unheard_is_no_conflict_with_itself(
-    new_context: NewContext, meanwhile: str
+    new_context: NewContext, meanwhile: str, said_first: str, typed: str, shown: str
 ) -> None:
     context = new_context()
     context.clock.install()
     line = Line(context)
-    page = said(context, "as it was")
+    page = enter(context, new_room())
+    say(page, said_first)
+    before = said_first.removeprefix("/me ")
+    expect(stored(page, before)).to_have_count(1)
     line.keep_the_answer("chat.edit")
-    begin_edit(page, "as it was", "as it should be")
+    begin_edit(page, before, typed)
     page.press(INPUT, "Enter")
     until_swallowed(page, line)
     if meanwhile == "a reload":
         reload(page)
     else:
         page.clock.fast_forward(12_500)
-        expect(page.locator(INPUT)).to_have_value("as it should be")
+        expect(page.locator(INPUT)).to_have_value(typed)
         line.keep_the_answer("")
         page.press(INPUT, "Enter")
     expect(page.locator(INPUT)).to_have_value("")
     expect(page.locator(".mode, .other, .unsaved").locator("visible=true")).to_have_count(0)
-    expect(stored(page, "as it should be").locator(".edited")).to_have_count(1)
+    expect(stored(page, shown).locator(".edited")).to_have_count(1)
+
+
+def test_an_edit_outlives_its_tab(new_context: NewContext) -> None:
+    context = new_context()
+    page = said(context, "as it was")
+    begin_edit(page, "as it was", "as it should be")
+    address = page.url
+    page.close(run_before_unload=True)
+    page = context.new_page()
+    page.goto(address)
+    wait_until_connected(page)
+    expect(page.locator(INPUT)).to_have_value("")
+    expect(page.locator(".unsaved")).to_contain_text("as it should be")
+    page.get_by_role("button", name="Continue editing").click()
+    page.press(INPUT, "Enter")
+    expect(stored(page, "as it should be")).to_have_count(1)
+    expect(page.locator(".unsaved")).to_be_hidden()
+
+
+def test_an_edit_that_is_left_waits_until_it_is_discarded(new_context: NewContext) -> None:
+    context = new_context()
+    page = said(context, "as it was")
+    begin_edit(page, "as it was", "as it should be")
+    other = context.new_page()
+    other.goto(page.url)
+    expect(other.locator(".unsaved")).to_contain_text("as it should be")
+    page.press(INPUT, "Escape")
+    expect(page.locator(".unsaved")).to_contain_text("as it should be")
+    expect(page.locator(INPUT)).to_have_value("")
+    page.get_by_role("button", name="Discard").click()
+    for tab in (page, other):
+        expect(tab.locator(".unsaved")).to_be_hidden()
+    expect(page.locator(INPUT)).to_be_focused()
+    reload(page)
+    expect(page.locator(".unsaved")).to_be_hidden()
+
+
+def test_an_edit_of_an_edit_that_is_on_its_way_is_no_conflict(new_context: NewContext) -> None:
+    context = new_context()
+    page = said(context, "one")
+    begin_edit(page, "one", "two")
+    # Both in one turn: no answer can come in between.
+    page.evaluate(
+        """() => {
+          const input = document.querySelector("#chat-message-input");
+          const press = (key) => input.dispatchEvent(
+            new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
+          press("Enter");
+          press("ArrowUp");
+          globalThis.begun = input.value;
+          input.value += ", three";
+          input.dispatchEvent(new Event("input"));
+        }"""
+    )
+    assert page.evaluate("begun") == "two"
+    expect(stored(page, "two")).to_have_count(1)
+    expect(page.locator(INPUT)).to_have_value("two, three")
+    expect(page.locator(".other")).to_be_hidden()
+    page.press(INPUT, "Enter")
+    expect(stored(page, "two, three")).to_have_count(1)
+    expect(page.locator(".note")).to_be_empty()
 
 
 def until_swallowed(page: Page, line: Line) -> None:

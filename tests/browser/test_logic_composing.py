@@ -1,13 +1,15 @@
 """What is being written, its keeping, and calls that end: the logic without its page."""
 
+import json
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from chat.log.posts import as_kind
 from tests.browser.modules import run
 
-MODULES = "composing kept calls sendable slash socket"
+MODULES = "composing edits kept calls sendable slash socket"
 
 
 class TestComposing:
@@ -49,12 +51,16 @@ class TestComposing:
           const back = open();
           const found = [look(back), back.mode.message.message, back.mode.message.edited];
           back.cancel();
-          return [...found, look(back), look(open())];
+          const cancelled = [look(back), look(open())];
+          back.discard();
+          return [...found, cancelled, look(back), look(open())];
         """
-        found, text, when, cancelled, after = self.ask(page, script)
+        found, text, when, cancelled, discarded, after = self.ask(page, script)
         assert found == ["edit", 103, "text 3, and more", None]
         assert (text, when) == ("text 3", "2026-11-22T10:00:00.000001Z")
-        assert cancelled == after == [None, None, "half a thought", None]
+        waits = [None, None, "half a thought", "text 3, and more"]
+        assert cancelled == [waits, waits]
+        assert discarded == after == [None, None, "half a thought", None]
 
     def test_an_edit_on_its_way_comes_back_into_an_empty_box(self, page: Page) -> None:
         script = """
@@ -225,6 +231,121 @@ class TestComposing:
         """
         assert self.ask(page, script) == ["/me waves", None]
 
+    def test_an_edit_that_one_goes_on_from_is_none_of_another(self, page: Page) -> None:
+        script = """
+          one.edit(message(3));
+          const first = one.save("two");
+          one.edit(message(3));
+          const begun = look(one);
+          one.text = "two, three";
+          one.hear([edited(3, "two")]);
+          one.saved(first);
+          const second = one.save("two, three");
+          return [begun, one.mode, second.message.edited];
+        """
+        begun, mode, based_on = self.ask(page, script)
+        assert begun == ["edit", 103, "two", None]
+        assert (mode, based_on) == (None, "2026-11-22T10:00:00.000001Z")
+
+    def test_an_edit_that_waits_for_the_one_before_it_is_made_from_what_that_came_to(
+        self, page: Page
+    ) -> None:
+        script = """
+          one.edit(message(3));
+          const first = one.save("two");
+          one.edit(message(3));
+          const second = one.save("three");
+          one.hear([edited(3, "two")]);
+          one.saved(first);
+          return [second.message.edited, look(open())];
+        """
+        assert self.ask(page, script) == [
+            "2026-11-22T10:00:00.000001Z",
+            ["edit", 103, "three", None],
+        ]
+
+    def test_an_edit_back_to_the_text_of_before_is_saved_too(self, page: Page) -> None:
+        script = """
+          one.edit(message(3));
+          one.save("two");
+          one.edit(message(3));
+          const nothing = one.save("two");
+          one.edit(message(3));
+          return [nothing, one.save("text 3")?.text];
+        """
+        assert self.ask(page, script) == [None, "text 3"]
+
+    def test_an_edit_that_fails_does_not_come_back_beside_the_one_after_it(
+        self, page: Page
+    ) -> None:
+        script = """
+          one.edit(message(3));
+          const first = one.save("two");
+          one.edit(message(3));
+          one.notSaved(first);
+          const failed = look(one);
+          one.cancel();
+          const waits = look(one);
+          one.goOn();
+          return [failed, waits, one.save("two").text];
+        """
+        assert self.ask(page, script) == [
+            ["edit", 103, "two", None],
+            [None, None, "", "two"],
+            "two",
+        ]
+
+    @pytest.mark.parametrize("own", ["/me  waves", "/me waves  ", "waves", "/me \u200b"])
+    def test_an_action_is_compared_as_the_server_takes_it(self, page: Page, own: str) -> None:
+        text = as_kind(own.rstrip())[1]
+        script = f"""
+          const [own, text] = {json.dumps([own, text])};
+          one.edit(message(3, {{kind: "action", message: "sleeps"}}));
+          one.text = own;
+          one.hear([edited(3, text, {{kind: "action"}})]);
+          return look(one);
+        """
+        assert self.ask(page, script) == [None, None, "", None]
+
+    def test_an_edit_of_a_tab_that_was_closed_is_offered_by_the_next(self, page: Page) -> None:
+        script = """
+          one.edit(message(3));
+          one.text = "mine";
+          const next = open(new all.MemoryStorage());
+          const offered = look(next);
+          next.goOn();
+          const begun = look(next);
+          next.saved(next.save("mine"));
+          return [offered, begun, look(open(new all.MemoryStorage()))];
+        """
+        assert self.ask(page, script) == [
+            [None, None, "", "mine"],
+            ["edit", 103, "mine", None],
+            [None, None, "", None],
+        ]
+
+    def test_two_tabs_leave_each_its_edits_and_none_that_is_done(self, page: Page) -> None:
+        script = """
+          const other = open(new all.MemoryStorage());
+          one.edit(message(3));
+          one.text = "three";
+          other.edit(message(4));
+          other.text = "four";
+          const both = [look(one), look(other)];
+          one.saved(one.save("three"));
+          const done = look(other);
+          one.discard();
+          return [both, done, look(open(new all.MemoryStorage())), look(other)];
+        """
+        both, done, after, other = self.ask(page, script)
+        assert both == [["edit", 103, "three", "four"], ["edit", 104, "four", "three"]]
+        assert done == other == ["edit", 104, "four", None]
+        assert after == [None, None, "", None]
+
+    def test_an_edit_in_which_nothing_was_changed_is_nobodys(self, page: Page) -> None:
+        script = "one.edit(message(3)); return look(open(new all.MemoryStorage()));"
+        assert self.ask(page, script) == [None, None, "", None]
+
     def test_rooms_do_not_mix_and_a_room_that_is_opened_anew_takes_it_along(
         self, page: Page
     ) -> None:
@@ -285,7 +406,7 @@ class TestKeeping:
     def test_what_cannot_be_kept_is_written_all_the_same(self, page: Page) -> None:
         script = """
           const kept = keep(new Full(0), new Full(0));
-          const one = new all.Composing(kept, NAMES);
+          const one = new all.Composing(kept, {label: (id, {name}) => name});
           one.text = "a thought";
           one.edit(message(3));
           one.text = "mine";
@@ -295,9 +416,11 @@ class TestKeeping:
           one.notSaved(edit);
           const shown = [text, one.mode.type, one.text, one.isAtRisk];
           one.cancel();
-          return [...shown, one.isAtRisk];
+          const waits = one.isAtRisk;
+          one.discard();
+          return [...shown, waits, one.isAtRisk];
         """
-        assert self.ask(page, script) == ["a thought", "edit", "mine", True, False]
+        assert self.ask(page, script) == ["a thought", "edit", "mine", True, True, False]
 
     def test_a_message_that_is_not_kept_is_at_risk_until_it_is_confirmed(self, page: Page) -> None:
         script = """

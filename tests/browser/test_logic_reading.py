@@ -9,18 +9,15 @@ from playwright.sync_api import Page
 
 from tests.browser.modules import run
 
-# A room in which we (7) and Bob (8) talk. `took` is what the page does with what the history took.
+# A room in which we (7) and Bob (8) talk.
 SET_UP = """
   globalThis.start = (readSeq) => {
     const told = [];
     const history = new all.History();
     const state = {open: true, looking: false, told, history};
     const tell = (seq) => state.open && (told.push(seq), true);
-    const reading = new all.Reading({me: 7, readSeq, history, tell});
-    history.addEventListener("change", ({detail: {reason, messages}}) => {
-      if (reason === "reset") reading.begin();
-      else if (reason !== "trim") state.news = reading.arrived(messages, state.looking);
-    });
+    const isLooking = () => state.looking;
+    const reading = new all.Reading({me: 7, readSeq, history, isLooking, tell});
     return Object.assign(state, {reading});
   };
   globalThis.bob = (seq, more = {}) => live(seq, {user: {id: 8, name: "Bob"}, ...more});
@@ -53,7 +50,7 @@ def test_a_message_is_new_where_the_server_says_so_too(page: Page, kind: str) ->
       room.history.receive(of(1));
       const before = shown(room);
       room.history.receive(bob(2, input));
-      return [before, shown(room), room.news.length];
+      return [before, shown(room), room.reading.news.length];
     """
     count = int(is_news)
     assert asks(page, script, more) == [[0, None], [count, 1 if is_news else None], count]
@@ -94,7 +91,7 @@ class TestWhatHappensToWhatNobodyHasLookedAt:
           const edited = {type: "chat.edited", edited: "2026-11-22T09:31:00Z"};
           room.history.receive(bob(1, {pos: 4, ...edited}));
           room.history.receive(bob(2, {type: "chat.reaction", pos: 5, reactions: {"👍": [8]}}));
-          return [shown(room), room.news];
+          return [shown(room), room.reading.news];
         """
         assert asks(page, self.ROOM + script) == [[1, 2], []]
 
@@ -137,9 +134,24 @@ def test_what_comes_while_one_looks_is_read_and_read_out(page: Page) -> None:
       room.history.receive(of(2));
       room.looking = true;
       room.history.receive(bob(3));
-      return [shown(room), room.news.length];
+      return [shown(room), room.reading.news.length];
     """
     assert asks(page, script) == [[0, None], 1]
+
+
+def test_the_line_goes_up_to_the_first_unread_where_older_messages_come(page: Page) -> None:
+    script = """
+      const room = start(10);
+      const some = (from, to) => of(to).messages.slice(from - 1);
+      const older = (from, to, more) => {
+        const {ref} = room.history.pageBefore(`page ${from}`, 50);
+        room.history.receive({...page([]), messages: some(from, to), more, ref});
+        return shown(room);
+      };
+      room.history.receive(of(120, {messages: some(71, 120), more: true}));
+      return [shown(room), older(21, 70, true), older(1, 20, false), room.reading.news];
+    """
+    assert asks(page, script) == [[50, 70], [100, 20], [110, 10], []]
 
 
 def test_where_one_has_begun_to_read_the_line_stays_until_it_has_served(page: Page) -> None:

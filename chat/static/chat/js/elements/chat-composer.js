@@ -8,7 +8,7 @@ import { hearFiles } from "../view/files.js";
 import { focusNow } from "../view/focus.js";
 import { choices, showOther } from "../view/other-text.js";
 import { isolated } from "../model/bidi.js";
-import { tidy } from "../model/composing.js";
+import { tidy } from "../model/edits.js";
 import { summary } from "../model/format.js";
 import { unknownCommand } from "../model/slash.js";
 import { canBeSeen } from "../model/visible.js";
@@ -36,7 +36,8 @@ export class ChatComposer extends HTMLElement {
     this.#hearButtons({
       ".send": () => this.#submit(),
       ".mode button": () => composing.cancel(),
-      ".unsaved button": () => composing.goOn(),
+      ".go-on": () => this.#goOn(),
+      ".discard": () => this.#discard(),
       ".take": () => composing.takeOther(),
       ".overrule": () => this.#overrule(),
       ".send-anew": () => this.#post(tidy(composing.text)),
@@ -105,6 +106,16 @@ export class ChatComposer extends HTMLElement {
       const edit = this.#composing.save(text);
       if (edit) emit(this, "save", edit);
     }
+  }
+
+  #goOn() {
+    this.#composing.goOn();
+    this.focus();
+  }
+
+  #discard() {
+    this.#composing.discard();
+    if (this.querySelector(".unsaved").hidden) this.focus(); // the button is gone
   }
 
   #overrule() {

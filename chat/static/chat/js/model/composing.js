@@ -1,20 +1,16 @@
 // What is being written in a room: a new message, a reply to one, edits. No DOM.
 //
 // Event "change". All of it is kept for the tab (Kept), also an edit that is on its way: it is there
-// until the server has confirmed it.
-//
-// An edit is {message, text, now}, where `message` is the state that it was made from, and `now`
-// another that has come since: with another text, or deleted. It is null while there is none.
+// until the server has confirmed it. Edits (edits.js) that were closed with another tab are offered.
 
-import { isolated } from "./bidi.js";
-import { summary } from "./format.js";
-import { sendable } from "./sendable.js";
+import { compare, editAfter, editOf, isChanged, stateOf, tidy } from "./edits.js";
+import { labelOf } from "./mode-label.js";
 
 export class Composing extends EventTarget {
   #kept;
   #names;
   #text; // of the new message or the reply
-  #mode = null; // {type: "reply", message}, or {type: "edit"} and what an edit is
+  #mode = null; // {type: "reply", message}, or {type: "edit", …} and an edit
   #unsaved = []; // edits that wait to be gone on with
   #saving = []; // edits on their way
 
@@ -27,7 +23,8 @@ export class Composing extends EventTarget {
     this.#mode = mode;
     this.#unsaved = unsaved;
     // The page was left before their answer: that they were saved is found out by looking.
-    saving.forEach((edit) => this.#putBack(edit));
+    saving.toReversed().forEach((edit) => this.#putBack(edit));
+    this.#keep();
   }
 
   get mode() {
@@ -57,7 +54,7 @@ export class Composing extends EventTarget {
 
   /** The edit to go on with next, if any. */
   get unsaved() {
-    return this.#unsaved[0] ?? null;
+    return this.#unsaved[0] ?? this.#kept.othersEdits[0] ?? null;
   }
 
   /** The messages that all this is about, as far as we know them. */
@@ -68,12 +65,7 @@ export class Composing extends EventTarget {
 
   /** What is done to which message; null for a new one. */
   get label() {
-    if (!this.#mode) return null;
-    const { type, message } = this.#mode;
-    const said = isolated(summary(message, 80));
-    if (type === "edit") return `Editing: ${said}`;
-    if (message.deleted) return "Replying to a deleted message";
-    return `Replying to ${this.#names.label(message.user.id, message.user)}: ${said}`;
+    return this.#mode && labelOf(this.#mode, this.#names);
   }
 
   /** Take up what was kept in the meantime, or by another address of the room. */
@@ -99,38 +91,56 @@ export class Composing extends EventTarget {
   edit(message) {
     if (this.#isEdit && this.#mode.message.id === message.id) return;
     this.#leave();
-    const begun = this.#unsaved.find((edit) => edit.message.id === message.id);
-    if (begun) this.#unsaved = without(this.#unsaved, begun);
-    this.#enter(begun ?? { message: stateOf(message), text: asTyped(message), now: null });
+    const isOf = (edit) => edit.message.id === message.id;
+    const begun = this.#unsaved.find(isOf);
+    this.#unsaved = without(this.#unsaved, begun);
+    const saving = this.#saving.findLast(isOf);
+    const edit = begun ?? (saving && editAfter(saving));
+    this.#enter((edit && compare(edit, stateOf(message))) ?? editOf(message));
     this.#changed();
   }
 
   goOn() {
-    const edit = this.#unsaved.shift();
+    const edit = this.unsaved;
+    this.#unsaved = without(this.#unsaved, edit);
     this.#leave();
     this.#enter(edit);
     this.#changed();
   }
 
-  /** Leave a reply, or throw an edit away. */
-  cancel() {
-    this.#mode = null;
+  /** Throw away the edit that waits first. */
+  discard() {
+    const edit = this.unsaved;
+    this.#unsaved = without(this.#unsaved, edit);
+    this.#kept.discardEdit(edit);
     this.#changed();
   }
+
+  /** Leave a reply or an edit. What was changed in an edit waits then. */
+  cancel() {
+    this.#leave();
+    this.#changed();
+  }
+
+  /** Another tab has changed what is kept. */
+  lookAgain = () => this.#changed();
 
   /** The message has gone out. */
   sent() {
     if (!this.#isEdit) this.text = "";
-    this.cancel();
+    this.#mode = null;
+    this.#changed();
   }
 
   /** The edit is to be saved as `text`: the edit to send, or null where that would change nothing. */
   save(text) {
-    const { message } = this.#mode;
-    const edit = text === asTyped(message) ? null : { message, text, now: null };
-    if (edit) this.#saving.push(edit);
-    this.cancel();
-    return edit;
+    const { id, message, own } = this.#mode;
+    const edit = { id, message, text, own, now: null };
+    const isNews = this.#isUnsaved(edit);
+    if (isNews) this.#saving.push(edit);
+    this.#mode = null;
+    this.#changed();
+    return isNews ? edit : null;
   }
 
   saved(edit) {
@@ -139,8 +149,8 @@ export class Composing extends EventTarget {
   }
 
   /**
-   * Saving has failed: the edit comes back, but not over what is being written. `now` is the
-   * message as it is, where it was looked up.
+   * Saving has failed: the edit comes back, but not over what is being written, nor beside an edit
+   * that went on from it. `now` is the message as it is, where it was looked up.
    */
   notSaved(edit, now = null) {
     this.#saving = without(this.#saving, edit);
@@ -152,13 +162,13 @@ export class Composing extends EventTarget {
   /** Write the text that is there by now instead of one's own. */
   takeOther() {
     const { now } = this.#mode;
-    this.#enter({ message: now, text: asTyped(now), now: null });
+    this.#enter(editOf(now));
     this.#changed();
   }
 
   /** The other text has been seen, and is to be written over. */
   overrule() {
-    this.#enter({ ...this.#mode, message: this.#mode.now, now: null });
+    this.#enter({ ...this.#mode, message: this.#mode.now, own: null, now: null });
     this.#changed();
   }
 
@@ -180,19 +190,24 @@ export class Composing extends EventTarget {
     }
     const compared = this.#unsaved.map((edit) => (concerns(edit) ? compare(edit, state) : edit));
     this.#unsaved = compared.filter(Boolean);
+    // One that went on from another on its way is sent as made from what that came to.
+    for (const edit of this.#saving) {
+      const after = (concerns(edit) && compare(edit, state)) || edit;
+      if (after.own === null) Object.assign(edit, { message: after.message, own: null });
+    }
   }
 
   #putBack(edit) {
+    const isOf = ({ message }) => message.id === edit.message.id;
+    const later = this.#isEdit ? [this.#mode, ...this.#unsaved] : this.#unsaved;
+    if ([...later, ...this.#saving].some(isOf)) return;
     if (this.#mode || this.#text) this.#unsaved.push(edit);
     else this.#enter(edit);
   }
 
   /** Make way for another mode; what was changed in an edit is kept. */
   #leave() {
-    if (this.#isEdit) {
-      const { message, text, now } = this.#mode;
-      if (text.trim() && text !== asTyped(message)) this.#unsaved.push({ message, text, now });
-    }
+    this.#unsaved.push(...this.#begun);
     this.#mode = null;
   }
 
@@ -208,37 +223,24 @@ export class Composing extends EventTarget {
     const isEmpty = !this.#mode && !this.#unsaved.length && !this.#saving.length;
     const all = { mode: this.#mode, unsaved: this.#unsaved, saving: this.#saving };
     this.#kept.composing = isEmpty ? null : all;
+    this.#kept.edits = [...this.#saving, ...this.#unsaved, ...this.#begun];
+  }
+
+  /** The edit in the box, where something is lost with it. */
+  get #begun() {
+    const { type, ...edit } = this.#mode ?? {};
+    return type === "edit" && this.#isUnsaved(edit) ? [edit] : [];
+  }
+
+  #isUnsaved(edit) {
+    const isThis = ({ message, text }) => message.id === edit.message.id && text === tidy(edit.text);
+    return edit.text.trim() !== "" && isChanged(edit) && !this.#saving.some(isThis);
   }
 
   #changed() {
     this.#keep();
     this.dispatchEvent(new Event("change"));
   }
-}
-
-/** The edit where its message is in this state by now; null where there is nothing left to save. */
-function compare(edit, state) {
-  if (state.deleted) return { ...edit, now: state };
-  const text = asTyped(state);
-  // A reaction, for example. What was seen of another text holds.
-  if (text === asTyped(edit.message)) return { ...edit, message: state, now: null };
-  if (text === tidy(edit.text)) return null;
-  if (edit.text === asTyped(edit.message)) return { message: state, text, now: null };
-  return { ...edit, now: state };
-}
-
-/** What is sent of what was written. */
-export function tidy(text) {
-  return sendable(text).trimEnd();
-}
-
-/** The text that one wrote for this message. */
-export function asTyped({ kind, message }) {
-  return kind === "action" ? `/me ${message}` : message;
-}
-
-function stateOf({ id, seq, pos, user, kind, message, edited, deleted }) {
-  return { id, seq, pos, user, kind, message, edited, deleted };
 }
 
 function without(list, item) {

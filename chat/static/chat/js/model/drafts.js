@@ -7,6 +7,7 @@
 //   failed    refused; `detail` says why, and only a person can retry or discard it
 //   barred    the server does not want this page back; a later page sends it if that may again
 
+import { newId } from "./ids.js";
 import { Kept } from "./kept.js";
 
 const CONFIRM_MS = 12_000; // sent again after this long without an answer
@@ -167,14 +168,4 @@ export class Drafts extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
-}
-
-/** A random UUID. crypto.randomUUID is only there on https and localhost. */
-function newId() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

@@ -6,9 +6,10 @@
 import { withoutTurns } from "./bidi.js";
 import { addressAt, START } from "./links.js";
 import { LETTERS, WITHOUT_SPACES } from "./scripts.js";
+import { canBeSeen } from "./visible.js";
 
 // A word right after the opening marks, alone on its line, names the language.
-const FENCE = /```(?:[\w+#.-]*[^\S\n]*\n)?([\s\S]+?)```/;
+const FENCE = /```(?:[\w+#.-]*[^\S\n]*\n)?([\s\S]+?)```(?:[^\S\n]*\n)?/g;
 const CODE = /`([^`\n]+)`/;
 // "@name", but not the middle of a mail address.
 const MENTION = new RegExp(
@@ -22,13 +23,14 @@ const NAME_MAX = 80; // code units of a name that is looked for within a longer 
 
 export function parse(text) {
   const blocks = [];
-  let rest = text;
-  for (let match = FENCE.exec(rest); match; match = FENCE.exec(rest)) {
-    pushText(blocks, rest.slice(0, match.index).replace(/\s+$/, ""));
+  let at = 0;
+  for (const match of text.matchAll(FENCE)) {
+    if (!canBeSeen(match[1])) continue; // marks around nothing are text
+    pushText(blocks, text.slice(at, match.index).trimEnd());
     blocks.push({ type: "code", text: match[1].replace(/\n$/, "") });
-    rest = rest.slice(match.index + match[0].length).replace(/^[^\S\n]*\n/, "");
+    at = match.index + match[0].length;
   }
-  pushText(blocks, rest);
+  pushText(blocks, text.slice(at));
   return blocks;
 }
 
@@ -48,8 +50,12 @@ export function inline(text) {
   INLINE.lastIndex = 0;
   for (let match = INLINE.exec(text); match; match = INLINE.exec(text)) {
     const [whole, code, start, name] = match;
+    if (code !== undefined && !canBeSeen(code)) continue;
     const address = start && addressAt(text, match.index, start);
-    if (start && !address) continue;
+    if (address && !address.href) {
+      INLINE.lastIndex = address.end;
+      continue;
+    }
     if (match.index > at) parts.push({ type: "text", text: text.slice(at, match.index) });
     if (address) parts.push({ type: "link", text: address.text, href: address.href });
     else parts.push(code ? { type: "code", text: code } : { type: "mention", text: whole, name });

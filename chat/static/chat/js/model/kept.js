@@ -1,8 +1,9 @@
 // What somebody has written in a room, as the browser keeps it. No DOM.
 //
 // Messages that are not confirmed are in localStorage, one entry a message: two tabs would overwrite
-// each other's list. The text in the composer belongs to its tab, and so do replies and edits: two tabs
-// of a room write two texts.
+// each other's list. So are edits, one entry an edit: a tab that was closed leaves them to the others.
+// The text in the composer belongs to its tab, and so does what is replied to and edited there: two
+// tabs of a room write two texts.
 //
 // They are kept by the room's id: its address may become another one, even while the page is open.
 
@@ -12,6 +13,7 @@ export class Kept {
   #user;
   #room;
   #unheld = new Set(); // keys of what no storage has taken
+  #edits = new Map(); // key → edit, of this tab
 
   /**
    * `storage` outlives the tab, `session` is its own. `room` is an id; `slug` is the room's address,
@@ -30,6 +32,7 @@ export class Kept {
     const before = this.#room;
     this.#room = `#${room}`;
     this.#unheld.clear();
+    this.#edits.clear();
     this.take(before);
   }
 
@@ -48,9 +51,11 @@ export class Kept {
 
   /** Take over what was kept by `before`, an address that this room has had. */
   take(before) {
-    const prefix = `chat:unsent:${before}:${this.#user}:`;
-    for (const key of this.#keysWith(prefix)) {
-      rename(this.#storage, key, this.#prefix + key.slice(prefix.length));
+    for (const kind of ["unsent", "edit"]) {
+      const prefix = `chat:${kind}:${before}:${this.#user}:`;
+      for (const key of this.#keysWith(prefix)) {
+        rename(this.#storage, key, this.#prefix(kind) + key.slice(prefix.length));
+      }
     }
     for (const storage of [this.#storage, this.#session]) {
       rename(storage, `chat:draft:${before}:${this.#user}`, this.#textKey);
@@ -60,19 +65,21 @@ export class Kept {
 
   /** The messages, oldest first: {client_id, message, reply_to, at, detail?}. */
   get drafts() {
-    const found = this.#keysWith(this.#prefix).map((key) => this.#read(key));
+    const found = this.#keysWith(this.#prefix("unsent")).map((key) => this.#read(key));
     return found.filter(Boolean).sort((a, b) => a.at - b.at);
   }
 
   keep({ client_id, message, reply_to, at, detail }) {
+    const key = this.#prefix("unsent") + client_id;
     const value = JSON.stringify({ client_id, message, reply_to, at, detail });
     // Where it is not held it is sent all the same, and lost only if this page is closed before.
-    this.#note(this.#prefix + client_id, put(this.#storage, this.#prefix + client_id, value));
+    this.#note(key, put(this.#storage, key, value));
   }
 
   remove(clientId) {
-    this.#storage.removeItem(this.#prefix + clientId);
-    this.#note(this.#prefix + clientId, true);
+    const key = this.#prefix("unsent") + clientId;
+    this.#storage.removeItem(key);
+    this.#note(key, true);
   }
 
   /** The text in the composer: what this tab last had, or else what one that was closed left. */
@@ -108,13 +115,58 @@ export class Kept {
     this.#note(key, value === null || put(this.#session, key, JSON.stringify(value)));
   }
 
+  /** What this tab has edited and not saved, for the tabs after it. */
+  set edits(edits) {
+    const before = this.#edits;
+    this.#edits = new Map(edits.map((edit) => [this.#editKey(edit), edit]));
+    for (const [key, { text }] of before) {
+      if (this.#edits.has(key)) continue;
+      // Another tab may have gone on with it.
+      if (this.#readEdit(key)?.text === text) this.#storage.removeItem(key);
+      this.#note(key, true);
+    }
+    for (const [key, edit] of this.#edits) {
+      const entry = JSON.stringify(edit);
+      if (entry === JSON.stringify(before.get(key))) continue;
+      this.#note(key, put(this.#storage, key, entry));
+    }
+  }
+
+  /** What other tabs have edited and not saved, open or closed. */
+  get othersEdits() {
+    const keys = this.#keysWith(this.#prefix("edit")).filter((key) => !this.#edits.has(key));
+    return keys.map((key) => this.#readEdit(key)).filter(Boolean);
+  }
+
+  discardEdit(edit) {
+    this.#storage.removeItem(this.#editKey(edit));
+  }
+
+  /** Whether an entry of that key tells of edits here. */
+  isOfEdits(key) {
+    return key?.startsWith(this.#prefix("edit"));
+  }
+
+  #editKey({ id }) {
+    return this.#prefix("edit") + id;
+  }
+
+  #readEdit(key) {
+    try {
+      const { id, message, text, own, now } = JSON.parse(this.#storage.getItem(key));
+      return { id, message, text, own, now };
+    } catch {
+      return null; // not ours
+    }
+  }
+
   #note(key, isHeld) {
     if (isHeld) this.#unheld.delete(key);
     else this.#unheld.add(key);
   }
 
-  get #prefix() {
-    return `chat:unsent:${this.#room}:${this.#user}:`;
+  #prefix(kind) {
+    return `chat:${kind}:${this.#room}:${this.#user}:`;
   }
 
   get #textKey() {

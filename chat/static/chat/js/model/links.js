@@ -21,6 +21,8 @@ const GOES_ON = new RegExp(`(?<=(?:^|\\.)[a-z]{2,})[${WITHOUT_SPACES}\\p{ExtPict
 // What makes it no address: a host that cannot be, one with a user's name before it (which could
 // pass for the host), and another address.
 const BROKEN = new RegExp(`[-_.]+${LETTER}|(?::[\\w.~!$&'()*+,;=%-]*)?@|:\\/\\/`, "uy");
+const SCHEME = /(?:https?)?$/i; // of that other address
+const HOST_MAX = 253; // DNS has no longer ones
 const PORT = /:\d+/y;
 const DOT = /\.(?=[/?#])/y;
 
@@ -32,10 +34,10 @@ const OPENS = new Set(CLOSES.values());
 // UTS 58 lets invisible characters be in an address, and ends it with those that are last. Nobody
 // can have meant them: they count as Soft here. A space of no width is a space to who typed it.
 const UNSEEN = "(?![\\p{VS}\\u200c\\u200d])[\\p{DI}\\p{Bidi_C}]";
-const HARD = /[\p{White_Space}\p{Cc}\p{Cn}\p{Cs}\p{Co}\p{Dep}\u200b]/u;
+const HARD = /[\p{White_Space}\p{Cc}\p{Cn}\p{Cs}\p{Co}\p{Dep}\u200b\ufffc]/u;
 const SOFT = new RegExp(
   `(?![\\p{Ps}\\p{Pe}\\uff02\\uff07])[\\p{Term}\\p{QMark}\\u275b-\\u2760\\u2e00-\\u2e0d\\u2e1c` +
-    `\\u2e1d\\u2e20\\u2e21\\u{1f676}-\\u{1f678}]|${UNSEEN}`,
+    `\\u2e1d\\u2e20\\u2e21\\u{1f676}-\\u{1f678}\\u2025\\u2026\\u200c\\u200d]|${UNSEEN}`,
   "u",
 );
 const HIDDEN = new RegExp(UNSEEN, "gu");
@@ -50,39 +52,49 @@ const QUOTES = new Map(
 const MARKS = "*_~"; // what people emphasise with, as Slack has them
 
 /**
- * The address at `at` of a text, where START has matched `start`; null if there is none: {text, href,
- * end}, where `text` is what can be shown, and `end` where the rest of the whole text begins.
+ * The address at `at` of a text, where START has matched `start`: {text, href, end}, where `text` is
+ * what can be shown, and `end` where the rest of the whole text begins. Where there is none, {end}
+ * alone: none begins before it. (A host is not tried again from each "www." within it: many could.)
  */
 export function addressAt(whole, at, start) {
   const bare = !start.includes("/");
-  const from = bare ? at : at + start.length;
+  const scheme = bare ? "" : start;
+  const from = at + scheme.length;
   const typed = matched(HOST, whole, from);
-  if (!typed || matched(BROKEN, whole, from + typed.length)) return null;
+  if (!typed) return { end: at + start.length };
+  const broken = matched(BROKEN, whole, from + typed.length);
+  if (broken) return { end: from + (broken === "://" ? typed.search(SCHEME) : typed.length) };
   const host = typed.replace(GOES_ON, "");
-  if (bare && host.split(".").length < 3) return null;
-  const end = from + host.length + (host === typed ? restLength(whole, from + host.length, at) : 0);
-  return made(whole.slice(at, end), { scheme: bare ? "" : start, host, end });
+  const port = host === typed ? matched(PORT, whole, from + host.length) : "";
+  const begin = from + host.length + port.length;
+  const hostname = bare && host.split(".").length < 3 ? null : hostnameOf(host, port);
+  if (hostname === null) return { end: begin };
+  const end = host === typed ? endOf(whole, begin, at) : begin;
+  const rest = whole.slice(begin, end);
+  return {
+    text: scheme + shownHost(host, hostname) + port + rest.replace(HIDDEN, encodeURIComponent),
+    href: new URL(`${scheme || "https://"}${host}${port}${rest}`).href,
+    end,
+  };
 }
 
-function made(address, { scheme, host, end }) {
-  let url;
+/** The host in ASCII; null where it can be none. What follows host and port makes no address wrong. */
+function hostnameOf(host, port) {
+  if (host.length > HOST_MAX) return null;
   try {
-    url = new URL(scheme ? address : `https://${address}`);
+    return new URL(`https://${host}${port}`).hostname;
   } catch {
     return null;
   }
-  const rest = address.slice(scheme.length + host.length).replace(HIDDEN, encodeURIComponent);
-  return { text: scheme + shownHost(host, url.hostname) + rest, href: url.href, end };
 }
 
-/** How long port, path, query and fragment are, which begin at `from`; the address begins at `at`. */
-function restLength(whole, from, at) {
-  let begin = from + matched(PORT, whole, from).length;
-  begin += matched(DOT, whole, begin).length;
+/** Where the address at `at` ends, whose path, query or fragment can begin at `from`. */
+function endOf(whole, from, at) {
+  const begin = from + matched(DOT, whole, from).length;
   let end = whole[begin] in DIVIDES ? pathEnd(whole, begin, whole[at - 1]) : begin;
   // A mark that stands on both sides is around the address.
   while (end > begin && MARKS.includes(whole[end - 1]) && whole[end - 1] === whole[at - 1]) end -= 1;
-  return end - from;
+  return end;
 }
 
 /** Where what begins at `at` with "/", "?" or "#" ends; `before` stands before the address. */

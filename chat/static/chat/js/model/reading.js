@@ -4,10 +4,12 @@
 // right whatever comes: a deletion, an edit, another tab that has read, a fresh page. No DOM.
 
 const TELL_MS = 800;
+const BRINGS = new Set(["live", "since", "older"]); // changes of the history that bring messages
 
 export class Reading extends EventTarget {
   #me;
   #history;
+  #isLooking;
   #tell;
   #readSeq;
   #toldSeq;
@@ -16,15 +18,21 @@ export class Reading extends EventTarget {
   #lastSeq = 0; // the last message that was held
 
   line = null; // the new messages begin after this seq; null: no line
+  news = []; // what the history's last change brought that was not held before, and is news
 
-  /** `readSeq` is how far the server knows we had read; `history` has the messages;
-   * `tell(seq)` sends chat.read, and returns whether it could. */
-  constructor({ me, readSeq, history, tell }) {
+  /**
+   * `readSeq` is how far the server knows we had read; `history` has the messages, and is listened
+   * to; `isLooking()` says whether the end of the room is being looked at; `tell(seq)` sends
+   * chat.read, and returns whether it could.
+   */
+  constructor({ me, readSeq, history, isLooking, tell }) {
     super();
     this.#me = me;
     this.#readSeq = this.#toldSeq = this.#knownSeq = readSeq;
     this.#history = history;
+    this.#isLooking = isLooking;
     this.#tell = tell;
+    history.addEventListener("change", ({ detail }) => this.#hear(detail));
   }
 
   /** How many of the messages held are new to us. */
@@ -32,8 +40,14 @@ export class Reading extends EventTarget {
     return this.#unread().length;
   }
 
+  #hear({ reason, messages }) {
+    this.news = [];
+    if (reason === "reset") this.#begin();
+    else if (BRINGS.has(reason)) this.#arrived(messages);
+  }
+
   /** The history holds a fresh page. */
-  begin() {
+  #begin() {
     const last = this.#newest();
     // A database that lost its last commits gives their places out once more.
     this.#readSeq = Math.min(this.#readSeq, last);
@@ -42,14 +56,12 @@ export class Reading extends EventTarget {
     this.#settle();
   }
 
-  /** The history took in messages while the page was (or was not) looked at, at its end; returns
-   * those that were not held before, and are news. */
-  arrived(messages, looking) {
-    const news = messages.filter((message) => message.seq > this.#lastSeq && this.#isNews(message));
+  #arrived(messages) {
+    const isFresh = (message) => message.seq > this.#lastSeq && this.#isNews(message);
+    this.news = messages.filter(isFresh);
     this.#lastSeq = this.#newest();
-    if (looking) this.seen();
+    if (this.#isLooking()) this.seen();
     else this.#settle();
-    return news;
   }
 
   /** The end of the room is being looked at: all that is held is read. */

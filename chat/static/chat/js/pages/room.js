@@ -37,6 +37,7 @@ class RoomPage {
     me: this.#me.id,
     readSeq: Number(this.#room.readSeq),
     history: this.#history,
+    isLooking: () => this.#isLooking(),
     // `pos`: a server from before a deploy asks for it. 0 changes nothing there.
     tell: (seq) => this.#send({ type: "chat.read", seq, pos: 0 }),
   });
@@ -179,10 +180,8 @@ class RoomPage {
 
   #historyChanged({ reason, messages }) {
     messages.forEach(({ user }) => this.#names.hear(user));
-    if (reason === "reset") this.#reading.begin();
-    else if (reason === "live" || reason === "since") {
-      const news = this.#reading.arrived(messages, this.#isLooking());
-      if (reason === "live") document.querySelector("spoken-news").say(news, this.#names);
+    if (reason === "live") {
+      document.querySelector("spoken-news").say(this.#reading.news, this.#names);
     }
     this.#looked();
   }
@@ -219,6 +218,9 @@ class RoomPage {
     addEventListener("online", () => this.#socket.wake());
     addEventListener("offline", () => this.#socket.networkLost());
     addEventListener("pageshow", ({ persisted }) => persisted && this.#socket.wake());
+    addEventListener("storage", ({ key }) => {
+      if (this.#drafts.kept.isOfEdits(key)) this.#composing.lookAgain();
+    });
     addEventListener("pagehide", () => this.#reading.tellNow());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) {

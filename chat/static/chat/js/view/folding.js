@@ -4,12 +4,14 @@
 import { el } from "./dom.js";
 
 const FOLDED_OVER = 40; // lines; the style sheet shows about half of them
-const CHARACTERS = 80; // that a line of the log holds, roughly
+// Characters that a line of the log holds, roughly.
+const perLine = () => (matchMedia("(max-width: 700px)").matches ? 40 : 80);
 
 /** What is shown of a body, with the button for the rest where its text is long. */
 export function folding(body, text, open) {
   const lines = text.split("\n");
-  const height = lines.reduce((sum, line) => sum + 1 + Math.floor(line.length / CHARACTERS), 0);
+  const width = perLine();
+  const height = lines.reduce((sum, line) => sum + 1 + Math.floor(line.length / width), 0);
   if (height <= FOLDED_OVER) return [body];
   const many = lines.length > FOLDED_OVER / 2;
   const words = many ? `Show all ${lines.length.toLocaleString()} lines` : "Show all";

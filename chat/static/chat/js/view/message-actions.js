@@ -18,7 +18,14 @@ export function hearActions(page) {
     }
   }
 
-  async function save(edit) {
+  let saved = Promise.resolve();
+
+  /** One after the other: an edit may go on from one that is on its way. */
+  function save(edit) {
+    saved = saved.then(() => saveNow(edit));
+  }
+
+  async function saveNow(edit) {
     const { message, text } = edit;
     const based_on = message.edited ?? null;
     try {

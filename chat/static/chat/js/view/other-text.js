@@ -1,6 +1,6 @@
 // What an edit runs into: its message has another text by now, or is gone.
 
-import { asTyped } from "../model/composing.js";
+import { asTyped } from "../model/edits.js";
 
 /** Show in `composer` the state that its edit did not start from; null: there is none. */
 export function showOther(composer, now) {
