@@ -77,7 +77,7 @@ SHOWN = {
     "http://google.comﾉlogin.evil.example/": "http://google.xn--comlogin-634g.evil.example/",
     "http://google.comノノlogin.evil.example": "http://google.xn--comlogin-634ga.evil.example",
     "http://google.comː443.evil.example": "http://google.xn--com443-rnd.evil.example",
-    "http://google・com.evil.example": "http://xn--googlecom-8u4i.evil.example",
+    "http://google・com.evil.example": "http://xn--googlecom-gl5h.evil.example",
     "http://google.com\u3164\u3164.evil.example/x": "http://google.com.evil.example/x",
     "http://ɡoogle.com": "http://xn--oogle-qmc.com",
     "https://paral·lel.example": None,
