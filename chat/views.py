@@ -31,10 +31,10 @@ _MODULES = """
     elements/all elements/chat-composer elements/connection-state elements/delete-dialog
     elements/message-list elements/message-menu elements/people-list elements/room-list
     elements/side-drawer elements/spoken-news elements/typing-line elements/visibility-choice
-    model/bidi model/calls model/close model/composing model/drafts model/endings model/format
-    model/history model/hosts model/kept model/links model/people model/presence model/reading
-    model/rows model/scripts model/sendable model/slash model/socket model/time model/typing
-    model/visible
+    model/bidi model/calls model/close model/composing model/drafts model/edits model/endings
+    model/format model/history model/hosts model/ids model/kept model/links model/mode-label
+    model/patience model/people model/presence model/reading model/rows model/scripts model/sendable
+    model/slash model/socket model/time model/typing model/visible
     view/copying view/dom view/files view/focus view/folding view/fresh view/left-drafts
     view/message-actions view/message-view view/midnight view/other-text view/person view/room-head
     view/scroller

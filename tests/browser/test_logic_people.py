@@ -355,6 +355,26 @@ class TestNamesakes:
             "Alice @al and you",
         ]
 
+    def test_a_namesake_who_was_only_heard_changes_what_is_shown_of_the_other(
+        self, page: Page
+    ) -> None:
+        script = f"""{self.ALICES}
+          names.learn(alice);
+          names.learn(bob);
+          let changes = 0;
+          names.addEventListener("change", () => {{ changes += 1; }});
+          const after = (person) => [names.hear(person), changes, names.handle(1)].slice(1);
+          return [
+            after({{id: 5, name: "Eve"}}), after(other), after(other), after({{...other, mark: "staff"}}),
+            after({{id: 3, name: "Alice"}}), after({{id: 2, name: "Olga"}}), after({{id: 5, name: "Eva"}}),
+          ];
+        """
+        assert run(page, "people", script) == [
+            [0, ""],
+            *[[1, "@al"]] * 4,
+            *[[2, ""]] * 2,
+        ]
+
     def test_who_is_renamed_is_a_namesake_no_longer(self, page: Page) -> None:
         script = f"""{self.ALICES}
           let changes = 0;
@@ -366,7 +386,7 @@ class TestNamesakes:
           names.learn({{id: 2, name: "Olga", username: "Аlice"}});
           return [handles(), changes];
         """
-        assert run(page, "people", script) == [["", "", "", ""], 2]
+        assert run(page, "people", script) == [["", "", "", ""], 3]
 
     def test_marks_come_with_the_person_and_with_the_room(self, page: Page) -> None:
         script = f"""{self.ALICES}

@@ -1,6 +1,6 @@
 // <visibility-choice>: a switch for not being seen. Without this script it is a form.
 
-import { ANSWER_MS } from "../model/calls.js";
+import { ANSWER_MS } from "../model/patience.js";
 
 export class VisibilityChoice extends HTMLElement {
   #form = this.querySelector("form");

@@ -1,7 +1,8 @@
 // Commands that are answered: each carries a ref, and its promise ends with the frame that has it.
 // Each ends: by its answer, with the connection, or when no answer has come for too long.
 
-export const ANSWER_MS = 12_000; // then nobody waits any longer
+import { ANSWER_MS } from "./patience.js";
+
 const UNSURE = "It is not known whether this was saved.";
 
 /** `code` is the server's, or "unsent" (it was not sent), or "unsure" (nobody knows what came of it). */

@@ -9,8 +9,8 @@
 
 import { newId } from "./ids.js";
 import { Kept } from "./kept.js";
+import { ANSWER_MS } from "./patience.js";
 
-const CONFIRM_MS = 12_000; // sent again after this long without an answer
 const LATER = new Set(["rate_limited", "slow_mode", "unavailable"]);
 
 export class Drafts extends EventTarget {
@@ -138,7 +138,7 @@ export class Drafts extends EventTarget {
     for (const draft of this.#drafts.values()) {
       if (draft.state === "waiting" && this.#heldUntil > now)
         next = Math.min(next, this.#heldUntil);
-      if (draft.state === "sent") next = Math.min(next, draft.sentAt + CONFIRM_MS);
+      if (draft.state === "sent") next = Math.min(next, draft.sentAt + ANSWER_MS);
     }
     if (next === Infinity) return;
     this.#timer = setTimeout(() => this.#overdue(), Math.max(50, next - now));
@@ -147,7 +147,7 @@ export class Drafts extends EventTarget {
   #overdue() {
     const now = Date.now();
     for (const draft of this.#drafts.values()) {
-      if (draft.state === "sent" && draft.sentAt + CONFIRM_MS <= now) draft.state = "waiting";
+      if (draft.state === "sent" && draft.sentAt + ANSWER_MS <= now) draft.state = "waiting";
     }
     this.flush();
     this.#changed();

@@ -37,9 +37,14 @@ export class Names extends EventTarget {
     if (this.#take(person, this.#current)) this.dispatchEvent(new Event("change"));
   }
 
-  /** From a message. */
+  /** From a message, which is shown with it: that changes only what is shown of namesakes. */
   hear(person) {
+    const before = this.#looks(person.id);
     this.#take(person, this.#heard);
+    const after = this.#looks(person.id);
+    const hasNamesake = (look) => [...this.#bearers.get(look)].some((id) => id !== person.id);
+    const changed = [...before, ...after].filter((look) => before.has(look) !== after.has(look));
+    if (changed.some(hasNamesake)) this.dispatchEvent(new Event("change"));
   }
 
   /** Ids of those who moderate the room. */
@@ -106,8 +111,12 @@ export class Names extends EventTarget {
   }
 
   #bear(id, change) {
+    this.#looks(id).forEach(change);
+  }
+
+  #looks(id) {
     const person = this.#person(id);
-    if (person) looksOf(person).forEach(change);
+    return new Set(person ? looksOf(person) : []);
   }
 
   /** "you, Bob and 2 others": those whose names are known, and how many more there are. */

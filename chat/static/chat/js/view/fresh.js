@@ -1,7 +1,8 @@
 // What shows how things stood when the page came, fetched anew now and then while it is looked at.
 
+import { ANSWER_MS } from "../model/patience.js";
+
 const EVERY_MS = 20_000; // in the mean
-const ANSWER_MS = 12_000; // then nobody waits any longer
 
 /**
  * Milliseconds until the next look. Pages that came together (a link that was passed round, a

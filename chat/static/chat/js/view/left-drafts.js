@@ -1,6 +1,6 @@
 // What pages of before have kept by the address of their room.
 
-import { ANSWER_MS } from "../model/calls.js";
+import { ANSWER_MS } from "../model/patience.js";
 
 /** Take over what was kept by an address that leads to this room: it may have another one since. */
 export async function adoptDrafts({ drafts, composing, socket }) {
