@@ -104,3 +104,26 @@ def test_a_reaction_an_edit_a_deletion_and_one_s_own_message_mark_no_room(
     alice.reload()
     expect(link).to_have_class(UNREAD)
     expect(link.locator(".unread-dot")).to_have_count(1)
+
+
+def test_a_room_that_was_just_read_is_no_news_in_the_next(new_context: NewContext) -> None:
+    """Who goes from room to room does not wait until each is told as read. Takes the second after
+    which the list is looked at again, if the server was told too late."""
+    first, second = new_room(), new_room()
+    page, other = sign_in(new_context(), "alice", first), enter(new_context(), first)
+    say(page, "hello")
+    expect(stored(other, "hello")).to_have_count(1)
+    page.goto(f"/chat/{second}/")
+    say(page, "here, too")
+    say(other, "news")
+    expect(stored(other, "news")).to_have_count(1)
+    page.reload()
+    link = page.locator(f'room-list a[href="/chat/{first}/"]')
+    expect(link).to_have_class(UNREAD)
+    link.click()
+    expect(stored(page, "news")).to_be_visible()
+    page.locator(f'room-list a[href="/chat/{second}/"]').click()
+    expect(page.locator(f'room-list a[href="/chat/{second}/"]')).to_have_attribute(
+        "aria-current", "page"
+    )
+    expect(link).not_to_have_class(UNREAD, timeout=3_000)

@@ -5,11 +5,16 @@
 import { emit } from "../view/dom.js";
 import { keepFresh } from "../view/fresh.js";
 
+const SETTLED_MS = 1_000; // then the server has what was read before
+
 export class RoomList extends HTMLElement {
   connectedCallback() {
+    // Who comes from another room has read it to its end while this page was made.
+    const cameFromRoom = document.referrer.startsWith(`${location.origin}/chat/`);
     keepFresh(
       () => this.dataset.source,
       (page) => this.#show(page),
+      cameFromRoom ? SETTLED_MS : undefined,
     );
   }
 

@@ -26,7 +26,6 @@ class RoomPage {
   #archived = false;
   #names = new Names();
   #head = new RoomHead();
-
   #history = new History();
   #socket = new ChatSocket(this.#room.socket, () => this.#history.cursor);
   #send = (frame) => this.#socket.send(frame);
@@ -54,6 +53,7 @@ class RoomPage {
   #log = document.getElementById("chat-log");
   #composer = document.querySelector("chat-composer");
   #state = document.querySelector("connection-state");
+  #news = document.querySelector("spoken-news");
   #rooms = document.querySelector("room-list");
   #visibility = document.querySelector("visibility-choice");
 
@@ -180,9 +180,7 @@ class RoomPage {
 
   #historyChanged({ reason, messages }) {
     messages.forEach(({ user }) => this.#names.hear(user));
-    if (reason === "live") {
-      document.querySelector("spoken-news").say(this.#reading.news, this.#names);
-    }
+    if (reason === "live") this.#news.say(this.#reading.news, this.#names);
     this.#looked();
   }
 
@@ -222,6 +220,8 @@ class RoomPage {
       if (this.#drafts.kept.isOfEdits(key)) this.#composing.lookAgain();
     });
     addEventListener("pagehide", () => this.#reading.tellNow());
+    // By then the next page is made, with a list of what is unread.
+    document.addEventListener("click", ({ target }) => target.closest("a") && this.#reading.tellNow());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) {
         this.#reading.tellNow();

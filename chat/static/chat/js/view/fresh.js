@@ -23,8 +23,11 @@ export async function fetchPage(address) {
   return text === null ? null : new DOMParser().parseFromString(text, "text/html");
 }
 
-/** Fetch what `source()` names now and then, and hand it to `show` as a document. */
-export function keepFresh(source, show) {
+/**
+ * Fetch what `source()` names now and then, and hand it to `show` as a document. The first time
+ * after `first` milliseconds.
+ */
+export function keepFresh(source, show, first = pause(true)) {
   let at = Date.now();
   let timer = 0;
 
@@ -48,5 +51,5 @@ export function keepFresh(source, show) {
     // Who turns from tab to tab and back does not fetch each time.
     later(Date.now() - at < EVERY_MS / 4 ? pause(true) : 0);
   });
-  later(pause(true));
+  later(first);
 }
