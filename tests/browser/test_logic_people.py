@@ -365,8 +365,9 @@ class TestNamesakes:
           names.addEventListener("change", () => {{ changes += 1; }});
           const after = (person) => [names.hear(person), changes, names.handle(1)].slice(1);
           return [
-            after({{id: 5, name: "Eve"}}), after(other), after(other), after({{...other, mark: "staff"}}),
-            after({{id: 3, name: "Alice"}}), after({{id: 2, name: "Olga"}}), after({{id: 5, name: "Eva"}}),
+            after({{id: 5, name: "Eve"}}), after(other), after(other),
+            after({{...other, mark: "staff"}}), after({{id: 3, name: "Alice"}}),
+            after({{id: 2, name: "Olga"}}), after({{id: 5, name: "Eva"}}),
           ];
         """
         assert run(page, "people", script) == [

@@ -23,7 +23,7 @@ export class Composing extends EventTarget {
     this.#mode = mode;
     this.#unsaved = unsaved;
     // The page was left before their answer: that they were saved is found out by looking.
-    saving.reverse().forEach((edit) => this.#putBack(edit));
+    saving.toReversed().forEach((edit) => this.#putBack(edit));
     this.#keep();
   }
 
