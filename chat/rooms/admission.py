@@ -21,20 +21,22 @@ class Admission(NamedTuple):
     room: Room
     role: str
     can: list[str]
-    is_member: bool = True  # not yet, where nothing was said so far
+    is_member: bool = True  # not yet, where nothing was said when they came
     moderators: Sequence[int] = ()  # of the room: ids of people
 
 
-def enter(claim: Claim, slug: str, address: str) -> Admission | None:
+def enter(claim: Claim, slug: str, address: str, *, is_back: bool = False) -> Admission | None:
     """Let whom the session is for into the room; an open one comes into being, not too many from
     one address. None where the session is for nobody. Raises Rejected, to be closed with.
 
-    One statement where the person has been here before.
+    Who `is_back` after a lost connection has not looked at the room by that, so it makes them no
+    member: what was said meanwhile would count as read. One statement where the person has been
+    here before.
     """
     found = look_up(slug, claim.user)
     if found.user is None or not claim.holds_for(found.user):
         return None
-    return _let_in(found.user, found, slug, address)
+    return _let_in(found.user, found, slug, address, is_back=is_back)
 
 
 def enter_as(user: User, slug: str, address: str) -> Admission | None:
@@ -61,7 +63,9 @@ def _rejecting() -> Iterator[None]:
 
 
 @_rejecting()
-def _let_in(user: User, found: Found, slug: str, address: str) -> Admission:
+def _let_in(
+    user: User, found: Found, slug: str, address: str, *, is_back: bool = False
+) -> Admission:
     if entering.is_free(found, slug, user):
         entering.create(slug, user, address)
         found = look_up(slug, user.pk)
@@ -70,7 +74,9 @@ def _let_in(user: User, found: Found, slug: str, address: str) -> Admission:
         raise entering.NoSuchRoom
     if found.is_banned:
         raise Rejected(Close.FORBIDDEN, "You are banned from this room.")
-    is_member = role is not None or entering.join(room, user)
+    is_member = role is not None
+    if not is_member and (room.is_vacant or not is_back):
+        is_member = entering.join(room, user)
     role = role or Membership.Role.MEMBER
     can = [] if Sanction.Kind.MUTE in found.sanctions else ["post", "react"]
     can += ["moderate"] if role in Membership.MODERATES else []

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -17,8 +18,9 @@ from chat.log.apply import apply
 from chat.log.write import ReadTo, Write
 from chat.models import Membership, Message, Room
 from chat.protocol.commands import Delete, Edit, Post, React, Read, decode
-from chat.rooms import entering
+from chat.rooms import admission, entering
 from chat.rooms.lists import rooms_of
+from core.accounts.identity import Claim
 from core.models import User
 
 pytestmark = pytest.mark.django_db
@@ -188,6 +190,28 @@ def test_who_was_there_before_the_first_message_has_read_none_by_writing() -> No
     assert is_unread(room, me)
     assert apply([Write(room.pk, me.pk, Read(seq=2), joins=True)]) == [ReadTo(2)]
     assert not is_unread(room, me)
+
+
+def test_a_tab_that_reconnects_has_read_nothing_by_that() -> None:
+    """It sat in the room before anything was said there, and nobody has looked at it since."""
+    room, me = RoomFactory(vacant_since=timezone.now()), UserFactory()
+    claim = Claim(me.pk, me.get_session_auth_hash())
+
+    def come(*, is_back: bool) -> bool:
+        admitted = admission.enter(claim, room.slug, "192.0.2.1", is_back=is_back)
+        assert admitted is not None
+        return admitted.is_member
+
+    assert not come(is_back=False)
+    apply([Write(room.pk, UserFactory().pk, Post(message="hello"), joins=True)])
+    assert not come(is_back=True)
+    assert not room.memberships.filter(user=me).exists()
+    apply([Write(room.pk, me.pk, Post(message="who is there?"), joins=True)])
+    assert is_unread(room, me)
+    assert come(is_back=True)
+    stranger = UserFactory()
+    claim = Claim(stranger.pk, stranger.get_session_auth_hash())
+    assert come(is_back=False)
 
 
 def test_the_admin_shows_the_position_and_lets_nobody_choose_it(client: Client) -> None:
