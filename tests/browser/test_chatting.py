@@ -187,7 +187,8 @@ def test_me_reads_as_a_deed(new_context: NewContext) -> None:
     page = enter(new_context(), new_room())
     name = page.locator(".account-name").inner_text()
     say(page, "/me waves")
-    expect(page.locator(".message[data-id].is-action .body p")).to_contain_text(f"{name} guest waves")
+    done = page.locator(".message[data-id].is-action .body p")
+    expect(done).to_contain_text(f"{name} guest waves")
 
 
 def test_the_title_counts_what_came_while_nobody_looked(new_context: NewContext) -> None:
