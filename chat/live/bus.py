@@ -125,13 +125,12 @@ class UserChanged(Message, tag="user.changed"):
 
 
 class UserRenamed(Message, tag="user.renamed"):
-    """A person is called by another name, or bears another mark."""
+    """A person is called by another name, or bears another mark. Servers of the version before know
+    `user` and `name` alone."""
 
     user: Id
     name: Name
-    person: Person | None = (
-        None  # none from servers of the version before, which know the two above
-    )
+    person: Person | None = None
 
     @classmethod
     def of(cls, user: User) -> "UserRenamed":

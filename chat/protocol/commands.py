@@ -116,6 +116,7 @@ class _Reference(msgspec.Struct):
 
 
 def _reference(text: str) -> Any:
+    """A dict with what names the command, if there is one in a text that is no good frame."""
     try:
         return msgspec.structs.asdict(msgspec.json.decode(text, type=_Reference))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
