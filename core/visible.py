@@ -3,8 +3,6 @@ js/model/visible.js has the same."""
 
 from unicodedata import bidirectional, category, combining
 
-import emoji
-
 # Default_Ignorable_Code_Point of Unicode 17: shows nothing, whatever kind of character it is. And
 # format controls that are younger than Python's tables.
 _IGNORABLE = [
@@ -43,8 +41,8 @@ def hides_nothing(name: str) -> bool:
 
     Spaces, joiners and selectors may stand where they do something, as in an emoji.
     """
-    for match in reversed(emoji.emoji_list(name)):
-        name = f"{name[: match['match_start']]}★{name[match['match_end'] :]}"
+    if not name.isascii():
+        name = _with_stars(name)
     return any(shows(each) and category(each)[0] != "M" for each in name) and all(
         _joins(name, place) if each in _JOINERS else each == " " or _shows_in(name, place)
         for place, each in enumerate(name)
@@ -55,6 +53,15 @@ def without_unseen(text: str) -> str:
     """`text` without what nobody sees, in single spaces."""
     kept = (each if shows(each) else " " * each.isspace() for each in text)
     return " ".join("".join(kept).split())
+
+
+def _with_stars(name: str) -> str:
+    """In place of emoji, in which joiners and selectors do something."""
+    from emoji import emoji_list  # a tenth of a second, which most commands need not spend
+
+    for match in reversed(emoji_list(name)):
+        name = f"{name[: match['match_start']]}★{name[match['match_end'] :]}"
+    return name
 
 
 def _shows_in(name: str, place: int) -> bool:

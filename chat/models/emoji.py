@@ -2,8 +2,6 @@
 
 from functools import cache
 
-import emoji
-
 # They ask for a colourful or a plain look. Some spellings of an emoji have one, and some have not.
 _SELECTORS = str.maketrans("", "", "\ufe0e\ufe0f")
 
@@ -21,6 +19,8 @@ def is_emoji(text: str) -> bool:
 @cache
 def _spellings() -> dict[str, str]:
     """The fully-qualified spelling by what is left without selectors. Not parts, as a skin tone."""
+    import emoji  # a tenth of a second, which most commands need not spend
+
     full = emoji.STATUS["fully_qualified"]
     listed = (sign for sign, about in emoji.EMOJI_DATA.items() if about["status"] == full)
     return {sign.translate(_SELECTORS): sign for sign in listed}

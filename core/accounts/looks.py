@@ -2,9 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
-from functools import lru_cache
-
-from confusable_homoglyphs.confusables import confusables_data
+from functools import cache, lru_cache
 
 from core.visible import without_unseen
 
@@ -44,10 +42,17 @@ def _prototype(character: str) -> str:
     The library lists, for each, those that it looks like: for a prototype all of the others, for
     another only its prototype.
     """
-    similar = confusables_data.get(character, ())
+    similar = _similar().get(character, ())
     if len(similar) != 1:
         return character
     other: str = similar[0]["c"]
     # Of a pair either would do, if it is one letter that may be looked up in its turn.
-    is_pair = len(other) == 1 and len(confusables_data.get(other, ())) == 1
+    is_pair = len(other) == 1 and len(_similar().get(other, ())) == 1
     return min(character, other) if is_pair else other
+
+
+@cache
+def _similar() -> dict[str, list[dict[str, str]]]:
+    from confusable_homoglyphs.confusables import confusables_data  # 50 ms, for who needs them
+
+    return confusables_data

@@ -3,8 +3,7 @@ itself. Nobody is refused for sharing a name (core/accounts/looks.py)."""
 
 import re
 import unicodedata
-
-from confusable_homoglyphs.categories import alias
+from functools import cache
 
 from core.accounts.looks import looks_of
 from core.visible import hides_nothing, without_unseen
@@ -61,6 +60,8 @@ def problem_with_username(name: str, *, has_power: bool = False) -> str:
 
 def is_disguised(name: str) -> bool:
     """Whether it has letters of other scripts, and looks as if it had none."""
+    from confusable_homoglyphs.categories import alias  # 50 ms, for who needs it
+
     is_foreign = any(each.isalpha() and alias(each) != "LATIN" for each in name)
     return is_foreign and all(look.isascii() for look in looks_of(name))
 
@@ -92,7 +93,9 @@ def _is_of_office(look: str) -> bool:
     together = "".join(words)
     if len(words) == len(together):  # "m o d"
         words.append(together)
-    return not _OFFICES.isdisjoint(words) or any(office in together for office in _WITHIN)
+    return any(office in words for office in _offices(_WORDS)) or any(
+        office in together for office in _offices(_STEMS)
+    )
 
 
 def _plain(look: str) -> str:
@@ -108,7 +111,6 @@ def _letter(sign: str) -> str:
     return name[-1].lower() if _DRESSED.search(name) else sign
 
 
-_OFFICES, _WITHIN = (
-    {_plain(look) for word in words.split() for look in looks_of(word)}
-    for words in (_WORDS + _STEMS, _STEMS)
-)
+@cache
+def _offices(words: str) -> set[str]:
+    return {_plain(look) for word in words.split() for look in looks_of(word)}
