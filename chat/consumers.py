@@ -232,7 +232,7 @@ def _check_rate(wait: float, detail: str) -> None:
 def _enter(scope: Any, slug: str, address: str) -> admission.Admission | None:
     """Whose session it is, and what they may do in the room: one hop to a thread for both."""
     claim = identity.claim_of(scope)
-    is_back = _since(scope) is not None
+    is_back = _cursor(scope) is not None
     return None if claim is None else admission.enter(claim, slug, address, is_back=is_back)
 
 
