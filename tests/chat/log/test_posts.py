@@ -308,6 +308,11 @@ def test_kinds_are_told_apart_in_one_place() -> None:
     assert posts.as_kind("/me is here ") == ("action", "is here")
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\u2800", "\u3164\u115f", "\x1b", "\ufffc"])
+def test_who_does_what_nobody_sees_has_only_typed_me(unseen: str) -> None:
+    assert posts.as_kind(f"/me {unseen}") == ("text", f"/me {unseen}")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_plan_that_is_kept_walks_indexes_where_it_was_made_for_a_young_database() -> None:
     """A plan is kept for as long as its connection; a join made for ten messages would read all

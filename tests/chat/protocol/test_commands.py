@@ -248,7 +248,10 @@ def test_a_nul_in_a_field_that_is_not_read_harms_nobody() -> None:
     assert decode(a_frame(type="ping", other={"deep": "\0"})) == Ping()
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t", "\u00a0\u2003", "\u200b \u2060\ufeff"])
+BLANK = ["", " ", "\n\t", "\u00a0\u2003", "\u200b \u2060\ufeff"]
+
+
+@pytest.mark.parametrize("text", [*BLANK, "\u2800", "\u3164", "\u115f", "\u034f", "\x1b", "\ufffc"])
 @pytest.mark.parametrize("kind", ["chat.message", "chat.edit"])
 def test_blank_text_is_empty(kind: str, text: str) -> None:
     assert refusal(a_frame(type=kind, id=1, message=text, ref=3)).code == "empty"
