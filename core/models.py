@@ -37,7 +37,7 @@ class User(AbstractUser):
 
     @staticmethod
     def person_sql(user: str) -> str:
-        """What chat.protocol.changes.person takes after the pk, of a row that is called so."""
+        """What chat.protocol.persons.person takes after the pk, of a row that is called so."""
         has_power = f"{user}.is_staff OR {user}.is_superuser"
         return f"{user}.username, {user}.display_name, {has_power}, {user}.is_guest"
 

@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from chat.protocol.changes import Change, Id, MessageState, Person, Word, encode
 from chat.protocol.errors import Close, Revocation
 from chat.protocol.frames import RoomFields
+from chat.protocol.persons import person_of
 from core.models import User
 from core.redis import installation
 from core.redis.layers import CHAT, Garbage
@@ -134,7 +135,7 @@ class UserRenamed(Message, tag="user.renamed"):
 
     @classmethod
     def of(cls, user: User) -> "UserRenamed":
-        return cls(user.pk, user.name, Person.of(user))
+        return cls(user.pk, user.name, person_of(user))
 
     @property
     def who(self) -> Person:

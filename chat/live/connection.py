@@ -13,10 +13,10 @@ import msgspec
 
 from chat.live.outbox import Outbox, Overflow, Parcel
 from chat.protocol import frames
-from chat.protocol.changes import Person
 from chat.protocol.commands import Command, Post, Ref
 from chat.protocol.errors import Close, Refused
 from chat.protocol.frames import RoomFields
+from chat.protocol.persons import person_of
 from chat.rooms.admission import Admission
 from core import tasks
 from core.accounts.identity import sign_of
@@ -41,7 +41,7 @@ class Connection:
         session: str | None,
     ) -> None:
         user, room = admission.user, admission.room
-        self.user = Person.of(user)
+        self.user = person_of(user)
         self.room_id = room.pk
         self.room_fields = RoomFields.of(room, admission.moderators)
         self.name = f"{process_id}.{next(_numbers)}"

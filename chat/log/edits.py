@@ -17,11 +17,12 @@ from chat.log.posts import as_kind
 from chat.log.slow_edits import SlowEdits
 from chat.log.write import Write
 from chat.models import Message, Reaction, Revision, Room
-from chat.models.emoji import spelled
 from chat.protocol import changes, commands
-from chat.protocol.changes import Change, MessageState, Person, Repeated
+from chat.protocol.changes import Change, MessageState, Repeated
 from chat.protocol.errors import Refused
+from chat.protocol.persons import person_of
 from chat.rooms.permissions import Permissions
+from core.emoji import spelled
 
 _PLACES = """
 UPDATE chat_message message SET pos = new.pos
@@ -208,7 +209,7 @@ class Edits:
             seq=message.seq,
             pos=message.pos,
             client_id=message.client_id,
-            user=Person.of(message.author),
+            user=person_of(message.author),
             message=message.body,
             created=message.created_at,
             kind=message.kind,

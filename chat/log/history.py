@@ -11,7 +11,8 @@ import msgspec
 from django.db import connection
 
 from chat.protocol import changes
-from chat.protocol.changes import Change, MessageState, person
+from chat.protocol.changes import Change, MessageState
+from chat.protocol.persons import person
 from core.models import User
 
 # A room's head and, per message, what MessageState needs, in its order. A room without messages

@@ -13,9 +13,10 @@ from django.db import connection
 from chat.log.write import Write
 from chat.models import Membership
 from chat.models.membership import join_sql
-from chat.protocol.changes import POSTED, Change, MessageState, change_of, person
+from chat.protocol.changes import POSTED, Change, MessageState, change_of
 from chat.protocol.commands import Post
 from chat.protocol.errors import Gone, Refused
+from chat.protocol.persons import person
 from chat.rooms import permissions
 from core.database.statements import Statement, as_json, fetch
 from core.models import User

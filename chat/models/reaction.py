@@ -3,7 +3,7 @@ from collections.abc import Collection
 from django.conf import settings
 from django.db import models
 
-from chat.models.emoji import is_emoji
+from core.emoji import is_emoji
 from core.visible import can_be_seen
 
 EMOJI_MAX = 32

@@ -10,6 +10,7 @@ from chat.live import bus
 from chat.live.mailbox import Mailbox
 from chat.live.queries import query
 from chat.protocol.changes import Person
+from chat.protocol.persons import person_of
 from core.models import User
 
 REMEMBERED = 20_000  # people; of more, those that were needed longest ago are forgotten
@@ -74,4 +75,4 @@ class Names:
 
 
 def _people(pks: list[int]) -> list[Person]:
-    return [Person.of(user) for user in User.objects.filter(pk__in=pks)]
+    return [person_of(user) for user in User.objects.filter(pk__in=pks)]

@@ -6,16 +6,13 @@ A message's state is encoded once, however many people get it; a live frame is t
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from chat.models.emoji import spelled
-from core.accounts.looks import looks_of
-from core.models import Mark, User
+from core.emoji import spelled
 
 encode = msgspec.json.Encoder().encode
 
@@ -41,21 +38,7 @@ class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     username: str | None = None
     looks: tuple[str, ...] = ()
-    mark: Mark | None = None
-
-    @classmethod
-    def of(cls, user: User) -> "Person":
-        return person(user.pk, user.username, user.display_name, user.has_power, user.is_guest)
-
-
-@lru_cache(20_000)
-def person(pk: int, username: str, display_name: str, has_power: bool, is_guest: bool) -> Person:
-    """Of a row, as User.person_sql gives it."""
-    user = User(username=username, display_name=display_name, is_staff=has_power, is_guest=is_guest)
-    name, looks = user.name, looks_of(user.name)
-    if name.isascii() and looks == (name.lower(),):
-        looks = ()
-    return Person(pk, name, None if name == username else username, looks, user.mark)
+    mark: str | None = None  # "staff" or "guest"
 
 
 class MessageState(msgspec.Struct, omit_defaults=True):

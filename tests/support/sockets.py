@@ -25,7 +25,7 @@ from websockets.sync.client import connect
 
 from chat.factories import MembershipFactory, RoomFactory, UserFactory
 from chat.models import Message, Room, Sanction
-from chat.protocol.changes import Person
+from chat.protocol import persons
 from core.local.embedded.server import NoAnswer
 from core.local.embedded.valkey import Valkey
 from core.models import User
@@ -237,7 +237,7 @@ def cast(chat_database: str) -> Cast:
 
 def person_of(user: User) -> dict[str, Any]:
     """As frames show them."""
-    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(Person.of(user)))
+    shown: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(persons.person_of(user)))
     return shown
 
 

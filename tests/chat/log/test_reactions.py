@@ -9,10 +9,10 @@ from chat.factories import UserFactory
 from chat.log import apply, history
 from chat.log.write import Write
 from chat.models import Message, Reaction
-from chat.models.emoji import is_emoji, spelled
 from chat.protocol.changes import Change, Repeated
 from chat.protocol.commands import React
 from chat.protocol.errors import Refused
+from core.emoji import is_emoji, spelled
 from core.models import User
 from tests.support.sockets import Cast
 
