@@ -170,10 +170,11 @@ def test_a_health_check_writes_nothing_to_the_databases_log(chat: ChatServer) ->
             return sum(row[0] for row in cursor.fetchall())
 
     health(chat)
-    before = written()
-    for _ in range(20):
+    before, checks = written(), 20
+    for _ in range(checks):
         assert health(chat) == (200, "ok")
-    assert written() == before
+    # One that writes does so each time. PostgreSQL itself may tidy a page of its catalogs once.
+    assert written() - before < checks / 2
 
 
 def test_a_command_says_it_in_one_line(chat: ChatServer, chat_database: str) -> None:
