@@ -46,7 +46,14 @@ def long_room(server: ChatServer) -> str:
 
 
 def scroll_to(page: Page, top: int) -> None:
-    page.locator("#chat-log").evaluate("(e, top) => { e.scrollTop = top; }", top)
+    """Scroll the log; returns once the page has heard it, at the start of the next picture."""
+    page.locator("#chat-log").evaluate(
+        """(log, top) => {
+          log.scrollTop = top;
+          return new Promise(done => requestAnimationFrame(done));
+        }""",
+        top,
+    )
 
 
 def first_seen(page: Page) -> Any:
@@ -126,6 +133,7 @@ def test_who_jumps_to_the_latest_by_keyboard_can_write_there(
     page = enter(new_context(), long_room)
     latest = page.locator("#to-latest")
     scroll_to(page, 1_500)
+    expect(latest).to_be_visible()  # a hidden button takes no focus, and tells nobody so
     latest.focus()
     page.keyboard.press("Enter")
     expect(latest).to_be_hidden()
