@@ -1,6 +1,5 @@
 """What the composer makes of keys, files and words that look like commands; the offline bar."""
 
-import time
 from typing import Any
 
 import pytest
@@ -208,18 +207,18 @@ class Slow:
 def test_the_offline_bar_comes_within_two_seconds_and_goes_when_it_was_not_true(
     new_context: NewContext,
 ) -> None:
-    """Two seconds are what is promised; it takes one and a half."""
+    """By the page's own clock, which is put forward: a busy machine makes it no later."""
     context, room = new_context(), new_room()
+    context.clock.install()
     page = context.new_page()
     way = Slow(page)
     page.goto(f"/chat/{room}/")
     expect(page.locator("#chat-log .edge-row")).to_be_attached()
     until(page, "document.querySelector('connection-state').hidden")
     way.holds = True
-    began = time.monotonic()
     page.evaluate("window.dispatchEvent(new Event('offline'))")
-    expect(page.locator("connection-state")).to_contain_text("You are offline.")
-    assert time.monotonic() - began < 2
+    page.clock.run_for(1_900)
+    assert "You are offline." in page.locator("connection-state").inner_text()
     way.release()
     expect(page.locator("connection-state")).to_be_hidden()
     say(page, "all is well")
