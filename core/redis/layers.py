@@ -151,6 +151,7 @@ class PublishLayer(RedisPubSubChannelLayer):
 # -- what nobody waits for any more ---------------------------------------------------------------
 
 PATIENCE = 1.0  # seconds for a call that was left to end in its thread
+AGAIN = 0.05  # seconds until one that goes on all the same is ended again
 
 
 class _Call(NamedTuple):
@@ -162,7 +163,14 @@ class _Call(NamedTuple):
 
     def end(self) -> None:
         with suppress(RuntimeError):  # its loop has been closed
-            self.task.get_loop().call_soon_threadsafe(self.task.cancel)
+            self.task.get_loop().call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        """Until it ends: redis-py sends within `asyncio.wait_for`, which in Python 3.11 passes a
+        cancel by that comes just when it is done."""
+        if self in _waiting.copy():
+            self.task.cancel()
+            self.task.get_loop().call_later(AGAIN, self._cancel)
 
 
 # In a shell `receive` runs in a thread, in an event loop that `async_to_sync` has made, and Ctrl-C
@@ -181,7 +189,10 @@ def _kept_in_mind() -> Iterator[None]:
         yield
     finally:
         _waiting.remove(call)
-        call.ended.set_result(None)
+        # Its connection closes in the next turn of this loop. Until then Redis would still give it
+        # the next message, which nobody would read.
+        with suppress(RuntimeError):  # the loop has been closed, and the connection with it
+            task.get_loop().call_soon(call.ended.set_result, None)
 
 
 def _waiter() -> Any:

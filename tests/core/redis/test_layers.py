@@ -186,6 +186,52 @@ beside.join()
     assert interrupted(code, clean_redis, "default", calls=2) == (expected, "")
 
 
+DEAF = """
+import asyncio
+from channels_redis.core import RedisChannelLayer
+hear = RedisChannelLayer.receive_single
+
+async def deaf(self, channel):
+    RedisChannelLayer.receive_single = hear
+    try:
+        return await hear(self, channel)
+    except asyncio.CancelledError:
+        return await hear(self, channel)
+
+RedisChannelLayer.receive_single = deaf
+"""
+SLOW = """
+import time
+from asyncio import selector_events
+close = selector_events._SelectorTransport._call_connection_lost
+
+def slow(self, error):
+    time.sleep(0.3)
+    close(self, error)
+
+selector_events._SelectorTransport._call_connection_lost = slow
+"""
+
+
+@pytest.mark.parametrize(
+    "weak", [DEAF, SLOW], ids=["passes a cancel by", "closes its connection late"]
+)
+def test_what_was_left_ends_before_anything_is_sent(weak: str, clean_redis: str) -> None:
+    """Both are moments that a busy machine meets, made long."""
+    code = f"""{BEGIN}{weak}
+layer = channels.layers.get_channel_layer()
+receive = async_to_sync(layer.receive)
+print("waits", flush=True)
+try:
+    receive("test_channel")
+except KeyboardInterrupt:
+    print("a prompt")
+async_to_sync(layer.send)("test_channel", {{"type": "hello"}})
+print(receive("test_channel"))
+"""
+    assert interrupted(code, clean_redis, "default") == ("a prompt\n{'type': 'hello'}\n", "")
+
+
 def interrupted(code: str, redis: str, layer: str, *, calls: int = 1) -> tuple[str, str]:
     """Run it in a shell, with Ctrl-C when so many calls of it wait; what it said then."""
     process = subprocess.Popen(
