@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import CDPSession, Page
 
 from tests.support.databases import ROOT
 
@@ -56,3 +56,21 @@ def run(page: Page, names: str, script: str, argument: Any = None) -> Any:
     )
     source = f"async (input) => {{ const all = {{}}; {modules} {HELPERS} {script} }}"
     return page.evaluate(source, argument)
+
+
+def cost(page: Page, names: str, script: str, argument: Any = None) -> float:
+    """The milliseconds that `run` keeps the page's thread busy: a processor that works for others
+    meanwhile makes it no longer."""
+    devtools = page.context.new_cdp_session(page)
+    try:
+        devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+        before = _busy(devtools)
+        run(page, names, script, argument)
+        return _busy(devtools) - before
+    finally:
+        devtools.detach()
+
+
+def _busy(devtools: CDPSession) -> float:
+    metrics = devtools.send("Performance.getMetrics")["metrics"]
+    return 1_000 * next(float(one["value"]) for one in metrics if one["name"] == "ThreadTime")

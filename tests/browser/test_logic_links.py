@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.modules import run
+from tests.browser.modules import cost, run
 
 # Texts with their links in ⸠ ⸡, as the data of UTS 58 has them (U+2E20 and U+2E21.)
 MARKED = [
@@ -166,28 +166,22 @@ ENDS = ["", ")", ".", "(", "@", "://", "`", "```a```"]
 
 @pytest.mark.parametrize("piece", SLOW)
 def test_twice_the_text_takes_twice_the_time(page: Page, piece: str) -> None:
-    """Where it would be quadratic, four times; the best of several runs keeps noise out.
+    """Where it would be quadratic, four times; one of several runs is free of other noise.
 
     It takes some seconds, as each text has to be so long that its time can be measured.
     """
     script = """
-      const [piece, ends] = input;
-      const texts = (length) => ends.flatMap((end) => [end, end.repeat(length)]).map((end) =>
-        piece.repeat(length / piece.length) + end);
-      const time = (some) => {
-        const before = performance.now();
-        some.forEach((text) => all.parse(text));
-        return performance.now() - before;
-      };
-      const best = (length) => Math.min(...[1, 2, 3].map(() => time(texts(length))));
-      best(8_000);
-      return [best(16_000), best(32_000)];
+      const [length, piece, ends] = input;
+      for (const end of ends.flatMap((end) => [end, end.repeat(length)]))
+        all.parse(piece.repeat(length / piece.length) + end);
     """
-    run(page, "format", "")
-    page.clock.resume()
-    # A busy machine may slow one of them down, but not each time; some are over at once.
-    measured = (run(page, "format", script, [piece, ENDS]) for _ in range(5))
-    assert any(longer < 3 * long + 5 for long, longer in measured)
+
+    def takes(length: int) -> float:
+        return cost(page, "format", script, [length, piece, ENDS])
+
+    takes(8_000)
+    measured = ((takes(16_000), takes(32_000)) for _ in range(5))
+    assert any(longer < 3 * long + 2 for long, longer in measured)
 
 
 def test_code_marks_around_nothing_are_text(page: Page) -> None:
