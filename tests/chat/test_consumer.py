@@ -127,16 +127,17 @@ def test_scrollback_reaches_the_very_first_message_without_a_hole_or_a_double(
 def test_edits_and_deletions_are_in_scrollback_as_they_are_now(
     chat: ChatServer, cast: Cast, enter: Enter
 ) -> None:
-    MessageFactory(room=cast.room, edited="before", body="after")
-    MessageFactory(room=cast.room, deleted=True, body="secret")
+    MessageFactory(room=cast.room, edited="text-before", body="after")
+    MessageFactory(room=cast.room, deleted=True, body="secret-text")
     MessageFactory(room=cast.room, reacted="🎉")
     client = enter(chat, cast.room, cast.member)
     edited, deleted, reacted = client.frames[0]["messages"]
     assert (edited["message"], "edited" in edited) == ("after", True)
     assert (deleted["message"], "deleted" in deleted) == ("", True)
     assert list(reacted["reactions"]) == ["🎉"]
-    assert "secret" not in "".join(map(str, client.payloads))
-    assert "before" not in "".join(map(str, client.payloads))
+    told = "".join(map(str, client.payloads))
+    assert "secret-text" not in told
+    assert "text-before" not in told
 
 
 # -- since ------------------------------------------------------------------------------------
