@@ -138,6 +138,7 @@ def test_who_jumps_to_the_latest_by_keyboard_can_write_there(
     page.keyboard.press("Enter")
     expect(latest).to_be_hidden()
     expect(page.locator(INPUT)).to_be_focused()
+    until(page, AT_END)
 
 
 def test_at_the_end_it_stays_at_the_end(new_context: NewContext) -> None:
