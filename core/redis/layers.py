@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from asgiref.sync import AsyncToSync
@@ -159,11 +159,20 @@ class _Call(NamedTuple):
 
     task: "asyncio.Task[Any]"
     waiter: Any
-    ended: "Future[None]"
 
-    def end(self) -> None:
-        with suppress(RuntimeError):  # its loop has been closed
-            self.task.get_loop().call_soon_threadsafe(self._cancel)
+    def end(self) -> "Future[None]":
+        """Returns what is done once its task is, and its connection closed: until then Redis would
+        still give it the next message, which nobody would read."""
+        ended: Future[None] = Future()
+        try:
+            self.task.get_loop().call_soon_threadsafe(self._end, ended)
+        except RuntimeError:  # its loop has been closed
+            ended.set_result(None)
+        return ended
+
+    def _end(self, ended: "Future[None]") -> None:
+        self.task.add_done_callback(lambda _: ended.set_result(None))
+        self._cancel()
 
     def _cancel(self) -> None:
         """Until it ends: redis-py sends within `asyncio.wait_for`, which in Python 3.11 passes a
@@ -183,16 +192,12 @@ _waiting: list[_Call] = []
 def _kept_in_mind() -> Iterator[None]:
     task = asyncio.current_task()
     assert task is not None
-    call = _Call(task, _waiter(), Future())
+    call = _Call(task, _waiter())
     _waiting.append(call)
     try:
         yield
     finally:
         _waiting.remove(call)
-        # Its connection closes in the next turn of this loop. Until then Redis would still give it
-        # the next message, which nobody would read.
-        with suppress(RuntimeError):  # the loop has been closed, and the connection with it
-            task.get_loop().call_soon(call.ended.set_result, None)
 
 
 def _waiter() -> Any:
@@ -216,10 +221,8 @@ async def _end_what_was_left() -> None:
         for call in _waiting.copy()
         if getattr(call.waiter, "_work_thread", None) is thread and call.waiter not in outer
     ]
-    for call in left:
-        call.end()
     if left:
-        await asyncio.wait([asyncio.wrap_future(call.ended) for call in left], timeout=PATIENCE)
+        await asyncio.wait([asyncio.wrap_future(call.end()) for call in left], timeout=PATIENCE)
 
 
 def _end_all() -> None:
