@@ -89,6 +89,17 @@ def test_who_was_overtaken_sees_both_texts_and_overwrites_nothing(new_context: N
     expect(page.locator(".other blockquote")).to_contain_text("theirs")
 
 
+def test_who_was_overtaken_and_then_lost_the_message_is_told_only_what_holds(
+    new_context: NewContext,
+) -> None:
+    page, other = overtaken(new_context)
+    page.press(INPUT, "Enter")
+    expect(page.locator(".note")).to_contain_text("Use the other text")
+    delete(other, "theirs")
+    expect(page.locator(".other-words")).to_contain_text("This message was deleted.")
+    expect(page.locator(".note")).to_be_empty()
+
+
 def test_who_was_overtaken_may_save_over_the_other_text(new_context: NewContext) -> None:
     page, other = overtaken(new_context)
     page.get_by_role("button", name="Save mine over it").click()

@@ -8,7 +8,10 @@ export function showOther(composer, now) {
   const isDeleted = Boolean(now?.deleted);
   const words = now ? wordsFor(now) : "";
   const line = part(".other-words");
-  if (line.textContent !== words) line.textContent = words; // it is read out
+  if (line.textContent !== words) {
+    if (line.textContent) composer.note(""); // it may speak of the state before
+    line.textContent = words; // it is read out
+  }
   part(".other").hidden = !now;
   const quote = part(".other blockquote");
   quote.hidden = !now || isDeleted;
